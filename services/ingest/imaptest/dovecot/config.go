@@ -1,0 +1,106 @@
+package dovecot
+
+import (
+	"os"
+	"os/user"
+	"strings"
+	"text/template"
+)
+
+type settings struct {
+	Dir                string
+	PlainPort, TLSPort int
+	Introspection      string
+	Root               bool
+	Me                 string
+}
+
+// Commands that Debian's Dovecot 2.3 reads.
+var configuration = template.Must(template.New("dovecot").Parse(`
+base_dir = {{.Dir}}/run
+state_dir = {{.Dir}}/state
+log_path = {{.Dir}}/log
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{{.Dir}}/cert.pem
+ssl_key = <{{.Dir}}/key.pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login oauthbearer xoauth2
+auth_cache_size = 0
+auth_failure_delay = 0
+# The same user may come as often as a test wants.
+mail_max_userip_connections = 1000
+mail_location = maildir:{{.Dir}}/mail/%u
+mail_fsync = never
+imap_idle_notify_interval = 2 mins
+{{- if .Root}}
+mail_uid = nobody
+mail_gid = nogroup
+{{- else}}
+default_internal_user = {{.Me}}
+default_login_user = {{.Me}}
+{{- end}}
+first_valid_uid = 1
+service anvil {
+  chroot =
+}
+service imap-login {
+  chroot =
+  service_count = 0
+  process_min_avail = 1
+  inet_listener imap {
+    port = {{.PlainPort}}
+  }
+  inet_listener imaps {
+    port = {{.TLSPort}}
+    ssl = yes
+  }
+}
+service stats {
+  chroot =
+}
+passdb {
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {{.Dir}}/oauth2.conf
+}
+passdb {
+  driver = passwd-file
+  mechanisms = plain login
+  args = scheme=PLAIN {{.Dir}}/users
+}
+userdb {
+  driver = static
+  args = home={{.Dir}}/mail/%u
+}
+`))
+
+var oauth2 = template.Must(template.New("oauth2").Parse(`
+introspection_mode = post
+introspection_url = {{.Introspection}}
+client_id = dovecot
+client_secret = test
+username_attribute = username
+active_attribute = active
+active_value = true
+`))
+
+// owner fills in who the server's processes are to be: Debian's own accounts
+// when root starts it, else whoever runs the test.
+func (s *settings) owner() error {
+	me, err := user.Current()
+	if err != nil {
+		return err
+	}
+	s.Root, s.Me = me.Uid == "0", me.Username
+	return nil
+}
+
+func render(path string, t *template.Template, s settings) error {
+	var text strings.Builder
+	if err := t.Execute(&text, s); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text.String()), 0o644)
+}
