@@ -79,9 +79,19 @@ type Part struct {
 	Raw         []byte   // header and body as they stand
 	RawBody     []byte   // the body as it stands, still encoded
 	Content     []byte   // the body decoded from its transfer encoding; nil for multiparts
-	Children    []*Part  // parts of a multipart, in order
+	Children    []*Part  // parts of a multipart, in order; files unpacked from the part
 	Message     *Message // of a message/rfc822 or message/global part
 	Ambiguous   []string // codes of why two honest readers could disagree about this part
+
+	// Origin is "" for a part that stands in the message as MIME. A file that was
+	// unpacked from the body of its parent says from which format: "uuencode",
+	// "yenc" or "tnef". It has no IMAP section: its Path is that of its parent,
+	// "#" and a number.
+	Origin   string
+	Preamble []byte // of a multipart: what stands before the first boundary
+	Epilogue []byte // of a multipart: what stands after the last one
+
+	cutText []span // where files stood in the text, not to be shown as text
 }
 
 // A Defect is one thing that is wrong with a message.

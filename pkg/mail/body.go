@@ -1,0 +1,232 @@
+package mail
+
+import (
+	"bytes"
+	"strings"
+)
+
+// body reads what follows the header of a part, up to the boundary that ends it.
+func (s *scanner) body(part *Part, start int, h headerRead) delimiter {
+	var end delimiter
+	switch {
+	case h.stopped:
+		end = s.find(h.body)
+		part.RawBody = s.buf[h.body:h.body]
+		part.Raw = s.buf[start:h.body]
+		s.p.decode(part)
+		return end
+	case part.IsMultipart() && s.p.enter(part):
+		end = s.multipart(part, h.body)
+		s.p.depth--
+	case isMessage(part.Type) && s.p.enter(part):
+		end = s.embedded(part, h.body)
+		s.p.depth--
+	default:
+		end = s.find(h.body)
+		part.RawBody = s.buf[h.body:end.content]
+		s.p.decode(part)
+		s.p.unpack(part)
+	}
+	part.Raw = s.buf[start:max(h.body, end.content)]
+	return end
+}
+
+// enter goes one level down, or says that the limit forbids it: the part then
+// stays closed.
+func (p *parser) enter(part *Part) bool {
+	if p.depth >= p.lim.Depth {
+		p.doubt(part, "depth_limit")
+		return false
+	}
+	p.depth++
+	return true
+}
+
+// isMessage says whether a type holds a whole message (RFC 2046 §5.2.1, RFC 6532 §3.7).
+func isMessage(mediaType string) bool {
+	return mediaType == "message/rfc822" || mediaType == "message/global" || mediaType == "message/news"
+}
+
+// embedded reads a message within a message.
+func (s *scanner) embedded(part *Part, start int) delimiter {
+	if isIdentity(part.Encoding) {
+		m, end := s.message(start, part.Path)
+		part.Message = m
+		part.RawBody = s.buf[start:max(start, end.content)]
+		part.Content = part.RawBody
+		return end
+	}
+	end := s.find(start)
+	part.RawBody = s.buf[start:end.content]
+	if part.Type != "message/global" { // RFC 6532 §3.7 allows what RFC 2046 §5.2.1 forbids
+		s.p.doubt(part, "encoded_message")
+	}
+	s.p.decode(part)
+	inner := &scanner{p: s.p, buf: part.Content, eol: lineEnd(part.Content)}
+	part.Message, _ = inner.message(0, part.Path)
+	return end
+}
+
+// multipart reads the children of a container (RFC 2046 §5.1).
+func (s *scanner) multipart(part *Part, start int) delimiter {
+	if !isIdentity(part.Encoding) { // RFC 2045 §6.4 forbids it
+		s.p.doubt(part, "encoded_multipart")
+	}
+	text := []byte(part.Params["boundary"])
+	if len(text) == 0 {
+		text = s.guessBoundary(start)
+		if s.hasContent(start) {
+			s.p.doubt(part, "missing_boundary")
+		}
+	}
+	if len(text) > s.p.lim.Boundary {
+		s.p.doubt(part, "boundary_limit")
+		text = nil
+	}
+	var end delimiter
+	if len(text) == 0 {
+		end = s.find(start)
+	} else {
+		end = s.children(part, text, start)
+	}
+	part.RawBody = s.buf[start:max(start, end.content)]
+	if len(part.Children) == 0 && len(bytes.TrimSpace(part.RawBody)) > 0 {
+		s.p.withoutBoundary(part, text)
+	}
+	return end
+}
+
+// withoutBoundary keeps readable what a container without children holds.
+func (p *parser) withoutBoundary(part *Part, text []byte) {
+	p.doubt(part, "no_parts_found")
+	if !isIdentity(part.Encoding) && len(text) > 0 {
+		whole := &Part{Path: part.Path, Encoding: part.Encoding, RawBody: part.RawBody}
+		p.decode(whole)
+		inner := &scanner{p: p, buf: whole.Content, eol: lineEnd(whole.Content)}
+		inner.children(part, text, 0)
+		if len(part.Children) > 0 {
+			return
+		}
+	}
+	child := &Part{Path: join(part.Path, 1), Type: "text/plain", Params: map[string]string{}, Encoding: part.Encoding, RawBody: part.RawBody, Raw: part.RawBody}
+	p.parts++
+	p.doubt(child, "no_parts_found")
+	p.decode(child)
+	part.Children = []*Part{child}
+	part.Preamble = nil
+}
+
+func (s *scanner) children(part *Part, text []byte, start int) delimiter {
+	for _, b := range s.open {
+		if bytes.Equal(b.text, text) {
+			s.p.doubt(part, "same_boundary")
+		}
+	}
+	level := len(s.open)
+	s.open = append(s.open, boundary{text: text, part: part})
+	defer func() { s.open = s.open[:level] }()
+
+	defaultType := "text/plain"
+	if part.Type == "multipart/digest" { // RFC 2046 §5.1.5
+		defaultType = "message/rfc822"
+	}
+	end := s.find(start)
+	part.Preamble = s.buf[start:max(start, end.content)]
+	closed, epilogue := false, end.next
+	for end.level == level {
+		if end.close {
+			closed, epilogue = true, end.next
+			end = s.find(end.next)
+			continue
+		}
+		child := &Part{Path: join(part.Path, len(part.Children)+1)}
+		if s.p.parts >= s.p.lim.Parts {
+			end = s.closeRest(part, child, end, level)
+			break
+		}
+		end = s.child(child, end.next, defaultType)
+		part.Children = append(part.Children, child)
+		if closed { // some readers stopped at the close delimiter
+			s.p.doubt(child, "part_after_close")
+			s.p.doubt(part, "part_after_close")
+			epilogue = len(s.buf)
+		}
+	}
+	if closed {
+		if epilogue < end.content {
+			part.Epilogue = s.buf[epilogue:end.content]
+		}
+	} else if len(part.Children) > 0 {
+		s.p.defect("unterminated_multipart", part.Path)
+	}
+	return end
+}
+
+func (s *scanner) child(child *Part, start int, defaultType string) delimiter {
+	s.p.parts++
+	h := s.readHeader(start, false)
+	s.p.note(child, h)
+	s.p.describe(child, h.header, defaultType)
+	return s.body(child, start, h)
+}
+
+// closeRest keeps what is left of a container as one closed part: the limit of
+// parts was reached.
+func (s *scanner) closeRest(part, child *Part, from delimiter, level int) delimiter {
+	end := from
+	for end.level >= level {
+		end = s.find(end.next)
+	}
+	child.Type, child.Encoding = "application/octet-stream", "binary"
+	child.Params = map[string]string{}
+	child.RawBody = s.buf[from.next:max(from.next, end.content)]
+	child.Raw, child.Content = child.RawBody, child.RawBody
+	part.Children = append(part.Children, child)
+	s.p.doubt(child, "part_limit")
+	s.p.doubt(part, "part_limit")
+	return end
+}
+
+// guessBoundary takes the first line that starts with two hyphens and is
+// followed by a part's header, where the container names no boundary.
+func (s *scanner) guessBoundary(start int) []byte {
+	for pos, tries := start, 0; pos < len(s.buf) && tries < 200; tries++ {
+		line, next := s.line(pos)
+		if s.isDelimiter(line) {
+			return nil
+		}
+		text := bytes.TrimRight(line, " \t")
+		if bytes.HasPrefix(text, twoHyphens) && len(text) > 2 && len(text) <= 72 && next < len(s.buf) {
+			after, _ := s.line(next)
+			if len(after) > 8 && bytes.EqualFold(after[:8], []byte("content-")) {
+				return text[2:]
+			}
+		}
+		pos = next
+	}
+	return nil
+}
+
+// hasContent says whether more than blank lines stand before the next boundary,
+// looking no further than it must.
+func (s *scanner) hasContent(start int) bool {
+	for pos := start; pos < len(s.buf); {
+		line, next := s.line(pos)
+		if s.isDelimiter(line) {
+			return false
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			return true
+		}
+		pos = next
+	}
+	return false
+}
+
+func isIdentity(encoding string) bool {
+	switch encoding {
+	case "7bit", "8bit", "binary":
+		return true
+	}
+	return !strings.HasPrefix(encoding, "x-uu") && encoding != "base64" && encoding != "quoted-printable" && encoding != "uuencode" && encoding != "x-yencode"
+}

@@ -1,0 +1,213 @@
+package mail
+
+import (
+	"bytes"
+)
+
+// decode fills the content of a leaf from its body, as its transfer encoding says.
+func (p *parser) decode(part *Part) {
+	body := part.RawBody
+	if isIdentity(part.Encoding) {
+		part.Content = body
+		if part.Content == nil {
+			part.Content = []byte{}
+		}
+		p.afterDecode(part)
+		return
+	}
+	room := p.lim.Decoded - p.decoded
+	switch part.Encoding {
+	case "base64":
+		out, found := decodeBase64(body, room)
+		part.Content = out
+		if found.bad {
+			p.doubt(part, "base64_bad_characters")
+		}
+		if found.afterPad {
+			p.doubt(part, "base64_data_after_padding")
+		}
+		if found.truncated {
+			p.defect("base64_truncated", part.Path)
+		}
+	case "quoted-printable":
+		out, bad := decodeQuotedPrintable(body, room)
+		part.Content = out
+		if bad {
+			p.defect("bad_quoted_printable", part.Path)
+		}
+	case "x-yencode":
+		part.Content, _ = decodeYenc(body, room)
+	default:
+		part.Content = p.uudecodeWhole(part, body, room)
+	}
+	p.decoded += len(part.Content)
+	if p.decoded >= p.lim.Decoded && len(body) > 0 {
+		p.doubt(part, "decoded_limit")
+	}
+	p.afterDecode(part)
+}
+
+func (p *parser) afterDecode(part *Part) {
+	if isText(part) {
+		_, n := charsetIssues(part.Content, part.textCharset())
+		p.issues += n
+		if n > 0 {
+			p.defect("charset_mismatch", part.Path)
+		}
+	}
+}
+
+func isText(part *Part) bool {
+	return len(part.Type) > 5 && part.Type[:5] == "text/"
+}
+
+// base64Found says what was odd in base64 text.
+type base64Found struct {
+	bad       bool // characters that are neither of the alphabet nor white space
+	afterPad  bool // data after padding
+	truncated bool // bits left over or padding missing
+}
+
+const (
+	b64Space = 0x80
+	b64Pad   = 0x81
+	b64Bad   = 0xff
+)
+
+var b64Table = func() (t [256]byte) {
+	for i := range t {
+		t[i] = b64Bad
+	}
+	for i, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
+		t[c] = byte(i)
+	}
+	for _, c := range "\r\n\t " {
+		t[c] = b64Space
+	}
+	t['='] = b64Pad
+	return t
+}()
+
+// decodeBase64 decodes up to room bytes. It goes on over what is not of the
+// alphabet (RFC 2045 §6.8) and over padding, and says so.
+func decodeBase64(in []byte, room int) ([]byte, base64Found) {
+	var found base64Found
+	out := make([]byte, 0, max(0, min(len(in)/4*3+3, room)))
+	var acc uint32
+	n, padded := 0, false
+	for i := 0; i < len(in); i++ {
+		if n == 0 { // whole groups at once
+			for i+4 <= len(in) && len(out)+3 <= room {
+				a, b, c, d := b64Table[in[i]], b64Table[in[i+1]], b64Table[in[i+2]], b64Table[in[i+3]]
+				if (a|b|c|d)&0x80 != 0 {
+					break
+				}
+				if padded {
+					found.afterPad, padded = true, false
+				}
+				v := uint32(a)<<18 | uint32(b)<<12 | uint32(c)<<6 | uint32(d)
+				out = append(out, byte(v>>16), byte(v>>8), byte(v))
+				i += 4
+			}
+			if i >= len(in) {
+				break
+			}
+		}
+		v := b64Table[in[i]]
+		switch v {
+		case b64Space:
+			continue
+		case b64Bad:
+			found.bad = true
+			continue
+		case b64Pad:
+			switch n {
+			case 2:
+				out = appendRoom(out, room, byte(acc>>4))
+			case 3:
+				out = appendRoom(out, room, byte(acc>>10), byte(acc>>2))
+			case 1:
+				found.truncated = true
+			}
+			acc, n, padded = 0, 0, true
+			continue
+		}
+		if padded {
+			found.afterPad, padded = true, false
+		}
+		acc = acc<<6 | uint32(v)
+		if n++; n == 4 {
+			out = appendRoom(out, room, byte(acc>>16), byte(acc>>8), byte(acc))
+			acc, n = 0, 0
+		}
+	}
+	switch n {
+	case 1:
+		found.truncated = true
+	case 2:
+		out = appendRoom(out, room, byte(acc>>4))
+		found.truncated = true
+	case 3:
+		out = appendRoom(out, room, byte(acc>>10), byte(acc>>2))
+		found.truncated = true
+	}
+	return out, found
+}
+
+func appendRoom(out []byte, room int, b ...byte) []byte {
+	if left := room - len(out); left < len(b) {
+		b = b[:max(0, left)]
+	}
+	return append(out, b...)
+}
+
+// decodeQuotedPrintable decodes up to room bytes (RFC 2045 §6.7). An equals sign
+// that starts no escape stays, and is told.
+func decodeQuotedPrintable(in []byte, room int) (out []byte, bad bool) {
+	if bytes.IndexByte(in, '\n') < 0 && bytes.IndexByte(in, '\r') >= 0 { // a mail whose lines end in CR
+		in = bytes.ReplaceAll(in, []byte("\r"), []byte("\n"))
+	}
+	out = make([]byte, 0, max(0, min(len(in), room)))
+	for len(in) > 0 && len(out) < room {
+		line, eol := in, []byte(nil)
+		if i := bytes.IndexByte(in, '\n'); i >= 0 {
+			line, eol, in = in[:i], in[i:i+1], in[i+1:]
+			if i > 0 && line[i-1] == '\r' {
+				line, eol = line[:i-1], []byte("\r\n")
+			}
+		} else {
+			in = nil
+		}
+		line = bytes.TrimRight(line, " \t") // rule 3: it was added on the way
+		soft := false
+		if n := len(line); n > 0 && line[n-1] == '=' {
+			line, soft = line[:n-1], true
+		}
+		for len(line) > 0 {
+			i := bytes.IndexByte(line, '=')
+			if i < 0 {
+				out = append(out, line...)
+				break
+			}
+			out = append(out, line[:i]...)
+			if i+2 < len(line) {
+				hi, lo := unhex(line[i+1]), unhex(line[i+2])
+				if hi >= 0 && lo >= 0 {
+					out = append(out, byte(hi<<4|lo))
+					line = line[i+3:]
+					continue
+				}
+			}
+			bad = true
+			out = append(out, '=')
+			line = line[i+1:]
+		}
+		if !soft {
+			out = append(out, eol...)
+		}
+	}
+	if len(out) > room {
+		out = out[:max(0, room)]
+	}
+	return out, bad
+}

@@ -1,0 +1,242 @@
+package mail
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// unpack finds files that a part carries in a format of its own, and hangs them
+// below it.
+func (p *parser) unpack(part *Part) {
+	switch {
+	case isText(part) && part.Type != "text/html":
+		p.unpackText(part)
+	}
+}
+
+// unpacked hangs an unpacked file below a part.
+func (p *parser) unpacked(part *Part, origin, name string, content []byte) *Part {
+	child := &Part{
+		Path: part.Path + "#" + strconv.Itoa(len(part.Children)+1), Type: "application/octet-stream", Params: map[string]string{},
+		Encoding: "binary", Disposition: "attachment", Filename: name, Content: content, Origin: origin,
+	}
+	p.parts++
+	p.decoded += len(content)
+	part.Children = append(part.Children, child)
+	return child
+}
+
+// unpackText finds uuencoded and yEnc files within a text, in one pass: a file
+// starts at the start of a line.
+func (p *parser) unpackText(part *Part) {
+	content := part.Content
+	lastYend := bytes.LastIndex(content, []byte("\n=yend"))
+	for at := 0; at < len(content); {
+		i := nextPacked(content, at)
+		if i < 0 {
+			return
+		}
+		if p.parts >= p.lim.Parts {
+			p.doubt(part, "part_limit")
+			return
+		}
+		room := p.lim.Decoded - p.decoded
+		if room <= 0 {
+			p.doubt(part, "decoded_limit")
+			return
+		}
+		origin, file, ok := "uuencode", packedFile{}, false
+		if content[i] == 'b' {
+			file, ok = readUU(content[i:], room)
+		} else if i < lastYend { // without its end it would take all the text that follows
+			origin = "yenc"
+			file, ok = readYenc(content[i:], room)
+		}
+		if !ok {
+			at = i + 6
+			continue
+		}
+		child := p.unpacked(part, origin, file.name, file.content)
+		child.Raw, child.RawBody = content[i:i+file.size], content[i:i+file.size]
+		if !file.ended {
+			p.defect("unterminated_"+origin, part.Path)
+		}
+		part.cutText = append(part.cutText, span{i, i + file.size})
+		at = i + file.size
+	}
+}
+
+// nextPacked gives where the next line starts that may begin a file, -1 for none.
+func nextPacked(content []byte, at int) int {
+	for at < len(content) {
+		i := bytes.Index(content[at:], []byte("begin "))
+		if i < 0 {
+			return -1
+		}
+		i += at
+		switch {
+		case i == 0 || content[i-1] == '\n':
+			return i
+		case i >= 2 && string(content[i-2:i]) == "=y" && (i == 2 || content[i-3] == '\n') && i-2 >= at:
+			return i - 2
+		}
+		at = i + 6
+	}
+	return -1
+}
+
+// A packedFile is a file found in text.
+type packedFile struct {
+	name    string
+	content []byte
+	size    int // bytes of the text that it took
+	ended   bool
+}
+
+// readUU reads a file of uuencode, as POSIX describes it, at the start of in.
+func readUU(in []byte, room int) (packedFile, bool) {
+	line, rest, _ := cutLine(in)
+	mode, name, ok := strings.Cut(string(line[len("begin "):]), " ")
+	if !ok || len(mode) < 3 || len(mode) > 4 || strings.Trim(mode, "01234567") != "" || len(name) > 1024 {
+		return packedFile{}, false
+	}
+	name, _ = plainText(strings.TrimSpace(name))
+	f := packedFile{name: name}
+	for len(rest) > 0 {
+		line, next, _ := cutLine(rest)
+		trimmed := bytes.TrimRight(line, " \t")
+		if string(trimmed) == "end" {
+			f.size, f.ended = len(in)-len(next), true
+			return f, true
+		}
+		if len(trimmed) == 0 || string(trimmed) == "`" {
+			rest = next
+			continue
+		}
+		var good bool
+		if f.content, good = uuLine(f.content, line, room); !good {
+			break
+		}
+		rest = next
+	}
+	f.size = len(in) - len(rest)
+	return f, len(f.content) > 0
+}
+
+// uuLine decodes one line: its first character says how many bytes it holds.
+func uuLine(out, line []byte, room int) ([]byte, bool) {
+	n := int(line[0]-' ') & 0x3f
+	if line[0] < ' ' || line[0] > '`' {
+		return out, false
+	}
+	need := (n + 2) / 3 * 4
+	data := line[1:]
+	if len(data) < need-3 || len(data) > need+4 { // blanks at the end get lost; some add a check
+		return out, false
+	}
+	at := func(i int) byte {
+		if i >= len(data) {
+			return 0
+		}
+		return (data[i] - ' ') & 0x3f
+	}
+	for i := 0; n > 0; i += 4 {
+		a, b, c, d := at(i), at(i+1), at(i+2), at(i+3)
+		group := [3]byte{a<<2 | b>>4, b<<4 | c>>2, c<<6 | d}
+		k := min(n, 3)
+		out = appendRoom(out, room, group[:k]...)
+		n -= k
+	}
+	return out, true
+}
+
+// readYenc reads a file of yEnc (yenc-draft 1.3) at the start of in.
+func readYenc(in []byte, room int) (packedFile, bool) {
+	line, rest, _ := cutLine(in)
+	if !bytes.Contains(line, []byte("line=")) || !bytes.Contains(line, []byte("size=")) {
+		return packedFile{}, false
+	}
+	var f packedFile
+	if i := bytes.Index(line, []byte("name=")); i >= 0 {
+		f.name, _ = plainText(strings.TrimSpace(string(line[i+5:])))
+	}
+	for len(rest) > 0 {
+		line, next, _ := cutLine(rest)
+		if bytes.HasPrefix(line, []byte("=yend")) {
+			f.size, f.ended = len(in)-len(next), true
+			return f, true
+		}
+		if !bytes.HasPrefix(line, []byte("=ypart ")) {
+			f.content = yencLine(f.content, line, room)
+		}
+		rest = next
+	}
+	f.size = len(in)
+	return f, true
+}
+
+func yencLine(out, line []byte, room int) []byte {
+	for i := 0; i < len(line) && len(out) < room; i++ {
+		c := line[i]
+		if c == '=' {
+			if i++; i >= len(line) {
+				break
+			}
+			c = line[i] - 64
+		}
+		out = append(out, c-42)
+	}
+	return out
+}
+
+// decodeYenc decodes a body whose transfer encoding is yEnc.
+func decodeYenc(in []byte, room int) ([]byte, bool) {
+	i := bytes.Index(in, []byte("=ybegin "))
+	if i < 0 || i > 0 && in[i-1] != '\n' {
+		return in, false
+	}
+	f, ok := readYenc(in[i:], room)
+	if !ok {
+		return in, false
+	}
+	return f.content, true
+}
+
+// uudecodeWhole decodes a body whose transfer encoding is uuencode.
+func (p *parser) uudecodeWhole(part *Part, in []byte, room int) []byte {
+	at := 0
+	for {
+		i := bytes.Index(in[at:], []byte("begin "))
+		if i < 0 {
+			break
+		}
+		at += i
+		if at == 0 || in[at-1] == '\n' {
+			if f, ok := readUU(in[at:], room); ok {
+				if part.Filename == "" {
+					part.Filename = f.name
+				}
+				if !f.ended {
+					p.defect("unterminated_uuencode", part.Path)
+				}
+				return f.content
+			}
+		}
+		at += 6
+	}
+	p.doubt(part, "bad_uuencode")
+	return in
+}
+
+func cutLine(in []byte) (line, rest []byte, found bool) {
+	i := bytes.IndexByte(in, '\n')
+	if i < 0 {
+		return in, nil, false
+	}
+	line, rest = in[:i], in[i+1:]
+	if i > 0 && line[i-1] == '\r' {
+		line = line[:i-1]
+	}
+	return line, rest, true
+}
