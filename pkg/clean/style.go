@@ -1,0 +1,329 @@
+package clean
+
+import (
+	"strconv"
+	"strings"
+)
+
+// maxDeclarations bounds the declarations of one style attribute.
+const maxDeclarations = 64
+
+// A style is what stays of a style attribute.
+type style struct {
+	declarations []string
+	letters      *color
+	ground       *color
+
+	tiny   bool // a width or height of at most one pixel, or not displayed at all
+	remote bool // would have fetched something
+	active bool // would have run something in some reader
+}
+
+// parseStyle reads the declarations of a style attribute (CSS Syntax Level 3)
+// and keeps those whose property and value are both known to be harmless: no
+// url(), nothing that positions, hides, clips, overlaps or animates.
+func parseStyle(text string) style {
+	var s style
+	for range maxDeclarations {
+		var declaration string
+		declaration, text = nextDeclaration(text)
+		if property, value, ok := strings.Cut(declaration, ":"); ok {
+			s.declare(strings.ToLower(strings.TrimSpace(property)), strings.ToLower(strings.TrimSpace(value)))
+		}
+		if text == "" {
+			break
+		}
+	}
+	return s
+}
+
+// nextDeclaration cuts at the next semicolon outside quotes, parentheses and
+// comments.
+func nextDeclaration(text string) (declaration, rest string) {
+	var quote byte
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '/' && strings.HasPrefix(text[i:], "/*"):
+			end := strings.Index(text[i+2:], "*/")
+			if end < 0 {
+				return text, ""
+			}
+			i += end + 3
+		case c == '(':
+			depth++
+		case c == ')' && depth > 0:
+			depth--
+		case c == ';' && depth == 0:
+			return text[:i], text[i+1:]
+		}
+	}
+	return text, ""
+}
+
+func (s *style) declare(property, value string) {
+	value = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "!important"))
+	if strings.Contains(value, "url(") || strings.Contains(value, "image-set(") {
+		s.remote = s.remote || strings.Contains(value, "//")
+	}
+	if property == "behavior" || property == "-moz-binding" || strings.Contains(value, "expression(") ||
+		strings.Contains(value, "script:") {
+		s.active = true
+	}
+	switch property {
+	case "display":
+		s.tiny = s.tiny || value == "none"
+	case "width", "height", "max-width", "max-height":
+		s.tiny = s.tiny || value == "0" || value == "0px" || value == "1px"
+	case "color":
+		if c, ok := parseColor(value); ok {
+			s.letters = &c
+		}
+		return
+	case "background-color", "background":
+		if c, ok := parseColor(value); ok {
+			s.ground = &c
+		}
+		return
+	}
+	check, known := properties[property]
+	if !known {
+		return
+	}
+	if value, ok := check(value); ok {
+		s.declarations = append(s.declarations, property+": "+value)
+	}
+}
+
+// write gives the attribute's value, "" where nothing stayed.
+func (s *style) write() string {
+	declarations := s.declarations
+	if s.letters != nil {
+		declarations = append(declarations, "color: "+s.letters.String())
+	}
+	if s.ground != nil {
+		declarations = append(declarations, "background-color: "+s.ground.String())
+	}
+	return strings.Join(declarations, "; ")
+}
+
+// A check accepts a lower-case value and gives it as it is to be written.
+type check func(value string) (string, bool)
+
+var properties = map[string]check{
+	"font-family":     fontFamily,
+	"font-size":       fontSize,
+	"font-style":      oneOf("normal", "italic", "oblique"),
+	"font-weight":     oneOf("normal", "bold", "bolder", "lighter", "100", "200", "300", "400", "500", "600", "700", "800", "900"),
+	"font-variant":    oneOf("normal", "small-caps"),
+	"line-height":     lineHeight,
+	"letter-spacing":  lengths(1, limits{px: 5, em: 0.4}),
+	"text-align":      oneOf("left", "right", "center", "justify", "start", "end"),
+	"text-decoration": oneOf("none", "underline", "line-through", "overline"),
+	"text-transform":  oneOf("none", "uppercase", "lowercase", "capitalize"),
+	"text-indent":     lengths(1, limits{px: 100, em: 6}),
+	"vertical-align":  oneOf("top", "middle", "bottom", "baseline", "sub", "super", "text-top", "text-bottom"),
+	"white-space":     oneOf("normal", "pre", "pre-wrap", "pre-line", "nowrap"),
+	"word-break":      oneOf("normal", "break-all", "break-word", "keep-all"),
+	"overflow-wrap":   oneOf("normal", "break-word", "anywhere"),
+	"word-wrap":       oneOf("normal", "break-word"),
+	"direction":       oneOf("ltr", "rtl"),
+	"float":           oneOf("left", "right", "none"),
+	"clear":           oneOf("left", "right", "both", "none"),
+	"display":         oneOf("block", "inline", "inline-block", "table", "table-row", "table-cell", "list-item"),
+	"table-layout":    oneOf("auto", "fixed"),
+	"border-collapse": oneOf("collapse", "separate"),
+	"border-spacing":  lengths(2, limits{px: 50, em: 4}),
+	"border-radius":   lengths(4, limits{px: 100, em: 8, percent: 50}),
+	"border":          border, "border-top": border, "border-right": border,
+	"border-bottom": border, "border-left": border,
+	"border-color": border, "border-style": border, "border-width": border,
+	"list-style-type": oneOf("disc", "circle", "square", "decimal", "lower-alpha", "upper-alpha", "lower-roman", "upper-roman", "none"),
+	"margin":          spacing, "margin-top": spacing, "margin-right": spacing,
+	"margin-bottom": spacing, "margin-left": spacing,
+	"padding": spacing, "padding-top": spacing, "padding-right": spacing,
+	"padding-bottom": spacing, "padding-left": spacing,
+	"width":     lengths(1, extent),
+	"max-width": lengths(1, limits{px: 2000, em: 120, percent: 100, least: 16}),
+	"min-width": lengths(1, extent),
+	"height":    lengths(1, extent),
+}
+
+var (
+	spacing = lengths(4, limits{px: 200, em: 12, percent: 50})
+	extent  = limits{px: 2000, em: 120, percent: 100}
+)
+
+func oneOf(words ...string) check {
+	return func(value string) (string, bool) {
+		for _, word := range words {
+			if value == word {
+				return word, true
+			}
+		}
+		return "", false
+	}
+}
+
+// limits are the greatest values of a length by unit; a unit at zero is refused.
+type limits struct {
+	px, em, percent float64
+	least           float64 // in pixels
+}
+
+// lengths accepts up to n lengths that are not negative.
+func lengths(n int, limit limits) check {
+	return func(value string) (string, bool) {
+		fields := strings.Fields(value)
+		if len(fields) == 0 || len(fields) > n {
+			return "", false
+		}
+		for _, field := range fields {
+			if field == "auto" && n != 2 {
+				continue
+			}
+			if !limit.allow(field) {
+				return "", false
+			}
+		}
+		return strings.Join(fields, " "), true
+	}
+}
+
+func (l limits) allow(field string) bool {
+	amount, unit, ok := measure(field)
+	if !ok {
+		return false
+	}
+	switch unit {
+	case "":
+		return amount == 0 && l.least == 0
+	case "px":
+		return amount <= l.px && amount >= l.least
+	case "pt":
+		return amount <= l.px*0.75 && amount >= l.least*0.75
+	case "em", "rem":
+		return amount <= l.em && amount >= l.least/16
+	case "%":
+		return amount <= l.percent && amount >= l.least/20
+	}
+	return false
+}
+
+// measure splits a dimension into its amount and unit.
+func measure(field string) (amount float64, unit string, ok bool) {
+	end := 0
+	for end < len(field) && (field[end] >= '0' && field[end] <= '9' || field[end] == '.') {
+		end++
+	}
+	if end == 0 || end > 12 {
+		return 0, "", false
+	}
+	amount, err := strconv.ParseFloat(field[:end], 64)
+	return amount, field[end:], err == nil
+}
+
+func fontSize(value string) (string, bool) {
+	switch value {
+	case "x-small", "small", "medium", "large", "x-large", "xx-large", "smaller", "larger":
+		return value, true
+	}
+	amount, unit, ok := measure(value)
+	if !ok {
+		return "", false
+	}
+	switch unit {
+	case "px":
+		ok = amount >= 8 && amount <= 72
+	case "pt":
+		ok = amount >= 6 && amount <= 54
+	case "em", "rem":
+		ok = amount >= 0.6 && amount <= 4
+	case "%":
+		ok = amount >= 60 && amount <= 400
+	default:
+		ok = false
+	}
+	return value, ok
+}
+
+func lineHeight(value string) (string, bool) {
+	if value == "normal" {
+		return value, true
+	}
+	amount, unit, ok := measure(value)
+	if !ok {
+		return "", false
+	}
+	switch unit {
+	case "", "em", "rem":
+		ok = amount >= 0.9 && amount <= 4
+	case "px":
+		ok = amount >= 8 && amount <= 100
+	case "pt":
+		ok = amount >= 6 && amount <= 75
+	case "%":
+		ok = amount >= 90 && amount <= 400
+	default:
+		ok = false
+	}
+	return value, ok
+}
+
+// fontFamily keeps names of plain letters; where a font comes from is up to the
+// reader's machine, as no @font-face survives.
+func fontFamily(value string) (string, bool) {
+	var names []string
+	for _, name := range strings.Split(value, ",") {
+		name = strings.ToLower(strings.Trim(strings.TrimSpace(name), `"'`))
+		if name == "" || len(name) > 40 || len(names) == 8 {
+			continue
+		}
+		if !onlyOf(name, func(c byte) bool {
+			return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == ' ' || c == '-'
+		}) {
+			continue
+		}
+		name = strings.Join(strings.Fields(name), " ")
+		if strings.Contains(name, " ") {
+			name = "'" + name + "'"
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", "), len(names) > 0
+}
+
+// border accepts widths, line styles and colours in any order.
+func border(value string) (string, bool) {
+	fields := strings.Fields(value)
+	if len(fields) == 0 || len(fields) > 4 {
+		return "", false
+	}
+	for i, field := range fields {
+		switch field {
+		case "none", "solid", "dashed", "dotted", "double", "groove", "ridge", "inset", "outset",
+			"thin", "medium", "thick":
+			continue
+		}
+		if (limits{px: 20, em: 2}).allow(field) {
+			continue
+		}
+		c, ok := parseColor(field)
+		if !ok {
+			return "", false
+		}
+		fields[i] = c.String()
+	}
+	return strings.Join(fields, " "), true
+}
