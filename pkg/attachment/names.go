@@ -1,0 +1,163 @@
+package attachment
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// extensionOf is the last extension of a name, lower case and without the dot,
+// as Windows would read it: it ignores trailing dots and spaces.
+func extensionOf(name string) string {
+	base := strings.TrimRight(baseName(name), ". \u00a0")
+	dot := strings.LastIndexByte(base, '.')
+	if dot < 0 {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSpace(base[dot+1:]))
+}
+
+// baseName is what follows the last slash of either kind.
+func baseName(name string) string {
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
+		return name[i+1:]
+	}
+	return name
+}
+
+// nameReasons says what is wrong with the name of a part or member.
+func nameReasons(name string) []Reason {
+	var found []Reason
+	if name == "" {
+		return nil
+	}
+	if strings.ContainsFunc(name, turnsDirection) {
+		found = append(found, RightToLeftOverride)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f || isInvisible(r) }) {
+		found = append(found, ControlCharacterName)
+	}
+	base := strings.Map(func(r rune) rune {
+		if turnsDirection(r) || isInvisible(r) || r < ' ' {
+			return -1
+		}
+		return r
+	}, baseName(name))
+	extension := extensionOf(base)
+	claimed := extensions[extension]
+	if claimed.reason != "" {
+		found = append(found, claimed.reason)
+	}
+	if (claimed.reason != "" || claimed.family == webpage) && decoyStem(base) {
+		found = append(found, DoubleExtension)
+	}
+	if padded(base) {
+		found = append(found, PaddedName)
+	}
+	if mixesScripts(base) {
+		found = append(found, MixedScriptName)
+	}
+	return found
+}
+
+// decoyStem tells whether what stands before the last extension ends in an
+// extension of its own that people trust: "invoice.pdf" of "invoice.pdf.exe".
+func decoyStem(base string) bool {
+	base = strings.TrimRight(base, ". \u00a0")
+	dot := strings.LastIndexByte(base, '.')
+	if dot <= 0 {
+		return false
+	}
+	before := extensions[extensionOf(base[:dot])]
+	return before.reason == "" && (before.family.harmless() || before.family == archive)
+}
+
+// padded tells whether spaces push the end of a name out of sight.
+func padded(base string) bool {
+	dot := strings.LastIndexByte(strings.TrimRight(base, ". "), '.')
+	if dot < 0 {
+		return false
+	}
+	run := 0
+	for _, r := range base[:dot+1] {
+		if unicode.IsSpace(r) || r == '\u2800' || r == '\u3164' || r == '_' && run > 0 {
+			run++
+			if run >= 8 {
+				return true
+			}
+			continue
+		}
+		run = 0
+	}
+	return false
+}
+
+// turnsDirection names the characters that reorder what follows (UAX #9):
+// overrides and isolates of either direction. Plain direction marks are
+// part of honest Hebrew and Arabic names.
+func turnsDirection(r rune) bool {
+	return r == 0x202d || r == 0x202e || r >= 0x2066 && r <= 0x2068
+}
+
+// isInvisible names characters without a glyph that have no place in a name.
+func isInvisible(r rune) bool {
+	return r == 0x00ad || r == 0x200b || r == 0x2060 || r == 0xfeff || r >= 0xe0000 && r <= 0xe007f
+}
+
+// lookalikes are the Cyrillic and Greek letters that read as Latin ones.
+const lookalikes = "аеорсухіјѕһԁԛԝАВЕКМНОРСТХІЈЅοινΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
+
+// mixesScripts tells whether one word has Latin letters and letters of another
+// alphabet that only look Latin.
+func mixesScripts(base string) bool {
+	for _, word := range strings.FieldsFunc(base, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		latin, alike, other := false, false, false
+		for _, r := range word {
+			switch {
+			case unicode.Is(unicode.Latin, r):
+				latin = true
+			case strings.ContainsRune(lookalikes, r):
+				alike = true
+			default:
+				other = true
+			}
+		}
+		if latin && alike && !other {
+			return true
+		}
+	}
+	return false
+}
+
+// memberReasons says what is wrong with a path inside a container.
+func memberReasons(name string) []Reason {
+	found := nameReasons(name)
+	if escapes(name) {
+		found = append(found, PathTraversal)
+	}
+	return found
+}
+
+// escapes tells whether unpacking to name would leave the target folder.
+func escapes(name string) bool {
+	slashed := strings.ReplaceAll(name, `\`, "/")
+	if strings.HasPrefix(slashed, "/") {
+		return true
+	}
+	if len(slashed) >= 2 && slashed[1] == ':' && slashed[0] < utf8.RuneSelf && unicode.IsLetter(rune(slashed[0])) {
+		return true
+	}
+	depth := 0
+	for _, step := range strings.Split(slashed, "/") {
+		switch step {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
+}

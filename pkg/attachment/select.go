@@ -1,0 +1,189 @@
+package attachment
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+
+	"github.com/postern-mail/postern/pkg/mail"
+)
+
+// A found is one part that was examined; body texts are, but are not listed.
+type found struct {
+	Attachment
+	listed bool
+}
+
+// message examines every leaf of a message.
+func (w *walker) message(msg *mail.Message, depth int) []found {
+	if msg == nil || msg.Root == nil {
+		return nil
+	}
+	return w.part(msg.Root, depth, nil)
+}
+
+// part examines what one node of the tree holds. What is ambiguous about a
+// container holds for its leaves too, because they may be cut elsewhere.
+func (w *walker) part(p *mail.Part, depth int, inherited []string) []found {
+	ambiguous := append(append([]string(nil), inherited...), p.Ambiguous...)
+	if p.Message != nil || !p.IsMultipart() || p.Content != nil && len(p.Children) == 0 {
+		return w.leaf(p, depth, ambiguous)
+	}
+	var all []found
+	for _, child := range p.Children {
+		all = append(all, w.part(child, depth, ambiguous)...)
+	}
+	if len(all) == 0 && len(ambiguous) > 0 {
+		// Nothing was found inside, but another reader might find something.
+		all = append(all, found{Attachment: ambiguity(p, ambiguous)})
+	}
+	return all
+}
+
+// ambiguity stands for a container that seems to be empty.
+func ambiguity(p *mail.Part, codes []string) Attachment {
+	a := Attachment{Path: p.Path, DeclaredType: p.Type, Verdict: Ambiguous, Reasons: []Reason{}, Children: []Attachment{}}
+	for _, code := range codes {
+		a.add(Reason(code))
+	}
+	return a
+}
+
+// leaf examines one part that holds content: a file, a text or a message; and
+// the files that were unpacked from it (uuencode, TNEF).
+func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
+	content := p.Content
+	if content == nil {
+		content = p.RawBody
+	}
+	if depth == 0 {
+		w.budget.part(int64(len(content)))
+	}
+	f := file{path: p.Path, name: p.Filename, declared: p.Type, content: content, depth: depth}
+	var a Attachment
+	if p.Message != nil {
+		a = w.embedded(p, f)
+	} else {
+		a = w.look(f)
+		w.ask(&a, content)
+	}
+	for _, code := range ambiguous {
+		a.add(Reason(code))
+	}
+	var unpacked []found
+	if p.Message == nil {
+		for _, child := range p.Children {
+			unpacked = append(unpacked, w.part(child, depth, ambiguous)...)
+		}
+	}
+	body := isBody(p, a.DetectedType)
+	if body {
+		a.Reasons = onlyGrave(a.Reasons)
+	} else {
+		for _, child := range unpacked {
+			a.Children = append(a.Children, child.Attachment)
+		}
+		unpacked = nil
+	}
+	a.judge()
+	return append([]found{{Attachment: a, listed: !body}}, unpacked...)
+}
+
+// isBody tells whether a part is the text that a mail shows, and no file.
+func isBody(p *mail.Part, detected string) bool {
+	if p.Type != "text/plain" && p.Type != "text/html" && p.Type != "text/enriched" {
+		return false
+	}
+	if p.Filename != "" || p.Disposition == "attachment" || p.Message != nil {
+		return false
+	}
+	// Bytes that are no text at all are a file, whatever they are declared as.
+	switch familyOf(detected) {
+	case program, archive, pdf, office, diskImage, shortcut, image, media:
+		return detected == "image/svg+xml" || detected == "text/rtf"
+	}
+	return true
+}
+
+// onlyGrave drops what is said of files and means nothing for a text that is
+// shown sanitized: that it holds scripts or forms.
+func onlyGrave(reasons []Reason) []Reason {
+	kept := []Reason{}
+	for _, r := range reasons {
+		if v := r.Verdict(); v != Suspicious && v != Unsupported {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// embedded examines a message inside the message: its parts are its members.
+func (w *walker) embedded(p *mail.Part, f file) Attachment {
+	a := w.outline(f)
+	a.DetectedType = "message/rfc822"
+	w.inside(&a, p.Message, f)
+	return a
+}
+
+// openMessage examines a file that is a message, such as a packed .eml.
+func (w *walker) openMessage(a *Attachment, f file) error {
+	before := len(a.Children)
+	w.inside(a, mail.Parse(f.content, mail.Limits{}), f)
+	for i := range a.Children[before:] {
+		renumber(&a.Children[before+i], f.path)
+	}
+	return nil
+}
+
+// inside lists the parts of a message as members; its texts only where there is
+// something to say of them.
+func (w *walker) inside(a *Attachment, msg *mail.Message, f file) {
+	if f.depth >= w.options.Limits.Depth {
+		a.add(DepthLimit)
+		return
+	}
+	for _, child := range w.message(msg, f.depth+1) {
+		if reason := w.budget.member(); reason != "" {
+			a.add(reason)
+			return
+		}
+		if child.listed || child.Verdict != Clean {
+			a.Children = append(a.Children, child.Attachment)
+		}
+	}
+}
+
+// renumber puts the path of the container in front of the section numbers of
+// a message that was found inside a file.
+func renumber(a *Attachment, prefix string) {
+	if a.Path == "" {
+		a.Path = strconv.Itoa(1)
+	}
+	a.Path = prefix + "/" + a.Path
+	for i := range a.Children {
+		renumber(&a.Children[i], prefix)
+	}
+}
+
+// errContradiction: an opinion whose verdict and reason differ is none.
+var errContradiction = errors.New("second opinion: verdict and reason disagree")
+
+// ask adds the second opinion on a part.
+func (w *walker) ask(a *Attachment, content []byte) {
+	if w.options.SecondOpinion == nil {
+		return
+	}
+	opinion, err := w.options.SecondOpinion.Scan(w.ctx, bytes.NewReader(content))
+	switch {
+	case err != nil:
+		w.unavailable = err
+		a.add(ScannerUnavailable)
+	case opinion.Verdict == Clean:
+	case opinion.Reason == "" || opinion.Reason.Verdict() != opinion.Verdict:
+		w.unavailable = errContradiction
+		a.add(ScannerUnavailable)
+	default:
+		a.add(opinion.Reason)
+		a.Signature = opinion.Signature
+	}
+}

@@ -1,0 +1,318 @@
+package attachment
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A walker examines one mail.
+type walker struct {
+	ctx         context.Context
+	options     Options
+	budget      *budget
+	scratch     [][]byte // one buffer a depth, reused by the members there
+	unavailable error
+}
+
+func newWalker(ctx context.Context, options Options) *walker {
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	options.Limits = options.Limits.withDefaults()
+	return &walker{ctx: ctx, options: options, budget: newBudget(ctx, options.Limits, options.Clock)}
+}
+
+// A file is one thing to look at: a part of the mail or a member of a container.
+type file struct {
+	path     string
+	name     string
+	declared string // media type, "" where nothing declares one
+	content  []byte // valid until the next file of the same depth is read
+	depth    int
+}
+
+// outline says what can be said of a file without opening it.
+func (w *walker) outline(f file) Attachment {
+	digest := sha256.Sum256(f.content)
+	a := Attachment{
+		Path:         f.path,
+		Name:         f.name,
+		DeclaredType: f.declared,
+		DetectedType: sniff(f.content, extensionOf(f.name)),
+		Size:         int64(len(f.content)),
+		SHA256:       hex.EncodeToString(digest[:]),
+		Reasons:      []Reason{},
+		Children:     []Attachment{},
+	}
+	if isEICAR(f.content) {
+		a.add(EICARTestFile)
+	}
+	if f.depth == 0 {
+		a.add(nameReasons(f.name)...)
+	} else {
+		a.add(memberReasons(f.name)...)
+	}
+	return a
+}
+
+// look examines one file and all within it.
+func (w *walker) look(f file) Attachment {
+	a := w.outline(f)
+	if r := familyReason(a.DetectedType); r != "" {
+		a.add(r)
+	}
+	w.open(&a, f)
+	if mismatched(extensionOf(f.name), f.declared, a.DetectedType) {
+		a.add(TypeMismatch)
+	}
+	a.judge()
+	return a
+}
+
+// open dispatches to the decoder of what the file is, and of what it is
+// besides.
+func (w *walker) open(a *Attachment, f file) {
+	if len(f.content) == 0 {
+		return
+	}
+	if decode := w.decoder(a.DetectedType); decode != nil {
+		w.run(a, f, decode)
+	} else if unopened[a.DetectedType] {
+		a.add(UnsupportedContainer)
+	}
+	w.openHidden(a, f)
+}
+
+// A decoder opens one container. It adds reasons and members to a; the error
+// says that it could not get to the end, errStop that the budget ended it.
+type decoder func(a *Attachment, f file) error
+
+// decoder finds the decoder of a detected type, nil for data that holds nothing.
+func (w *walker) decoder(mediaType string) decoder {
+	switch mediaType {
+	case "application/zip", "application/java-archive", "application/vnd.android.package-archive", "application/epub+zip",
+		"application/vnd.google-earth.kmz", "application/vnd.ms-visio.drawing.main+xml", "application/vnd.sun.xml.calc":
+		return w.openZip
+	case "message/rfc822":
+		return w.openMessage
+	case "application/gzip":
+		return w.openGzip
+	case "application/x-bzip2":
+		return w.openBzip2
+	case "application/zstd":
+		return w.openZstd
+	case "application/x-xz":
+		return w.openXZ
+	case "application/x-lzma":
+		return w.openLZMA
+	case "application/x-tar":
+		return w.openTar
+	}
+	if strings.HasPrefix(mediaType, "application/vnd.openxmlformats-") || strings.HasPrefix(mediaType, "application/vnd.oasis.opendocument.") {
+		return w.openZip
+	}
+	return nil
+}
+
+// run runs one decoder under the budget and takes its failure as a verdict.
+func (w *walker) run(a *Attachment, f file, decode decoder) {
+	if f.depth >= w.options.Limits.Depth {
+		a.add(DepthLimit)
+		return
+	}
+	if r := w.budget.tick(); r != "" {
+		a.add(r)
+		return
+	}
+	err := guard(func() error { return decode(a, f) })
+	var reason Reason
+	switch {
+	case err == nil:
+	case errors.Is(err, errStop):
+		a.add(w.budget.stopped())
+	case errors.As(err, &reason):
+		a.add(reason)
+	case errors.Is(err, errPanic):
+		a.add(DecoderFailed)
+	default:
+		a.add(MalformedArchive)
+	}
+}
+
+// Error makes a Reason an error, so that decoders return why they end.
+func (r Reason) Error() string { return string(r) }
+
+// member reads one member, looks at it and appends it to its container. The
+// reader's error is a finding about the member, not about the walk: only
+// errStop is returned, when a budget ends it.
+func (w *walker) member(parent *Attachment, f file, name string, size int64, r io.Reader) (*Attachment, error) {
+	if reason := w.budget.member(); reason != "" {
+		return nil, errStop
+	}
+	child := file{path: childPath(f.path, len(parent.Children)+1), name: name, depth: f.depth + 1}
+	content, reason, err := w.read(child.depth, size, r)
+	child.content = content
+	var a Attachment
+	switch {
+	case reason != "" || err != nil:
+		a = unread(child)
+		a.DetectedType = sniff(content, extensionOf(name))
+		if isEICAR(content) {
+			a.add(EICARTestFile)
+		}
+		if r := familyReason(a.DetectedType); r != "" {
+			a.add(r)
+		}
+		a.add(readReason(reason, err))
+		a.judge()
+	default:
+		a = w.look(child)
+	}
+	parent.Children = append(parent.Children, a)
+	last := &parent.Children[len(parent.Children)-1]
+	if w.budget.stopped() != "" {
+		return last, errStop
+	}
+	return last, nil
+}
+
+// refuse lists a member that is not read, with the reason why.
+func (w *walker) refuse(parent *Attachment, f file, name string, size int64, reasons ...Reason) error {
+	if reason := w.budget.member(); reason != "" {
+		return errStop
+	}
+	a := unread(file{path: childPath(f.path, len(parent.Children)+1), name: name, depth: f.depth + 1})
+	a.Size = max(size, 0)
+	a.add(reasons...)
+	a.judge()
+	parent.Children = append(parent.Children, a)
+	return nil
+}
+
+// unread is the entry of a member whose bytes are not all known.
+func unread(f file) Attachment {
+	a := Attachment{Path: f.path, Name: f.name, Size: int64(len(f.content)), Reasons: []Reason{}, Children: []Attachment{}}
+	a.add(memberReasons(f.name)...)
+	return a
+}
+
+func readReason(reason Reason, err error) Reason {
+	var said Reason
+	switch {
+	case reason != "":
+		return reason
+	case errors.As(err, &said):
+		return said
+	case errors.Is(err, errPanic):
+		return DecoderFailed
+	default:
+		return MalformedArchive
+	}
+}
+
+func childPath(parent string, n int) string {
+	return parent + "/" + strconv.Itoa(n)
+}
+
+// read reads r to its end into the buffer of one depth, within the budget. The
+// size is a hint that is not trusted. A reason says which limit ended it, an
+// error what went wrong with r; the bytes read so far come with both.
+func (w *walker) read(depth int, size int64, r io.Reader) (content []byte, reason Reason, err error) {
+	for len(w.scratch) <= depth {
+		w.scratch = append(w.scratch, nil)
+	}
+	allowed, which := w.budget.allowed()
+	buffer := w.scratch[depth][:0]
+	// A size that is declared saves growing; past a megabyte it must be earned.
+	if want := int(min(size, allowed, 1<<20)); want > cap(buffer) {
+		buffer = make([]byte, 0, want)
+	}
+	err = guard(func() error {
+		for {
+			if reason = w.budget.tick(); reason != "" {
+				return nil
+			}
+			if len(buffer) == cap(buffer) {
+				buffer = grow(buffer, size, allowed)
+			}
+			room := buffer[len(buffer):min(cap(buffer), len(buffer)+256<<10)]
+			n, err := r.Read(room)
+			if n < 0 || n > len(room) {
+				return fmt.Errorf("read count: %w", errPanic)
+			}
+			buffer = buffer[:len(buffer)+n]
+			w.budget.spend(int64(n))
+			if int64(len(buffer)) > allowed {
+				reason = which
+				w.budget.exhaust(reason)
+				return nil
+			}
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	w.scratch[depth] = buffer
+	return buffer, reason, err
+}
+
+// grow gives a full buffer more room: to its declared size once half of that
+// has truly come, else by half.
+func grow(buffer []byte, size, allowed int64) []byte {
+	more := max(int64(cap(buffer))+int64(cap(buffer))/2, 64<<10)
+	if size > more && size <= 2*int64(cap(buffer))+64<<10 {
+		more = size + 1 // room to see the end
+	}
+	more = min(more, allowed+1)
+	more = max(more, int64(len(buffer))+1)
+	bigger := make([]byte, len(buffer), more)
+	copy(bigger, buffer)
+	return bigger
+}
+
+// mismatched tells whether a file is of another kind than its name or its
+// declaration says, in a way that misleads.
+func mismatched(extension, declared, detected string) bool {
+	is := familyOf(detected)
+	byName := extensions[extension].family
+	byType := familyOf(declared)
+	switch is {
+	case program, script, shortcut, diskImage:
+		return byName.harmless() || byType.harmless() && is != script
+	case webpage:
+		// Text and mail may well be HTML; a picture or a document may not.
+		return misleads(byName) || byName == unknown && misleads(byType)
+	case archive:
+		return byName.harmless() || byName == unknown && byType.harmless() && byType != text
+	case office:
+		return byName == image || byName == media || byName == font
+	}
+	return false
+}
+
+func misleads(f family) bool {
+	return f == image || f == media || f == font || f == pdf || f == office
+}
+
+// eicar is the standard test string (eicar.org), kept in two pieces so that this
+// source is not one.
+const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + `EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
+
+// isEICAR tells whether content begins with the test string, as scanners
+// match it; white space and a byte-order mark before it are passed over.
+func isEICAR(content []byte) bool {
+	head := content[:min(len(content), 256)]
+	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	return bytes.HasPrefix(bytes.TrimLeft(head, " \t\r\n"), []byte(eicar))
+}
