@@ -18,7 +18,7 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"ground", []string{"fault", "event", "redact", "retention"}},
+	{"ground", []string{"fault", "event", "redact", "retention", "signet"}},
 	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "clean", "pii"}},
 	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys"}},
 	{"frame", []string{"config", "stage", "run", "archtest", "corpora"}},
