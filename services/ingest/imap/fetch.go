@@ -1,0 +1,182 @@
+package imap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/postern-mail/postern/services/ingest/uids"
+)
+
+// Search lists the UIDs from first upwards that the open folder holds.
+func (s *Session) Search(first uint32) (uids.Set, error) {
+	if first == 0 {
+		first = 1
+	}
+	count := int64(s.count())
+	defer s.conn.ask(maxChatter + count*maxPerSearch)()
+	criteria := &imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(first), Stop: 0}}}}
+	data, err := s.client.UIDSearch(criteria, nil).Wait()
+	if err != nil {
+		return uids.Set{}, answerError(err)
+	}
+	listed, _ := data.All.(imap.UIDSet)
+	var found uids.Set
+	for _, r := range listed {
+		// RFC 3501 §6.4.8: n:* names the last mail even where n lies above it.
+		if uint32(r.Stop) < first {
+			continue
+		}
+		found.AddRange(max(uint32(r.Start), first), uint32(r.Stop))
+	}
+	return found, nil
+}
+
+func (s *Session) count() uint32 {
+	if folder := s.client.Mailbox(); folder != nil {
+		return folder.NumMessages
+	}
+	return 0
+}
+
+// A Mail is what a server says of a mail before its body.
+type Mail struct {
+	UID      uint32
+	Size     int64     // RFC822.SIZE
+	Received time.Time // INTERNALDATE
+}
+
+// Describe tells size and date of each mail that is still there.
+func (s *Session) Describe(which []uint32) ([]Mail, error) {
+	defer s.conn.ask(maxChatter + int64(len(which))*maxPerMail)()
+	command := s.client.Fetch(set(which), &imap.FetchOptions{UID: true, RFC822Size: true, InternalDate: true})
+	mails := make([]Mail, 0, len(which))
+	for answer := command.Next(); answer != nil; answer = command.Next() {
+		mail := Mail{Size: -1}
+		for item := answer.Next(); item != nil; item = answer.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				mail.UID = uint32(item.UID)
+			case imapclient.FetchItemDataRFC822Size:
+				mail.Size = item.Size
+			case imapclient.FetchItemDataInternalDate:
+				mail.Received = item.Time
+			}
+		}
+		if mail.UID == 0 || mail.Size < 0 || mail.Received.IsZero() {
+			command.Close()
+			return nil, fmt.Errorf("%w: mail without UID, size or date", ErrAnswer)
+		}
+		mails = append(mails, mail)
+	}
+	if err := command.Close(); err != nil {
+		return nil, answerError(err)
+	}
+	return mails, nil
+}
+
+// A Body is one mail as it streams in. Read gives ErrCut where it ends early, so
+// io.EOF means all of it.
+type Body struct {
+	Mail
+	// Length is what the literal announces. Whoever stores the mail must compare
+	// it with Size.
+	Length int64
+	from   io.Reader
+	read   int64
+}
+
+func (b *Body) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.read += int64(n)
+	switch {
+	// The library ends a literal at the connection's end as if it were whole.
+	case err == io.EOF && b.read != b.Length:
+		return n, ErrCut
+	case err != nil && err != io.EOF:
+		return n, lostOrGarbled(err)
+	}
+	return n, err
+}
+
+// Bodies streams the mails' bodies in the order that the server chooses. Mails
+// that are gone are passed over. take reads as much of the body as it likes
+// before it returns and keeps the body no longer; its error ends the session's use.
+func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
+	known := make(map[uint32]Mail, len(mails))
+	which := make([]uint32, 0, len(mails))
+	allowance := int64(maxChatter)
+	for _, mail := range mails {
+		known[mail.UID] = mail
+		which = append(which, mail.UID)
+		allowance += mail.Size + maxPerMail
+	}
+	return s.fetch(which, allowance, &imap.FetchItemBodySection{Peek: true}, func(uid uint32, literal imap.LiteralReader) error {
+		body := &Body{Mail: known[uid], Length: literal.Size(), from: literal}
+		return take(body)
+	})
+}
+
+// Headers is a mail's header section with the empty line that ends it. Where it is
+// longer than limit, it is cut there.
+func (s *Session) Headers(uid uint32, limit int64) ([]byte, error) {
+	limit = min(limit, maxHeaderText)
+	section := &imap.FetchItemBodySection{Specifier: imap.PartSpecifierHeader, Peek: true, Partial: &imap.SectionPartial{Offset: 0, Size: limit}}
+	var header bytes.Buffer
+	found := false
+	err := s.fetch([]uint32{uid}, maxChatter+limit, section, func(_ uint32, literal imap.LiteralReader) error {
+		found = true
+		body := &Body{Length: literal.Size(), from: literal}
+		_, err := io.Copy(&header, io.LimitReader(body, limit))
+		return err
+	})
+	if err == nil && !found {
+		err = ErrGone
+	}
+	return header.Bytes(), err
+}
+
+// ErrGone says that the mail is no longer in the folder.
+var ErrGone = errors.New("imap: mail is gone")
+
+func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItemBodySection, take func(uint32, imap.LiteralReader) error) error {
+	defer s.conn.ask(allowance)()
+	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}
+	command := s.client.Fetch(set(which), options)
+	for answer := command.Next(); answer != nil; answer = command.Next() {
+		var uid uint32
+		for item := answer.Next(); item != nil; item = answer.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				uid = uint32(item.UID)
+			case imapclient.FetchItemDataBodySection:
+				if item.Literal == nil || uid == 0 {
+					continue // NIL: the server has nothing under this UID any more
+				}
+				if err := take(uid, item.Literal); err != nil {
+					// What is left may be long: it is not waited for.
+					s.conn.Close()
+					command.Close()
+					return err
+				}
+			}
+		}
+	}
+	if err := command.Close(); err != nil {
+		return answerError(err)
+	}
+	return nil
+}
+
+func set(which []uint32) imap.UIDSet {
+	var numbers imap.UIDSet
+	for _, uid := range which {
+		numbers.AddNum(imap.UID(uid))
+	}
+	return numbers
+}
