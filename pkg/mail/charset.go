@@ -55,11 +55,31 @@ func htmlCharset(content []byte) string {
 	}
 }
 
+// lfLines makes every line end in LF. Several CR before a LF are one line end.
 func lfLines(text string) string {
-	if strings.IndexByte(text, '\r') < 0 {
+	i := strings.IndexByte(text, '\r')
+	if i < 0 {
 		return text
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+	out := make([]byte, 0, len(text))
+	for i >= 0 {
+		out = append(out, text[:i]...)
+		n := i
+		for n < len(text) && text[n] == '\r' {
+			n++
+		}
+		if n < len(text) && text[n] == '\n' {
+			n++
+			out = append(out, '\n')
+		} else {
+			for ; i < n; i++ {
+				out = append(out, '\n')
+			}
+		}
+		text = text[n:]
+		i = strings.IndexByte(text, '\r')
+	}
+	return string(append(out, text...))
 }
 
 // decodeCharset makes bytes valid UTF-8: by the declared charset first, by what

@@ -132,6 +132,13 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 			pos = next
 			continue
 		}
+		if from >= 0 && isLostParameter(line) && isStructural(r.header[len(r.header)-1].Name) {
+			r.doubt("unfolded_parameter") // a folded line whose white space was lost
+			f := &r.header[len(r.header)-1]
+			f.Raw, f.Value = s.buf[from:next], s.buf[value:pos+len(line)]
+			pos = next
+			continue
+		}
 		from = -1 // the folding of a line that is no field belongs to no field
 		if isMboxFrom(line) {
 			r.defect("mbox_from_line")
@@ -238,6 +245,19 @@ func fieldName(line []byte) ([]byte, bool) {
 		}
 	}
 	return name, true
+}
+
+// isLostParameter says whether a line looks like a parameter, not like a field.
+func isLostParameter(line []byte) bool {
+	name, _, ok := bytes.Cut(line[:min(len(line), 40)], []byte("="))
+	if !ok {
+		return false
+	}
+	switch strings.ToLower(strings.TrimRight(string(name), "*0123456789")) {
+	case "boundary", "name", "filename", "charset", "type", "report-type", "protocol", "micalg", "format":
+		return true
+	}
+	return false
 }
 
 // isMboxFrom says whether a line is the separator of an mbox file.

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -98,14 +99,35 @@ func isOldBounce(m *Message) bool {
 	if isBounceSubject(m.Subject) {
 		score++
 	}
+	if m.Header.Has("X-Amz-Sns-Message-Id") && bytes.Contains(m.Root.Content[:min(len(m.Root.Content), 200)], []byte(`"notificationType":"Bounce"`)) {
+		return true // Amazon SES tells of bounces in JSON
+	}
 	auto := strings.ToLower(m.Header.Get("Auto-Submitted"))
 	if strings.HasPrefix(auto, "auto-replied") || strings.HasPrefix(auto, "auto-generated") {
 		score++
 	}
-	if m.Header.Has("X-Mailer-Daemon") || returnsMail(m.Root) {
+	if m.Header.Has("X-Mailer-Daemon") || returnsMail(m.Root) || score > 0 && saysBounce(m.Root) {
 		score++
 	}
 	return score >= 2 && !isVacationSubject(m.Subject)
+}
+
+// saysBounce looks at the first words of a notice.
+func saysBounce(root *Part) bool {
+	part := root
+	for part.IsMultipart() && len(part.Children) > 0 {
+		part = part.Children[0]
+	}
+	if !isText(part) {
+		return false
+	}
+	head := strings.ToLower(string(part.Content[:min(len(part.Content), 300)]))
+	for _, known := range []string{"error message below", "could not be delivered", "was not delivered", "undeliverable", "delivery to the following", "permanent fatal error", "user unknown", "mailbox unavailable", "was rejected"} {
+		if strings.Contains(head, known) {
+			return true
+		}
+	}
+	return false
 }
 
 // returnsMail says whether a message carries another whole, as notices do.

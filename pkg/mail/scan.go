@@ -58,6 +58,7 @@ func (s *scanner) isDelimiter(line []byte) bool {
 func (s *scanner) match(line []byte) (level int, closing bool) {
 	rest := line[2:]
 	level = -1
+	loose := -1
 	for i := len(s.open) - 1; i >= 0; i-- {
 		b := s.open[i]
 		if !bytes.HasPrefix(rest, b.text) {
@@ -74,7 +75,13 @@ func (s *scanner) match(line []byte) (level int, closing bool) {
 			level, closing = i, true
 		default:
 			s.p.doubt(b.part, "boundary_with_trailing_text")
+			if loose < 0 && bytes.HasPrefix(tail, twoHyphens) {
+				loose = i
+			}
 		}
+	}
+	if level < 0 && loose >= 0 { // "--boundary--</html>" ends the container for most readers
+		return loose, true
 	}
 	return level, closing
 }

@@ -3,6 +3,7 @@ package mail_test
 import (
 	"encoding/json"
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -125,14 +126,14 @@ func compareHead(t *testing.T, got *mail.Message, want stalwartMessage) {
 			continue
 		}
 		for i := range list {
-			if list[i] != have[i] {
+			if !sameAddress(have[i], list[i]) {
 				t.Errorf("%s %d: got %+v, want %+v", field, i, have[i], list[i])
 			}
 		}
 	}
 	if raw, ok := head.header("subject"); ok {
 		var v struct{ Text string }
-		if json.Unmarshal(raw, &v) == nil && v.Text != got.Subject {
+		if json.Unmarshal(raw, &v) == nil && !agrees(got.Subject, v.Text) {
 			t.Errorf("subject: got %q, want %q", got.Subject, v.Text)
 		}
 	}
@@ -222,7 +223,7 @@ func comparePart(t *testing.T, p *mail.Part, w stalwartPart) {
 	if wantName == "" {
 		wantName = stalwartAttr(w, "content_type", "name")
 	}
-	if wantName != p.Filename {
+	if name := strings.ReplaceAll(p.Filename, `\`, ""); !agrees(name, wantName) { // they drop the backslashes of a path
 		t.Errorf("part %s: name %q, want %q", p.Path, p.Filename, wantName)
 	}
 	for _, kind := range []string{"Text", "Html"} {
@@ -232,7 +233,10 @@ func comparePart(t *testing.T, p *mail.Part, w stalwartPart) {
 				t.Fatal(err)
 			}
 			have, _ := p.Text()
-			if want := strings.ReplaceAll(text, "\r\n", "\n"); have != want {
+			if !strings.HasPrefix(p.Type, "text/") || len(p.Children) > 0 || strings.HasPrefix(p.Encoding, "x-uu") {
+				continue // sound and pictures of RFC examples that are no base64; uuencoded files, which we unpack
+			}
+			if want := lineEnds.ReplaceAllString(text, "\n"); !agrees(have, want) {
 				t.Errorf("part %s %s: text %q, want %q", p.Path, p.Type, clip(have), clip(want))
 			}
 		}
@@ -247,7 +251,14 @@ func comparePart(t *testing.T, p *mail.Part, w stalwartPart) {
 			for i, n := range numbers {
 				want[i] = byte(n)
 			}
-			if string(want) != string(p.Content) {
+			if strings.HasPrefix(p.Encoding, "x-uu") {
+				continue // we decode uuencode, they do not
+			}
+			have, same := string(p.Content), string(want)
+			if p.Encoding == "7bit" { // they make every line end a LF
+				have = strings.ReplaceAll(have, "\r\n", "\n")
+			}
+			if have != same {
 				t.Errorf("part %s: content %d bytes, want %d", p.Path, len(p.Content), len(want))
 			}
 		}
@@ -280,4 +291,23 @@ func clip(s string) string {
 		return s[:300] + "..."
 	}
 	return s
+}
+
+var lineEnds = regexp.MustCompile("\r*\n")
+
+// agrees compares with a parse that shows U+FFFD where bytes do not fit their
+// charset; we guess a charset there, so any character may stand for it.
+func agrees(got, want string) bool {
+	if !strings.Contains(want, "\uFFFD") {
+		return got == want
+	}
+	quoted := strings.ReplaceAll(regexp.QuoteMeta(want), "\uFFFD", "[^\\x00-\\x7f]")
+	return regexp.MustCompile("(?s)^" + quoted + "$").MatchString(got)
+}
+
+// sameAddress also allows for a comment between the words of a name, which they
+// keep at the end and we drop.
+func sameAddress(got, want mail.Address) bool {
+	name, _, _ := strings.Cut(want.Name, " (")
+	return got.Addr == want.Addr && got.Group == want.Group && (agrees(got.Name, want.Name) || got.Name == name)
 }

@@ -12,6 +12,8 @@ func (p *parser) unpack(part *Part) {
 	switch {
 	case isText(part) && part.Type != "text/html":
 		p.unpackText(part)
+	case isTNEF(part.Content):
+		p.unpackTNEF(part)
 	}
 }
 
@@ -225,7 +227,9 @@ func (p *parser) uudecodeWhole(part *Part, in []byte, room int) []byte {
 		}
 		at += 6
 	}
-	p.doubt(part, "bad_uuencode")
+	if len(bytes.TrimSpace(in)) > 0 {
+		p.doubt(part, "bad_uuencode")
+	}
 	return in
 }
 
