@@ -1,0 +1,46 @@
+# Postern. `make help` lists what there is.
+SHELL := /bin/bash
+POSTERN_TOOLS ?= $(HOME)/.cache/postern/tools
+export POSTERN_TOOLS
+export PATH := $(POSTERN_TOOLS)/bin:$(PATH)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo fleet test check tools generate bench chaos fuzz clean
+
+help: ## Say what can be made.
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+build: ## Build bin/postern.
+	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/postern ./services/postern
+
+demo: build ## Build and run everything in one process, with a mailbox of varied mail.
+	@bin/postern demo --data demo-data $(DEMO)
+
+fleet: build tools ## Run every service as its own process on real servers, on this machine.
+	@bin/postern fleet --data fleet-data $(FLEET)
+
+test: tools ## Install what the tests need and run them all.
+	@go test -timeout 20m ./... ./test/...
+
+check: ## Everything that must hold before a change lands; what CI runs.
+	@scripts/check
+
+tools: ## Install Debian packages and pinned tools that tests and the fleet need.
+	@scripts/install-tools
+
+generate: tools ## Write generated code, permissions, tables and the configuration manual anew.
+	@scripts/generate
+
+bench: tools ## Measure: mails a second end to end, CPU a mail for each stage, peak memory.
+	@scripts/bench
+
+chaos: tools ## Kill, cut and fail at random, seeded, for longer than the tests do.
+	@POSTERN_CHAOS=long go test -timeout 60m -count=1 -run Chaos ./test/...
+
+fuzz: ## Fuzz every parser for 60 seconds.
+	@scripts/fuzz
+
+clean: ## Remove what was built and the demonstration's data.
+	@rm -rf bin demo-data fleet-data

@@ -1,0 +1,77 @@
+package manual_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/config/manual"
+)
+
+type sample struct {
+	// Desk is where agents work.
+	Desk deskSection `yaml:"desk"`
+	// Boxes that are read.
+	Boxes []box `yaml:"boxes"`
+}
+
+type deskSection struct {
+	// Listen is the address.
+	Listen string `yaml:"listen"`
+	// Idle ends a session.
+	Idle config.Duration `yaml:"idle"`
+}
+
+type box struct {
+	// Name of the box.
+	Name string `yaml:"name"`
+}
+
+func keys(t *testing.T) []manual.Key {
+	t.Helper()
+	// The sample's source stands in this folder, so its comments are found here.
+	root, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := manual.Keys(root, "github.com/postern-mail/postern/pkg/config/manual_test", sample{Desk: deskSection{":8080", config.Duration(30 * 24 * time.Hour)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestTheManualHoldsCommentAndDefaultOfEveryKey(t *testing.T) {
+	text := manual.Markdown(keys(t))
+	for _, want := range []string{"## `desk`", "- `desk.listen`: Listen is the address. Default: `:8080`.", "- `desk.idle`: Idle ends a session. Default: `30d`.", "- `boxes[].name`: Name of the box.\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the manual lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestTheExampleReadsBackAsTheDefaults(t *testing.T) {
+	var read sample
+	path := filepath.Join(t.TempDir(), "example.yaml")
+	if err := os.WriteFile(path, []byte(manual.Example(keys(t))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Load(path, &read); err != nil {
+		t.Fatal(err)
+	}
+	if read.Desk.Listen != ":8080" || read.Desk.Idle.String() != "30d" || len(read.Boxes) != 0 {
+		t.Errorf("read %+v", read)
+	}
+}
+
+func TestAFieldWithoutACommentIsRefused(t *testing.T) {
+	type bare struct {
+		Silent string `yaml:"silent"`
+	}
+	if _, err := manual.Keys(".", "github.com/postern-mail/postern/pkg/config/manual_test", bare{}); err == nil || !strings.Contains(err.Error(), "Silent") {
+		t.Errorf("error %v", err)
+	}
+}
