@@ -1,0 +1,153 @@
+package mailauth
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/dkim"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+)
+
+// A boundary is the place in the header above which our own servers wrote.
+type boundary struct {
+	index    int    // of the Received field of our server, -1 for none
+	line     string // that field, unfolded
+	envelope Envelope
+}
+
+// maxReceived bounds the Received lines that are looked through.
+const maxReceived = 100
+
+// findBoundary finds the topmost Received line that one of our servers wrote, and
+// what it and the lines above it say of the SMTP session. Where that server took
+// the message from itself (a filter handed it back over loopback), the line below
+// is its own too. What the options give goes before all of it.
+func findBoundary(header mail.Header, options Options) boundary {
+	b := boundary{index: -1, envelope: Envelope{Source: FromNowhere}}
+	var hop received
+	seen := 0
+	for i := range header {
+		if !dkim.Is(&header[i], "received") {
+			continue
+		}
+		if seen++; seen > maxReceived {
+			break
+		}
+		candidate := parseReceived(string(header[i].Value))
+		if !oneOf(candidate.by, options.TrustMX) {
+			if b.index >= 0 {
+				break // the server handed it to itself, and this is not its line
+			}
+			continue
+		}
+		b.index, b.line, hop = i, unfold(string(header[i].Value)), candidate
+		if !hop.client.IsLoopback() {
+			break
+		}
+	}
+	if b.index >= 0 {
+		b.envelope = sessionOf(header, b.index, hop)
+	}
+	if options.ClientIP.IsValid() {
+		b.envelope.ClientIP, b.envelope.Source = options.ClientIP.Unmap(), FromFlag
+	}
+	if options.Helo != "" {
+		b.envelope.Helo = options.Helo
+	}
+	if options.MailFrom != "" {
+		b.envelope.MailFrom = options.MailFrom
+		if b.envelope.MailFrom != "<>" {
+			b.envelope.MailFrom = strings.Trim(b.envelope.MailFrom, "<>")
+		}
+	}
+	return b
+}
+
+// sessionOf reads the session from the boundary line, and the envelope sender
+// from Return-Path or Received-SPF above it, or from the line itself.
+func sessionOf(header mail.Header, boundary int, hop received) Envelope {
+	session := Envelope{ClientIP: hop.client, Helo: hop.helo, MailFrom: hop.mailFrom, Source: FromReceived}
+	for i := 0; i < boundary; i++ {
+		value := unfold(string(header[i].Value))
+		switch {
+		case dkim.Is(&header[i], "return-path"):
+			if path, ok := reversePath(value); ok {
+				session.MailFrom = path
+			}
+		case dkim.Is(&header[i], "received-spf"):
+			said := receivedSPF(value)
+			if !session.ClientIP.IsValid() {
+				session.ClientIP = said.ClientIP
+			}
+			if session.Helo == "" {
+				session.Helo = said.Helo
+			}
+			if session.MailFrom == "" {
+				session.MailFrom = said.MailFrom
+			}
+		}
+	}
+	if !session.ClientIP.IsValid() {
+		session.Source = FromNowhere
+	}
+	return session
+}
+
+// reversePath reads <path>, "<>" for the null sender (RFC 5321 §4.4).
+func reversePath(value string) (string, bool) {
+	value = strings.TrimSpace(value)
+	if !strings.HasPrefix(value, "<") || !strings.HasSuffix(value, ">") {
+		return "", false
+	}
+	if value == "<>" {
+		return value, true
+	}
+	path := value[1 : len(value)-1]
+	return path, strings.Count(path, "<") == 0 && strings.LastIndexByte(path, '@') > 0
+}
+
+// receivedSPF reads the key-value pairs of a Received-SPF field (RFC 7208 §9.1).
+func receivedSPF(value string) Envelope {
+	var said Envelope
+	for _, pair := range strings.FieldsFunc(outsideComments(value), func(r rune) bool { return r == ';' || r == ' ' || r == '\t' }) {
+		key, text, found := strings.Cut(pair, "=")
+		if !found {
+			continue
+		}
+		text = strings.Trim(text, `"`)
+		switch strings.ToLower(key) {
+		case "client-ip":
+			if ip, err := netip.ParseAddr(text); err == nil && ip.Zone() == "" {
+				said.ClientIP = ip.Unmap()
+			}
+		case "helo":
+			said.Helo = text
+		case "envelope-from":
+			if text = strings.Trim(text, `<>"`); text == "" {
+				text = "<>"
+			}
+			said.MailFrom = text
+		}
+	}
+	return said
+}
+
+// oneOf reports whether a host is in a list, in any case and with or without a
+// trailing dot. The empty name is in none.
+func oneOf(name string, list []string) bool {
+	name = dns.Clean(name)
+	if name == "" {
+		return false
+	}
+	for _, item := range list {
+		if dns.Clean(item) == name {
+			return true
+		}
+	}
+	return false
+}
+
+func unfold(value string) string {
+	return strings.TrimSpace(strings.NewReplacer("\r\n", "", "\n", "").Replace(value))
+}

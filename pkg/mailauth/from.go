@@ -1,0 +1,185 @@
+package mailauth
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/dkim"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+)
+
+// An author is the one mailbox of From, read so strictly that every honest
+// reader must see the same, or the reasons why there is not one.
+type author struct {
+	address     string
+	domain      string // A-labels, lower case
+	ambiguities []string
+	signs       []string // of impersonation; they decide nothing
+}
+
+// readAuthor reads the From fields of a message.
+func readAuthor(msg *mail.Message, text *dkim.Text) author {
+	var a author
+	var from []*mail.Field
+	for i := range msg.Header {
+		field := &msg.Header[i]
+		if dkim.Is(field, "from") {
+			from = append(from, field)
+		}
+		if smugglesFrom(field.Raw) || len(from) > 0 && dkim.Is(field, "from") && text.EndsBare(i) {
+			a.ambiguous(FromSmuggled)
+		}
+	}
+	switch len(from) {
+	case 0:
+		a.ambiguous(FromMissing)
+		return a
+	case 1:
+	default:
+		a.ambiguous(FromRepeated) // RFC 5322 §3.6
+	}
+	for i, field := range from {
+		one := readFrom(string(field.Value))
+		if i == 0 {
+			a.address, a.domain = one.address, one.domain
+		}
+		a.ambiguous(one.ambiguities...)
+		a.sign(one.signs...)
+	}
+	if len(a.ambiguities) == 0 && !seenAlike(msg.From, a.address) {
+		a.ambiguous(FromReadersDisagree)
+	}
+	return a
+}
+
+func (a *author) ambiguous(codes ...string) { a.ambiguities = appendNew(a.ambiguities, codes) }
+func (a *author) sign(codes ...string)      { a.signs = appendNew(a.signs, codes) }
+
+func appendNew(list, codes []string) []string {
+	for _, code := range codes {
+		if !slices.Contains(list, code) {
+			list = append(list, code)
+		}
+	}
+	return list
+}
+
+// seenAlike compares what the reader for people made of From with what was read
+// here.
+func seenAlike(shown []mail.Address, address string) bool {
+	return len(shown) == 1 && strings.EqualFold(shown[0].Addr, address)
+}
+
+// smugglesFrom finds a line that starts with From after a CR or LF that some
+// readers take for a line end and others do not.
+func smugglesFrom(raw []byte) bool {
+	for i := 0; i+1 < len(raw); i++ {
+		bareCR := raw[i] == '\r' && raw[i+1] != '\n'
+		bareLF := raw[i] == '\n' && (i == 0 || raw[i-1] != '\r')
+		if !bareCR && !bareLF {
+			continue
+		}
+		rest := raw[i+1:]
+		if len(rest) >= 4 && bytes.EqualFold(rest[:4], []byte("from")) &&
+			bytes.HasPrefix(bytes.TrimLeft(rest[4:], " \t"), []byte(":")) {
+			return true
+		}
+	}
+	return false
+}
+
+// readFrom reads the value of one From field.
+func readFrom(value string) author {
+	var a author
+	value = strings.TrimRight(value, "\r\n")
+	for _, c := range []struct{ fold, with string }{{"\r\n ", " "}, {"\r\n\t", "\t"}, {"\n ", " "}, {"\n\t", "\t"}} {
+		value = strings.ReplaceAll(value, c.fold, c.with)
+	}
+	switch {
+	case strings.IndexByte(value, 0) >= 0:
+		a.ambiguous(FromNUL)
+	case strings.ContainsAny(value, "\r\n"):
+		a.ambiguous(FromBareLineBreak)
+	case strings.IndexFunc(value, isControl) >= 0:
+		a.ambiguous(FromControl)
+	case !utf8.ValidString(value):
+		a.ambiguous(FromEncoding)
+	}
+	p := &addressParser{s: value}
+	boxes := p.list()
+	a.ambiguous(p.problems...)
+	if len(boxes) == 0 {
+		a.ambiguous(FromEmpty)
+		return a
+	}
+	if len(boxes) > 1 {
+		a.ambiguous(FromSeveral)
+	}
+	box := boxes[0]
+	a.address = box.local + "@" + box.domain
+	if box.local == "" && box.domain == "" {
+		a.address = ""
+	}
+	a.readDomain(box)
+	a.readName(box)
+	return a
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// readDomain turns the domain into A-labels and refuses what readers could see
+// otherwise.
+func (a *author) readDomain(box mailbox) {
+	switch {
+	case hasEncodedWord(box.local) || hasEncodedWord(box.domain):
+		a.ambiguous(FromEncodedWord) // RFC 2047 §5: never in an addr-spec
+		return
+	case box.local == "" || box.domain == "":
+		a.ambiguous(FromEmpty)
+		return
+	case strings.HasPrefix(box.domain, "["):
+		a.sign(FromDomainLiteral)
+		return
+	case strings.ContainsAny(box.local, "@<>,;:\\\" \t"):
+		a.ambiguous(FromQuotedLocal)
+	}
+	ascii, err := asciiDomain(box.domain)
+	if err != nil {
+		a.ambiguous(FromDomainMalformed)
+		return
+	}
+	a.domain = ascii
+}
+
+// asciiDomain gives the A-label form (RFC 5891). A domain that changes its number
+// of labels by that is read differently by those who do not convert.
+func asciiDomain(domain string) (string, error) {
+	domain = strings.TrimSuffix(domain, ".")
+	ascii := strings.ToLower(domain)
+	if strings.IndexFunc(domain, func(r rune) bool { return r >= 0x80 }) >= 0 {
+		converted, err := idna.Lookup.ToASCII(domain)
+		if err != nil {
+			return "", err
+		}
+		if strings.Count(converted, ".") != strings.Count(domain, ".") {
+			return "", dns.ErrBadName
+		}
+		ascii = converted
+	}
+	for i := 0; i < len(ascii); i++ {
+		if c := ascii[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_') {
+			return "", dns.ErrBadName
+		}
+	}
+	return ascii, dns.CheckName(ascii)
+}
+
+func hasEncodedWord(s string) bool {
+	start := strings.Index(s, "=?")
+	return start >= 0 && strings.Contains(s[start:], "?=")
+}

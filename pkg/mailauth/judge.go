@@ -1,0 +1,132 @@
+package mailauth
+
+import (
+	"context"
+	"slices"
+
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/dkim"
+	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/mailauth/spf"
+)
+
+// A judge carries one message through the checks.
+type judge struct {
+	ctx      context.Context
+	msg      *mail.Message
+	text     *dkim.Text
+	options  Options
+	resolver dns.Resolver
+	result   Result
+
+	author      author
+	boundary    boundary
+	identifiers []dmarc.Identifier
+	published   dmarc.Policy
+	testing     bool // an aligned signature holds, of a domain that only tests
+}
+
+func (j *judge) run() {
+	j.author = readAuthor(j.msg, j.text)
+	j.result.Address, j.result.Domain = j.author.address, j.author.domain
+	j.boundary = findBoundary(j.msg.Header, j.options)
+	j.checkSPF()
+	j.checkDKIM()
+	j.checkDMARC()
+	j.decide()
+}
+
+// reason adds a code once.
+func (j *judge) reason(codes ...string) {
+	for _, code := range codes {
+		if code != "" && !slices.Contains(j.result.Reasons, code) {
+			j.result.Reasons = append(j.result.Reasons, code)
+		}
+	}
+}
+
+func (j *judge) checkSPF() {
+	envelope := j.boundary.envelope
+	j.result.Evidence.Envelope = envelope
+	j.result.Evidence.Boundary = j.boundary.line
+	j.result.SPF = SPFResult{Result: spf.None, Source: FromNowhere}
+	if !envelope.ClientIP.IsValid() || envelope.MailFrom == "" {
+		j.reason(SPFNotEvaluated)
+		return
+	}
+	sender := envelope.MailFrom
+	if sender == "<>" {
+		sender = ""
+	}
+	receiver := ""
+	if len(j.options.TrustMX) > 0 {
+		receiver = j.options.TrustMX[0]
+	}
+	found := spf.Check(j.ctx, spf.Query{IP: envelope.ClientIP, Helo: envelope.Helo, Sender: sender},
+		spf.Options{Resolver: j.resolver, Limits: j.options.Limits.SPF, Receiver: receiver, At: j.options.At})
+	j.result.SPF = SPFResult{
+		Result: found.Outcome, Domain: found.Domain, Identity: found.Identity,
+		ClientIP: envelope.ClientIP.String(), Source: envelope.Source,
+		Reason: found.Reason, Term: found.Term, Explanation: found.Explanation,
+	}
+	switch found.Outcome {
+	case spf.Pass, spf.TempError:
+		j.identify(dmarc.SPF, found.Domain, found.Outcome == spf.Pass)
+	}
+	j.reason(found.Reason)
+}
+
+func (j *judge) identify(mechanism dmarc.Mechanism, domain string, passed bool) {
+	j.identifiers = append(j.identifiers, dmarc.Identifier{Mechanism: mechanism, Domain: domain, Passed: passed})
+}
+
+func (j *judge) checkDKIM() {
+	results, found := dkim.Verify(j.ctx, j.text, dkim.Options{
+		Resolver: j.resolver, At: j.options.At, Keys: j.options.KeyCache,
+		MaxSignatures: j.options.Limits.DKIMSignatures,
+	})
+	if found > len(results) {
+		j.reason(TooManySignatures)
+	}
+	for _, r := range results {
+		j.result.DKIM = append(j.result.DKIM, DKIMResult{
+			Result: r.Result, Domain: r.Domain, Selector: r.Selector,
+			AUID: r.AUID, Algorithm: r.Algorithm, Reason: r.Reason,
+		})
+		switch r.Result {
+		case dkim.Pass, dkim.TempError:
+			j.identify(dmarc.DKIM, r.Domain, r.Result == dkim.Pass)
+		}
+		if r.Reason != "" && related(r.Domain, j.author.domain) {
+			j.reason(r.Reason)
+		}
+		if r.Reason == dkim.KeyTesting && r.Domain == j.author.domain {
+			j.testing = true
+		}
+	}
+}
+
+// related reports whether one name is the other or above or below it: whose
+// signature's trouble is worth telling.
+func related(a, b string) bool {
+	return a != "" && b != "" && (below(a, b) || below(b, a))
+}
+
+func below(name, domain string) bool {
+	return name == domain ||
+		len(name) > len(domain) && name[len(name)-len(domain):] == domain && name[len(name)-len(domain)-1] == '.'
+}
+
+func (j *judge) checkDMARC() {
+	if j.author.domain == "" {
+		return
+	}
+	found := dmarc.Evaluate(j.ctx, j.resolver, j.author.domain, j.identifiers)
+	j.published = found.Published
+	j.result.DMARC = DMARCResult{
+		Result: found.Outcome, Policy: found.Policy, RecordDomain: found.RecordDomain,
+		OrgDomain: found.OrgDomain, Aligned: append([]dmarc.Mechanism{}, found.Aligned...),
+	}
+	j.reason(found.Reason)
+}

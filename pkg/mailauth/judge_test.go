@@ -1,0 +1,320 @@
+package mailauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	msgauth "github.com/emersion/go-msgauth/dkim"
+
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/mailauth/spf"
+)
+
+var at = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// key is the Ed25519 key that tests sign with; only its public half matters.
+var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
+
+func keyRecord() string {
+	return "v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
+}
+
+// sign signs with another implementation, so that both must agree.
+func sign(t testing.TB, raw, domain string, headers ...string) string {
+	t.Helper()
+	if headers == nil {
+		headers = []string{"From", "To", "Subject", "Date"}
+	}
+	var out bytes.Buffer
+	err := msgauth.Sign(&out, strings.NewReader(raw), &msgauth.SignOptions{
+		Domain: domain, Selector: "s", Signer: key, HeaderKeys: headers,
+		HeaderCanonicalization: msgauth.CanonicalizationRelaxed, BodyCanonicalization: msgauth.CanonicalizationRelaxed,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+const plain = "From: Anna <anna@example.com>\r\nTo: help@firm.example\r\nSubject: Hello\r\nDate: Sat, 21 Nov 2026 11:59:00 +0000\r\n\r\nGood day.\r\n"
+
+// names is a zone: TXT records by name, several divided by "|".
+func names(t testing.TB, records map[string]string) *dns.Zone {
+	t.Helper()
+	entries := map[string]*dns.Entry{}
+	for name, text := range records {
+		switch text {
+		case "servfail", "timeout":
+			entries[name] = &dns.Entry{Error: text}
+		default:
+			entries[name] = &dns.Entry{TXT: strings.Split(text, "|")}
+		}
+	}
+	zone, err := dns.NewZone(entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+func judgeText(t testing.TB, raw string, options Options) Result {
+	t.Helper()
+	options.At = time.Now().Add(time.Minute) // the signer signs with the wall clock
+	return Judge(context.Background(), mail.Parse([]byte(raw), mail.Limits{}), options)
+}
+
+type knows []string
+
+func (k knows) Known(_ context.Context, address string) (bool, error) {
+	return slices.Contains(k, strings.ToLower(address)), nil
+}
+
+func TestVerdicts(t *testing.T) {
+	reject := "v=DMARC1; p=reject"
+	for _, c := range []struct {
+		name    string
+		raw     string
+		dns     map[string]string
+		options Options
+		verdict Verdict
+		reasons []string // that must be among those given
+	}{
+		{name: "an aligned signature authenticates", raw: sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": reject},
+			verdict: Authenticated, reasons: []string{DMARCPass, DKIMAligned}},
+		{name: "an authenticated customer is verified", raw: sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": reject},
+			options: Options{Customers: knows{"anna@example.com"}}, verdict: Verified, reasons: []string{KnownCustomer}},
+		{name: "a customer's name alone verifies nobody", raw: plain,
+			dns:     map[string]string{"_dmarc.example.com": "v=DMARC1; p=none"},
+			options: Options{Customers: knows{"anna@example.com"}}, verdict: Unverified, reasons: []string{PolicyNone, NothingAligned}},
+		{name: "nothing aligned under reject is forged", raw: plain,
+			dns: map[string]string{"_dmarc.example.com": reject}, verdict: Forged, reasons: []string{PolicyReject, SPFNotEvaluated}},
+		{name: "nothing aligned under quarantine is forged", raw: plain,
+			dns: map[string]string{"_dmarc.example.com": "v=DMARC1; p=quarantine"}, verdict: Forged, reasons: []string{PolicyQuarantine}},
+		{name: "quarantine that is only tested forges nothing", raw: plain,
+			dns: map[string]string{"_dmarc.example.com": "v=DMARC1; p=quarantine; t=y"}, verdict: Unverified, reasons: []string{PolicyTesting}},
+		{name: "somebody else's signature does not help", raw: sign(t, plain, "evil.example"),
+			dns:     map[string]string{"s._domainkey.evil.example": keyRecord(), "_dmarc.example.com": reject},
+			verdict: Forged, reasons: []string{NothingAligned}},
+		{name: "an aligned pass without a policy is unverified", raw: sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord()},
+			verdict: Unverified, reasons: []string{NoPolicy, AlignedWithoutPolicy}},
+		{name: "without the DNS nothing is known", raw: sign(t, plain, "example.com"),
+			dns: nil, verdict: Unverified, reasons: []string{"dmarc_record_unavailable", "key_unavailable"}},
+		{name: "a key that cannot be fetched forges nothing", raw: sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": "timeout", "_dmarc.example.com": reject},
+			verdict: Unverified, reasons: []string{"dmarc_identifier_unavailable"}},
+		{name: "a changed body is forged under reject", raw: strings.Replace(sign(t, plain, "example.com"), "Good day", "Bad day", 1),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": reject},
+			verdict: Forged, reasons: []string{"body_hash_mismatch"}},
+		{name: "a key in testing neither proves nor condemns", raw: sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord() + "; t=y", "_dmarc.example.com": reject},
+			verdict: Unverified, reasons: []string{"key_testing"}},
+		{name: "a second From is ambiguous however it is signed", raw: "From: boss@bank.example\r\n" + sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": reject},
+			verdict: Ambiguous, reasons: []string{FromRepeated}},
+		{name: "a second Subject takes the pass away", raw: "Subject: Pay now\r\n" + sign(t, plain, "example.com"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": reject},
+			verdict: Forged, reasons: []string{"subject_added"}},
+		{name: "a Subject that is not signed takes the pass away", raw: sign(t, plain, "example.com", "From", "To"),
+			dns:     map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": reject},
+			verdict: Forged, reasons: []string{"subject_unsigned"}},
+		{name: "an SPF pass given by flag authenticates", raw: plain,
+			dns:     map[string]string{"example.com": "v=spf1 ip4:192.0.2.1 -all", "_dmarc.example.com": reject},
+			options: Options{ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "mx", MailFrom: "anna@example.com"},
+			verdict: Authenticated, reasons: []string{SPFAligned}},
+		{name: "an SPF pass of another domain does not", raw: plain,
+			dns:     map[string]string{"evil.example": "v=spf1 +all", "_dmarc.example.com": reject},
+			options: Options{ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "mx", MailFrom: "x@evil.example"},
+			verdict: Forged, reasons: []string{NothingAligned}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.options.Resolver = dns.None{}
+			if c.dns != nil {
+				c.options.Resolver = names(t, c.dns)
+			}
+			got := judgeText(t, c.raw, c.options)
+			if got.Verdict != c.verdict {
+				t.Errorf("verdict %s %v, want %s", got.Verdict, got.Reasons, c.verdict)
+			}
+			for _, reason := range c.reasons {
+				if !slices.Contains(got.Reasons, reason) {
+					t.Errorf("reasons %v lack %s", got.Reasons, reason)
+				}
+			}
+			for _, reason := range got.Reasons {
+				if r := Reasons[reason]; r.Agent == "" || r.Engineer == "" {
+					t.Errorf("%s is not explained", reason)
+				}
+			}
+		})
+	}
+}
+
+func TestTheSessionComesOnlyFromTheBoundary(t *testing.T) {
+	zone := map[string]string{"example.com": "v=spf1 ip4:192.0.2.1 -all", "_dmarc.example.com": "v=DMARC1; p=reject"}
+	ours := "Received: from out.example.com (out.example.com [192.0.2.1])\r\n\tby mx.firm.example (Postfix) with ESMTPS id 1\r\n\tfor <help@firm.example>; Sat, 21 Nov 2026 11:59:10 +0000 (UTC)\r\n"
+	theirs := strings.ReplaceAll(strings.ReplaceAll(ours, "192.0.2.1", "203.0.113.9"), "out.example.com", "evil.example")
+	path := "Return-Path: <anna@example.com>\r\n"
+	trust := []string{"MX.firm.example."}
+	for _, c := range []struct {
+		name   string
+		raw    string
+		trust  []string
+		result spf.Outcome
+		source SPFSource
+		ip     string
+	}{
+		{"our server's line", path + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
+		{"our server is not named", path + ours + plain, nil, spf.None, FromNowhere, ""},
+		{"a forged line below ours", path + theirs + ours + plain, trust, spf.Fail, FromReceived, "203.0.113.9"},
+		{"a Return-Path below the boundary", ours + path + plain, trust, spf.None, FromNowhere, ""},
+		{"the null sender", "Return-Path: <>\r\n" + ours + plain, trust, spf.None, FromReceived, "192.0.2.1"},
+		{"a filter on our server handed it back", path + "Received: from localhost (localhost [127.0.0.1])\r\n\tby mx.firm.example (Postfix); Sat, 21 Nov 2026 11:59:11 +0000\r\n" + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := judgeText(t, c.raw, Options{Resolver: names(t, zone), TrustMX: c.trust})
+			if got.SPF.Result != c.result || got.SPF.Source != c.source || got.SPF.ClientIP != c.ip {
+				t.Errorf("got %+v", got.SPF)
+			}
+		})
+	}
+}
+
+func TestReceivedLines(t *testing.T) {
+	for _, c := range []struct{ line, by, helo, ip, from string }{
+		{"from h.example (n.example [192.0.2.1]) by mx.example (Postfix) with ESMTP id 1; d", "mx.example", "h.example", "192.0.2.1", ""},
+		{"from h.example (unknown [IPv6:2001:db8::1]) by mx.example; d", "mx.example", "h.example", "2001:db8::1", ""},
+		{"from n.example ([192.0.2.1] helo=h.example) by mx.example with esmtp (Exim 4.96) (envelope-from <a@b.example>) id 1; d", "mx.example", "h.example", "192.0.2.1", "a@b.example"},
+		{"from [192.0.2.1] (helo=[203.0.113.9]) by mx.example; d", "mx.example", "[203.0.113.9]", "192.0.2.1", ""},
+		{"from [203.0.113.9] (n.example [192.0.2.1]) by mx.example; d", "mx.example", "[203.0.113.9]", "192.0.2.1", ""},
+		{"from unknown (HELO h.example) (192.0.2.1) by mx.example with SMTP; d", "mx.example", "h.example", "192.0.2.1", ""},
+		{"from unknown (HELO 203.0.113.9) (192.0.2.1) by mx.example with SMTP; d", "mx.example", "203.0.113.9", "192.0.2.1", ""},
+		{"from n.example (192.0.2.1) by mx.example with Microsoft SMTP Server; d", "mx.example", "n.example", "192.0.2.1", ""},
+		{"from h.example (n.example [192.0.2.1] [203.0.113.9]) by mx.example; d", "mx.example", "h.example", "", ""},
+		{"by mx.example with LMTP id 1; d", "mx.example", "", "", ""},
+		{"from h.example (envelope-from <x@y.example>) by mx.example; d", "mx.example", "h.example", "", ""},
+		{"from a; by b", "", "", "", ""},
+	} {
+		got := parseReceived(c.line)
+		ip := ""
+		if got.client.IsValid() {
+			ip = got.client.String()
+		}
+		if got.by != c.by || got.helo != c.helo || ip != c.ip || got.mailFrom != c.from {
+			t.Errorf("%s\n\tgot %+v", c.line, got)
+		}
+	}
+}
+
+func TestAmbiguousAuthors(t *testing.T) {
+	for _, c := range []struct{ from, reason, domain string }{
+		{"Anna <anna@example.com>", "", "example.com"},
+		{"anna@example.com", "", "example.com"},
+		{"anna@example.com (Anna)", "", "example.com"},
+		{"John Q. Public <john@example.com>", "", "example.com"},
+		{`"Anna, Inc." <anna@EXAMPLE.com>`, "", "example.com"},
+		{"anna@example.com <anna@example.com>", "", "example.com"},
+		{"=?utf-8?q?J=C3=B6rg?= <j@example.com>", "", "example.com"},
+		{"j@b\u00fccher.example", "", "xn--bcher-kva.example"},
+		{"", FromEmpty, ""},
+		{"<>", FromEmpty, ""},
+		{"Anna", FromEmpty, ""},
+		{"a@bank.example, b@evil.example", FromSeveral, ""},
+		{"a@bank.example b@evil.example", FromMalformed, ""},
+		{"bank: a@bank.example;", FromGroup, ""},
+		{"undisclosed:;", FromGroup, ""},
+		{"a@bank.example <b@evil.example>", FromTwoAddresses, ""},
+		{"=?utf-8?q?a=40bank.example=2C?=@evil.example", FromEncodedWord, ""},
+		{"<=?utf-8?q?a=40bank.example?=@evil.example>", FromEncodedWord, ""},
+		{"a@bank.example\x00@evil.example", FromNUL, ""},
+		{"b@evil.example (<a@bank.example>)", FromCommentAddress, ""},
+		{"a(x)@bank.example", FromCommentInAddress, ""},
+		{"<@bank.example:b@evil.example>", FromRoute, ""},
+		{`"a@bank.example>"@evil.example`, FromQuotedLocal, ""},
+		{"<a@bank.example><b@evil.example>", FromMalformed, ""},
+		{"a@bank.example\r b@evil.example", FromBareLineBreak, ""},
+		{"a@evil.example\x0b", FromControl, ""},
+		{"a@bank..example", FromMalformed, ""},
+		{"\xffa@bank.example", FromEncoding, ""},
+		{"a@bank.example\u3002evil.example", FromDomainMalformed, ""},
+	} {
+		got := readFrom(" " + c.from + "\r\n")
+		if c.reason == "" {
+			if len(got.ambiguities) > 0 || got.domain != c.domain {
+				t.Errorf("%q: %v, domain %q", c.from, got.ambiguities, got.domain)
+			}
+		} else if !slices.Contains(got.ambiguities, c.reason) {
+			t.Errorf("%q: %v, want %s", c.from, got.ambiguities, c.reason)
+		}
+	}
+}
+
+func TestSmuggledAuthorsAreAmbiguous(t *testing.T) {
+	zone := names(t, map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": "v=DMARC1; p=reject"})
+	for name, raw := range map[string]string{
+		"after a lone CR":    "X-A: b\rFrom: boss@bank.example\r\n" + plain,
+		"ended by a lone LF": strings.Replace(plain, "From: Anna <anna@example.com>\r\n", "From: Anna <anna@example.com>\n", 1),
+		"no From at all":     strings.Replace(plain, "From:", "X-From:", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := judgeText(t, raw, Options{Resolver: zone}); got.Verdict != Ambiguous {
+				t.Errorf("%s %v", got.Verdict, got.Reasons)
+			}
+		})
+	}
+}
+
+func TestAVerdictRepeatsFromItsEvidence(t *testing.T) {
+	raw := sign(t, plain, "example.com")
+	options := Options{
+		Resolver: names(t, map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": "v=DMARC1; p=reject", "example.com": "v=spf1 a -all"}),
+		ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "h.example", MailFrom: "anna@example.com",
+	}
+	first := judgeText(t, raw, options)
+	options.Resolver = dns.NewReplay(first.Evidence.Questions)
+	second := judgeText(t, raw, options)
+	a, _ := json.Marshal(first)
+	b, _ := json.Marshal(second)
+	if !bytes.Equal(a, b) {
+		t.Errorf("replayed\n%s\nfirst\n%s", b, a)
+	}
+	if first.Verdict != Authenticated || len(first.Evidence.Questions) == 0 {
+		t.Errorf("%s with %d questions", first.Verdict, len(first.Evidence.Questions))
+	}
+}
+
+func TestTheResultHasEveryFieldAndNoNull(t *testing.T) {
+	text, err := json.Marshal(judgeText(t, "", Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("null")) {
+		t.Errorf("null in %s", text)
+	}
+	for _, field := range []string{`"verdict":"ambiguous"`, `"address":""`, `"dkim":[]`, `"aligned":[]`, `"sealers":[]`, `"signatures":[]`, `"source":"none"`, `"policy":"none"`} {
+		if !bytes.Contains(text, []byte(field)) {
+			t.Errorf("%s lacks %s", text, field)
+		}
+	}
+}
+
+func TestLookupsOfOneMessageAreBounded(t *testing.T) {
+	got := judgeText(t, sign(t, plain, "example.com"), Options{
+		Resolver: names(t, map[string]string{"_dmarc.example.com": "v=DMARC1; p=reject"}),
+		Limits:   Limits{Lookups: 1},
+	})
+	if len(got.Evidence.Questions) != 1 || !slices.Contains(got.Reasons, LookupBudgetSpent) || got.Verdict != Unverified {
+		t.Errorf("%s %v after %d questions", got.Verdict, got.Reasons, len(got.Evidence.Questions))
+	}
+}

@@ -1,0 +1,191 @@
+// Package mailauth says who sent a message and how that is known: SPF (RFC 7208),
+// DKIM (RFC 6376), DMARC (RFC 9989), ARC (RFC 8617) and what our own mail server
+// recorded (RFC 8601), judged together. Every verdict comes with reasons and with
+// the evidence that it rests on, so that it can be repeated without the DNS.
+//
+// It does no I/O except through the Resolver, believes no header below the trust
+// boundary, and never guesses: what is not known is said to be unknown.
+package mailauth
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/dkim"
+	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/mailauth/spf"
+	"github.com/postern-mail/postern/pkg/signature"
+)
+
+// A Resolver answers DNS questions; package dns states what it must do.
+type Resolver = dns.Resolver
+
+// A Customers tells who is known. Known must report true only for an address
+// that was confirmed to belong to the customer.
+type Customers interface {
+	Known(ctx context.Context, address string) (bool, error)
+}
+
+// A Verdict is what we believe about the author of a message.
+type Verdict string
+
+const (
+	Verified      Verdict = "verified"      // authenticated or signed, and a known customer
+	Authenticated Verdict = "authenticated" // an aligned identifier passed
+	Unverified    Verdict = "unverified"    // no policy, or no answer in time; never shown as safe
+	Forged        Verdict = "forged"        // the domain disowns it, or a signature is bad
+	Ambiguous     Verdict = "ambiguous"     // two honest readers could see different authors
+)
+
+// Options of Judge. The zero value of each is usable and trusts nobody.
+type Options struct {
+	Resolver Resolver  // nil: every look-up fails temporarily
+	At       time.Time // when the message was received
+
+	TrustMX       []string // host names of our own mail servers, as they stand after "by"
+	TrustAuthserv []string // authserv-ids whose results we believe
+	TrustSealers  []string // domains whose ARC seals we believe
+
+	// The SMTP session where it is known from elsewhere. They go before what the
+	// message says. MailFrom is "<>" for the null sender, "" where unknown.
+	ClientIP netip.Addr
+	Helo     string
+	MailFrom string
+
+	Customers Customers      // optional
+	KeyCache  *dkim.KeyCache // optional
+	Limits    Limits         // zero fields take the defaults
+}
+
+// Limits of the work done for one message.
+type Limits struct {
+	Lookups        int // distinct DNS questions
+	DKIMSignatures int // verified, the topmost
+	SPF            spf.Limits
+}
+
+// DefaultLimits let every message pass that keeps to the standards' own limits.
+var DefaultLimits = Limits{Lookups: 250, DKIMSignatures: dkim.DefaultMaxSignatures, SPF: spf.DefaultLimits}
+
+// A Result is the judgement of one message. As JSON it is the "sender" object of
+// postern inspect.
+type Result struct {
+	Verdict Verdict  `json:"verdict"`
+	Address string   `json:"address"` // of the author, "" where there is not one
+	Domain  string   `json:"domain"`  // of the author, in A-labels
+	Reasons []string `json:"reasons"` // codes, see Reasons
+
+	SPF        SPFResult          `json:"spf"`
+	DKIM       []DKIMResult       `json:"dkim"`
+	DMARC      DMARCResult        `json:"dmarc"`
+	ARC        ARCResult          `json:"arc"`
+	Signatures []signature.Result `json:"signatures"`
+
+	Evidence Evidence `json:"-"`
+}
+
+// An SPFSource says where the client's address came from.
+type SPFSource string
+
+const (
+	FromReceived SPFSource = "received" // a Received line of our own server
+	FromAuthserv SPFSource = "authserv" // the result is our own server's
+	FromFlag     SPFSource = "flag"     // given with the options
+	FromNowhere  SPFSource = "none"     // not known
+)
+
+// An SPFResult is the answer of the envelope sender's domain.
+type SPFResult struct {
+	Result   spf.Outcome  `json:"result"`
+	Domain   string       `json:"domain"`
+	Identity spf.Identity `json:"identity"` // "" where nothing was checked
+	ClientIP string       `json:"client_ip"`
+	Source   SPFSource    `json:"source"`
+
+	Reason      string `json:"-"`
+	Term        string `json:"-"`
+	Explanation string `json:"-"` // written by the domain
+}
+
+// A DKIMResult is what became of one signature.
+type DKIMResult struct {
+	Result    dkim.Outcome `json:"result"`
+	Domain    string       `json:"domain"`
+	Selector  string       `json:"selector"`
+	AUID      string       `json:"auid"`
+	Algorithm string       `json:"algorithm"`
+	Reason    string       `json:"reason"`
+}
+
+// A DMARCResult is the decision for the author's domain.
+type DMARCResult struct {
+	Result       dmarc.Outcome     `json:"result"`
+	Policy       dmarc.Policy      `json:"policy"`
+	RecordDomain string            `json:"record_domain"`
+	OrgDomain    string            `json:"org_domain"`
+	Aligned      []dmarc.Mechanism `json:"aligned"`
+}
+
+// An ARCResult is the state of the chain of intermediaries.
+type ARCResult struct {
+	Result  string   `json:"result"`  // "none", "pass" or "fail"
+	Sealers []string `json:"sealers"` // domains, the first to seal first
+	Trusted bool     `json:"trusted"` // pass, and every sealer is one we trust
+}
+
+// Evidence is what a verdict rests on.
+type Evidence struct {
+	At        time.Time
+	Questions []dns.Question // asked of the DNS, in order, with their answers
+	Envelope  Envelope       // of the session, as far as it is known
+	Boundary  string         // the Received line of our own server, "" for none
+	Headers   []string       // lines that were read as evidence: From, signatures, results
+	Notes     []string       // codes for engineers that decided nothing
+}
+
+// An Envelope is what is known of the SMTP session.
+type Envelope struct {
+	ClientIP netip.Addr
+	Helo     string
+	MailFrom string // "<>" for the null sender, "" where unknown
+	Source   SPFSource
+}
+
+// Judge says who sent a message. It always answers; the context bounds the time
+// that look-ups take, and what could not be asked counts as a temporary failure.
+func Judge(ctx context.Context, msg *mail.Message, options Options) Result {
+	options.Limits = options.Limits.withDefaults()
+	recorder := dns.NewRecorder(options.Resolver, options.Limits.Lookups, time.Now)
+	text := dkim.NewText(msg.Header, msg.Root.RawBody)
+	j := &judge{ctx: ctx, msg: msg, text: text, options: options, resolver: recorder}
+	j.result = Result{
+		Reasons:    []string{},
+		DKIM:       []DKIMResult{},
+		DMARC:      DMARCResult{Result: dmarc.None, Policy: dmarc.NoPolicy, Aligned: []dmarc.Mechanism{}},
+		ARC:        ARCResult{Result: "none", Sealers: []string{}},
+		Signatures: []signature.Result{},
+	}
+	j.run()
+	if recorder.Spent() {
+		j.reason(LookupBudgetSpent)
+	}
+	j.result.Evidence.At = options.At
+	j.result.Evidence.Questions = recorder.Questions()
+	return j.result
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Lookups <= 0 {
+		l.Lookups = DefaultLimits.Lookups
+	}
+	if l.DKIMSignatures <= 0 {
+		l.DKIMSignatures = DefaultLimits.DKIMSignatures
+	}
+	if l.SPF == (spf.Limits{}) {
+		l.SPF = DefaultLimits.SPF
+	}
+	return l
+}

@@ -1,0 +1,144 @@
+package mailauth
+
+import (
+	"github.com/postern-mail/postern/pkg/mailauth/dkim"
+	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
+	"github.com/postern-mail/postern/pkg/mailauth/spf"
+)
+
+// Reason codes of the judgement itself. Those of one check are declared in its
+// package.
+const (
+	DMARCPass            = "dmarc_pass"
+	DKIMAligned          = "dkim_aligned"
+	SPFAligned           = "spf_aligned"
+	KnownCustomer        = "known_customer"
+	NothingAligned       = "nothing_aligned"
+	PolicyReject         = "policy_reject"
+	PolicyQuarantine     = "policy_quarantine"
+	PolicyNone           = "policy_none"
+	PolicyTesting        = "policy_testing"
+	NoPolicy             = "no_policy"
+	AlignedWithoutPolicy = "aligned_without_policy"
+	SPFNotEvaluated      = "spf_not_evaluated"
+	TooManySignatures    = "too_many_signatures"
+	LookupBudgetSpent    = "lookup_budget_spent"
+	DirectoryUnavailable = "directory_unavailable"
+
+	FromMissing          = "from_missing"
+	FromRepeated         = "from_repeated"
+	FromSeveral          = "from_several_authors"
+	FromGroup            = "from_group"
+	FromEmpty            = "from_empty"
+	FromMalformed        = "from_malformed"
+	FromNUL              = "from_nul"
+	FromControl          = "from_control_character"
+	FromBareLineBreak    = "from_bare_line_break"
+	FromSmuggled         = "from_smuggled"
+	FromEncoding         = "from_encoding"
+	FromEncodedWord      = "from_encoded_address"
+	FromCommentInAddress = "from_comment_in_address"
+	FromCommentAddress   = "from_comment_hides_address"
+	FromRoute            = "from_route_address"
+	FromTwoAddresses     = "from_two_addresses"
+	FromQuotedLocal      = "from_quoted_local_part"
+	FromDomainMalformed  = "from_domain_malformed"
+	FromDomainLiteral    = "from_domain_literal"
+	FromReadersDisagree  = "from_readers_disagree"
+
+	NameLooksLikeAddress = "display_name_is_other_address"
+	NameBidi             = "display_name_turns_text"
+	NameInvisible        = "display_name_invisible_characters"
+)
+
+// A Reason explains a code: to the people who answer customers, and to those who
+// run the mail.
+type Reason struct{ Agent, Engineer string }
+
+// Reasons explains every code that a judgement can give.
+var Reasons = map[string]Reason{
+	DMARCPass:            {"The sender's domain confirms this mail.", "DMARC passed: an identifier that DKIM or SPF authenticated is aligned with From (RFC 9989)."},
+	DKIMAligned:          {"The sender's domain signed this mail.", "A DKIM signature that passed is aligned with the From domain."},
+	SPFAligned:           {"The mail came from a server of the sender's domain.", "SPF passed for an envelope domain that is aligned with the From domain."},
+	KnownCustomer:        {"The address belongs to a customer that we know.", "The address is in the customer directory as confirmed."},
+	NothingAligned:       {"Nothing shows that the mail comes from this sender.", "Neither DKIM nor SPF gave a passed identifier that is aligned with From."},
+	PolicyReject:         {"The sender's domain asks everybody to refuse such mail.", "The DMARC policy that applies is reject."},
+	PolicyQuarantine:     {"The sender's domain asks everybody to be suspicious of such mail.", "The DMARC policy that applies is quarantine."},
+	PolicyNone:           {"The sender's domain does not say what to do with such mail.", "The DMARC policy that applies is none."},
+	PolicyTesting:        {"The sender's domain is still trying out its rules.", "The DMARC record has t=y, so the policy counts one step milder (RFC 9989 §4.7)."},
+	NoPolicy:             {"The sender's domain does not protect its name.", "No DMARC record applies to the From domain."},
+	AlignedWithoutPolicy: {"The sender's domain seems to have sent this, but does not protect its name.", "DKIM or SPF passed and is aligned, but without a DMARC record this authenticates nobody."},
+	SPFNotEvaluated:      {"We do not know which server delivered this mail.", "Client address or envelope sender are not known from our own mail server (trust boundary), so SPF was not evaluated."},
+	TooManySignatures:    {"The mail carries unusually many signatures; not all were checked.", "More DKIM-Signature fields than the limit; only the topmost were verified."},
+	LookupBudgetSpent:    {"Checking this mail took too many questions; some were left out.", "The message's budget of DNS look-ups was spent; what was not asked counts as a temporary failure."},
+	DirectoryUnavailable: {"We could not look up whether this is a known customer.", "The customer directory gave an error."},
+
+	FromMissing:          {"The mail does not say who wrote it.", "There is no From field."},
+	FromRepeated:         {"The mail names its author more than once.", "There is more than one From field (RFC 5322 §3.6 allows one); readers differ in which they show."},
+	FromSeveral:          {"The mail names several authors.", "From holds more than one mailbox; no one domain vouches for all."},
+	FromGroup:            {"The mail names a group as its author.", "From holds group syntax (RFC 6854)."},
+	FromEmpty:            {"The mail leaves its author empty.", "From holds no complete address."},
+	FromMalformed:        {"The author's address is written so that programs read it differently.", "From does not follow RFC 5322 §3.4."},
+	FromNUL:              {"The author's address contains a hidden character.", "From contains NUL, at which some readers stop."},
+	FromControl:          {"The author's address contains hidden characters.", "From contains control characters, plain or in an encoded word."},
+	FromBareLineBreak:    {"The author's address contains a hidden line break.", "From contains a CR or LF that is no line end."},
+	FromSmuggled:         {"A second author is hidden in the mail.", "A header line contains a lone CR or LF followed by From:, a field to some readers and not to others."},
+	FromEncoding:         {"The author's name is not readable text.", "From is not valid UTF-8."},
+	FromEncodedWord:      {"The author's address is disguised.", "An encoded word stands inside the address (forbidden by RFC 2047 §5); readers that decode it see another address."},
+	FromCommentInAddress: {"The author's address has text hidden in it.", "White space or a comment stands inside the address (obsolete, RFC 5322 §4.4)."},
+	FromCommentAddress:   {"A second address is hidden beside the author's.", "A comment in From spells an address; readers differ in whether they show it."},
+	FromRoute:            {"The author's address has an outdated form that programs read differently.", "From holds a source route (RFC 5322 §4.4)."},
+	FromTwoAddresses:     {"The author's name is itself another address.", "An unquoted address stands before the one in angle brackets and differs from it; some readers take the first."},
+	FromQuotedLocal:      {"The author's address is disguised.", "The quoted local part contains characters that end an address for some readers."},
+	FromDomainMalformed:  {"The author's domain is not a valid name.", "The From domain cannot be converted to A-labels, or has characters no host name has."},
+	FromDomainLiteral:    {"The author's address names a machine, not a domain.", "The From domain is an address literal; DMARC does not apply."},
+	FromReadersDisagree:  {"The author's address is written so that programs read it differently.", "The strict reading of From and the one shown to people differ."},
+
+	NameLooksLikeAddress: {"The sender's name looks like a different address.", "The display name contains an address other than the one in From."},
+	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},
+	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},
+
+	dkim.SignatureMalformed:      {"A signature of the mail cannot be read.", "The DKIM-Signature field does not follow RFC 6376 §3.5."},
+	dkim.VersionUnknown:          {"A signature of the mail is of an unknown kind.", "v= of the DKIM-Signature is not 1."},
+	dkim.AlgorithmUnknown:        {"A signature of the mail is of an unknown kind.", "a= names no algorithm of RFC 8301 or RFC 8463."},
+	dkim.AlgorithmWeak:           {"A signature of the mail is of a kind that can be forged.", "a=rsa-sha1 must not be accepted (RFC 8301 §3.1)."},
+	dkim.CanonicalizationUnknown: {"A signature of the mail is of an unknown kind.", "c= names no canonicalization of RFC 6376 §3.4."},
+	dkim.QueryUnknown:            {"A signature of the mail names no usable way to its key.", "q= does not list dns/txt."},
+	dkim.FromUnsigned:            {"A signature of the mail leaves out the sender.", "h= does not include From (RFC 6376 §5.4)."},
+	dkim.AUIDOutsideDomain:       {"A signature of the mail names a signer of another domain.", "The domain of i= is neither d= nor below it."},
+	dkim.KeyUnavailable:          {"The key to a signature could not be fetched just now.", "The look-up of the key record failed temporarily."},
+	dkim.KeyNotFound:             {"The key to a signature does not exist.", "There is no key record under the selector."},
+	dkim.KeyMalformed:            {"The key to a signature cannot be read.", "The key record does not follow RFC 6376 §3.6.1."},
+	dkim.KeyRevoked:              {"The key to a signature was withdrawn.", "The key record has an empty p=."},
+	dkim.KeyTypeMismatch:         {"The key does not fit the signature.", "The key type is not that of a=."},
+	dkim.KeyHashRefused:          {"The key is not meant for such signatures.", "h= of the key record does not allow the hash of a=."},
+	dkim.KeyServiceRefused:       {"The key is not meant for mail.", "s= of the key record allows neither email nor *."},
+	dkim.KeySubdomainRefused:     {"The key is not meant for this part of the domain.", "The key record has t=s and the domain of i= is not exactly d=."},
+	dkim.KeyTooShort:             {"The key to a signature is too short to prove anything.", "The RSA key has fewer than 1024 bits (RFC 8301 §3.2)."},
+	dkim.KeyTesting:              {"The sender's domain is only trying out its signature.", "The key record has t=y: the message counts as unsigned (RFC 6376 §3.6.1)."},
+	dkim.BodyHashMismatch:        {"The text was changed after it was signed.", "The body hash is not bh=."},
+	dkim.BodyShorterThanSigned:   {"Part of the signed text is missing.", "The body is shorter than l=."},
+	dkim.BodyTailUnsigned:        {"Text was or could have been added after signing.", "l= leaves the end of the body unsigned (RFC 6376 §8.2)."},
+	dkim.SignatureMismatch:       {"The signature does not fit the mail.", "The signature does not verify over the header fields in h=."},
+	dkim.SignatureExpired:        {"The signature had expired when the mail arrived.", "The time of receipt is after x=."},
+	dkim.SignatureFromFuture:     {"The signature claims to be made after the mail arrived.", "t= is later than the time of receipt."},
+	dkim.SubjectUnsigned:         {"The subject is not covered by the signature.", "Subject is present and not in h=."},
+	dkim.FromAdded:               {"A sender was added after signing.", "There are more From fields than h= covers (RFC 6376 §8.15)."},
+	dkim.SubjectAdded:            {"A subject was added after signing.", "There are more Subject fields than h= covers."},
+	dkim.DateAdded:               {"A date was added after signing.", "There are more Date fields than h= covers."},
+	dkim.ToAdded:                 {"A recipient line was added after signing.", "There are more To fields than h= covers."},
+	dkim.ReplyToAdded:            {"A reply address was added after signing.", "There are more Reply-To fields than h= covers."},
+
+	spf.LookupFailed:     {"The sender's server list could not be fetched just now.", "A DNS look-up of SPF failed temporarily."},
+	spf.RecordMalformed:  {"The sender's server list is faulty.", "The SPF record has a syntax error (RFC 7208 §4.6)."},
+	spf.RecordMultiple:   {"The sender's server list is faulty.", "There is more than one SPF record (RFC 7208 §4.5)."},
+	spf.TooManyLookups:   {"The sender's server list is too long to check.", "SPF evaluation needs more than ten terms that ask the DNS (RFC 7208 §4.6.4)."},
+	spf.TooManyVoid:      {"The sender's server list is faulty.", "More than two SPF look-ups found nothing (RFC 7208 §4.6.4)."},
+	spf.TooManyExchanges: {"The sender's server list is too long to check.", "An mx term leads to more than ten hosts (RFC 7208 §4.6.4)."},
+	spf.IncludeMissing:   {"The sender's server list is faulty.", "An included domain has no SPF record (RFC 7208 §5.2)."},
+	spf.RedirectMissing:  {"The sender's server list is faulty.", "The domain of redirect= has no SPF record (RFC 7208 §6.1)."},
+
+	dmarc.RecordUnavailable:     {"The rules of the sender's domain could not be fetched just now.", "The look-up of the DMARC record failed temporarily."},
+	dmarc.IdentifierUnavailable: {"The sender could not be checked just now.", "An identifier that would be aligned could not be checked for a temporary failure."},
+	dmarc.DomainMalformed:       {"The sender's domain is not a valid name.", "The From domain cannot be asked for a DMARC record."},
+}

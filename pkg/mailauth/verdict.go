@@ -1,0 +1,92 @@
+package mailauth
+
+import (
+	"slices"
+
+	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
+)
+
+// decide turns what was found into a verdict. The gravest rule that applies wins:
+// ambiguous, forged, verified, authenticated, unverified.
+func (j *judge) decide() {
+	j.explain()
+	switch {
+	case len(j.author.ambiguities) > 0:
+		j.result.Verdict = Ambiguous
+		j.reason(j.author.ambiguities...)
+	case j.disowned():
+		j.result.Verdict = Forged
+	case j.result.DMARC.Result == dmarc.Pass:
+		j.result.Verdict = Authenticated
+		if j.known() {
+			j.result.Verdict = Verified
+			j.reason(KnownCustomer)
+		}
+	default:
+		// An aligned pass without a policy is not enough: nobody said that the
+		// From field is to be held against the identifier. docs/divergences.md.
+		j.result.Verdict = Unverified
+	}
+	j.reason(j.author.signs...)
+}
+
+// disowned: the author's domain asks for such mail to be refused or set aside.
+func (j *judge) disowned() bool {
+	if j.result.DMARC.Result != dmarc.Fail {
+		return false
+	}
+	switch j.result.DMARC.Policy {
+	case dmarc.Reject, dmarc.Quarantine:
+		// RFC 6376 §3.6.1: a domain that tests its keys must not suffer from it.
+		return !j.testing
+	}
+	return false
+}
+
+func (j *judge) known() bool {
+	if j.options.Customers == nil {
+		return false
+	}
+	known, err := j.options.Customers.Known(j.ctx, j.result.Address)
+	if err != nil {
+		j.reason(DirectoryUnavailable)
+		return false
+	}
+	return known
+}
+
+// explain names what DMARC found.
+func (j *judge) explain() {
+	aligned := j.result.DMARC.Aligned
+	if slices.Contains(aligned, dmarc.DKIM) {
+		j.reason(DKIMAligned)
+	}
+	if slices.Contains(aligned, dmarc.SPF) {
+		j.reason(SPFAligned)
+	}
+	switch j.result.DMARC.Result {
+	case dmarc.Pass:
+		j.reason(DMARCPass)
+	case dmarc.Fail:
+		j.reason(NothingAligned)
+		switch j.published {
+		case dmarc.Reject:
+			j.reason(PolicyReject)
+		case dmarc.Quarantine:
+			j.reason(PolicyQuarantine)
+		default:
+			j.reason(PolicyNone)
+		}
+		if j.published != j.result.DMARC.Policy {
+			j.reason(PolicyTesting)
+		}
+	case dmarc.None:
+		if j.author.domain == "" {
+			return
+		}
+		j.reason(NoPolicy)
+		if len(aligned) > 0 {
+			j.reason(AlignedWithoutPolicy)
+		}
+	}
+}
