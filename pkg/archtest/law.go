@@ -20,7 +20,7 @@ var layers = []struct {
 }{
 	{"ground", []string{"fault", "event", "redact", "retention", "signet"}},
 	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "clean", "pii"}},
-	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys"}},
+	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "reading", "resolve"}},
 	{"frame", []string{"config", "stage", "run", "archtest", "corpora"}},
 }
 
@@ -49,7 +49,8 @@ var rights = []struct {
 	who    []string
 	reason string
 }{
-	{"pkg/seal/open", []string{"services/verify", "services/scan", "services/sanitize", "services/desk", "services/keyring", "services/postern"}, "importing seal/open is the right to read"},
+	{"pkg/seal/open", []string{"pkg/reading", "services/verify", "services/scan", "services/sanitize", "services/desk", "services/keyring", "services/postern"}, "importing seal/open is the right to read"},
+	{"pkg/reading", []string{"services/verify", "services/scan", "services/sanitize", "services/postern"}, "importing reading is the right to read"},
 	{"pkg/vault/erase", []string{"services/retain", "services/postern"}, "importing the vault's eraser is the right to destroy"},
 }
 

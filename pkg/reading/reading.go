@@ -1,0 +1,181 @@
+// Package reading gives workers a mail to read: it asks the keyring for the key,
+// fetches the sealed bytes, opens them, checks them to the end, and parses them.
+// Each worker's opening is asked for and recorded on its own; the fetching,
+// decrypting and parsing behind it is shared among the workers of one process, who
+// cannot see that. Importing it is the right to read.
+package reading
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/fault"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/seal"
+	"github.com/postern-mail/postern/pkg/seal/open"
+	"github.com/postern-mail/postern/pkg/vault"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+)
+
+// An Opener gives session keys; *open.Opener is one.
+type Opener interface {
+	Open(ctx context.Context, ask open.Ask) (*open.Key, error)
+}
+
+// Limits bound what is held in memory.
+type Limits struct {
+	Mail   int64         // bytes of one mail
+	Shared int64         // bytes of all mails kept for the next worker
+	Keep   time.Duration // how long one is kept
+}
+
+// DefaultLimits suit mails of up to 64 MiB.
+var DefaultLimits = Limits{Mail: 64 << 20, Shared: 256 << 20, Keep: 20 * time.Second}
+
+// A Desk is where the workers of one process read. It may be used by many goroutines.
+type Desk struct {
+	vault  vault.Store
+	limits Limits
+	parse  mail.Limits
+
+	mu     sync.Mutex
+	sheets map[string]*sheet // by object name
+	held   int64
+}
+
+// A sheet is one mail, opened and parsed, kept for the next worker.
+type sheet struct {
+	done    chan struct{}
+	message *mail.Message
+	err     error
+	size    int64
+	expiry  *time.Timer
+}
+
+// NewDesk reads from a vault.
+func NewDesk(store vault.Store, limits Limits, parse mail.Limits) *Desk {
+	return &Desk{vault: store, limits: limits, parse: parse, sheets: map[string]*sheet{}}
+}
+
+// A Mail is one mail, open. The worker calls Close when it is done with it.
+type Mail struct {
+	Message *mail.Message
+	session *seal.SessionKey
+}
+
+// SealBeside seals details under the mail's own session key.
+func (m *Mail) SealBeside(plain []byte) ([]byte, error) { return seal.Under(m.session, plain) }
+
+// OpenBeside opens what was sealed beside the mail.
+func (m *Mail) OpenBeside(packet []byte, limit int64) ([]byte, error) {
+	return open.Bytes(m.session, packet, limit)
+}
+
+// Close clears the session key.
+func (m *Mail) Close() { m.session.Clear() }
+
+// Read opens the raw layer of an item for a purpose. An item whose raw layer has been
+// destroyed is done with: that is final.
+func (d *Desk) Read(ctx context.Context, opener Opener, purpose, item string) (*Mail, error) {
+	key, err := opener.Open(ctx, open.Ask{Purpose: purpose, Layer: itemv1.LayerKind_LAYER_KIND_RAW, Item: item})
+	if err != nil {
+		return nil, refused(err)
+	}
+	message, err := d.sheet(ctx, key)
+	if err != nil {
+		key.Clear()
+		return nil, fmt.Errorf("raw layer: %w", err)
+	}
+	return &Mail{Message: message, session: key.Session}, nil
+}
+
+// refused turns the keyring's word into an end of work.
+func refused(err error) error {
+	code, isRefusal := keys.RefusalOf(err)
+	if !isRefusal || code.Passing() {
+		return err
+	}
+	return fault.FinalFor(err, "open_"+string(code))
+}
+
+// sheet gives the parsed mail of a key's layer, from the last worker's reading where it
+// is still at hand. Two who come together read once.
+func (d *Desk) sheet(ctx context.Context, key *open.Key) (*mail.Message, error) {
+	name := key.Layer.GetObject()
+	d.mu.Lock()
+	found, ok := d.sheets[name]
+	if !ok {
+		found = &sheet{done: make(chan struct{})}
+		d.sheets[name] = found
+	}
+	d.mu.Unlock()
+	if !ok {
+		found.message, found.err = d.fetch(ctx, key)
+		d.keep(name, found)
+		close(found.done)
+	}
+	select {
+	case <-found.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if found.err != nil && ok && ctx.Err() == nil {
+		// The other's reading failed, perhaps only because its time was over.
+		return d.fetch(ctx, key)
+	}
+	return found.message, found.err
+}
+
+func (d *Desk) fetch(ctx context.Context, key *open.Key) (*mail.Message, error) {
+	body, _, err := d.vault.Get(ctx, key.Layer.GetObject())
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	packets, err := open.Layer(key.Session, body, key.Layer.GetPacketEnds(), key.Layer.GetDigest(), d.limits.Mail)
+	if err != nil {
+		return nil, err
+	}
+	if len(packets) != 1 {
+		return nil, fmt.Errorf("raw layer of %d packets: it must be one", len(packets))
+	}
+	return mail.Parse(packets[0], d.parse), nil
+}
+
+// keep leaves a sheet for the next worker while there is room, and forgets it after a while.
+func (d *Desk) keep(name string, s *sheet) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.err == nil {
+		s.size = int64(len(s.message.Raw))
+	}
+	if s.err != nil || d.held+s.size > d.limits.Shared {
+		delete(d.sheets, name)
+		return
+	}
+	d.held += s.size
+	s.expiry = time.AfterFunc(d.limits.Keep, func() { d.forget(name, s) })
+}
+
+func (d *Desk) forget(name string, s *sheet) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sheets[name] == s {
+		delete(d.sheets, name)
+		d.held -= s.size
+	}
+}
+
+// Done tells the desk that no further worker of this process will want an item's mail.
+func (d *Desk) Done(object string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.sheets[object]; s != nil && s.expiry != nil {
+		s.expiry.Stop()
+		delete(d.sheets, object)
+		d.held -= s.size
+	}
+}

@@ -1,0 +1,126 @@
+// Package verify finds out who sent a mail and says so with evidence. What it
+// knows is pkg/mailauth's; here is only the work: open, judge, seal, say.
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/reading"
+	contentv1 "github.com/postern-mail/postern/proto/content/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
+)
+
+// Config says whom to believe.
+type Config struct {
+	// Boundaries say, for each mailbox, which hosts are ours. A mailbox that is not named uses the entry named "*".
+	Boundaries []Boundary `yaml:"boundaries"`
+	// DNS is how names are looked up.
+	DNS DNSConfig `yaml:"dns"`
+}
+
+// A Boundary is where our own mail servers end and the world begins.
+type Boundary struct {
+	// Mailbox is the configured id of a mailbox, or "*".
+	Mailbox string `yaml:"mailbox"`
+	// TrustMX are host names of our mail servers as they stand after "by" in the Received lines that they write.
+	TrustMX []string `yaml:"trust_mx"`
+	// TrustAuthserv are the authserv-ids of our mail servers, whose Authentication-Results are believed.
+	TrustAuthserv []string `yaml:"trust_authserv"`
+	// TrustSealers are domains whose ARC seals are believed.
+	TrustSealers []string `yaml:"trust_sealers"`
+}
+
+// DNSConfig is how names are looked up.
+type DNSConfig struct {
+	// Server is the resolver to ask, host:port; "system" uses the machine's; "none" asks nobody, so that every look-up is a temporary failure.
+	Server string `yaml:"server"`
+}
+
+// DefaultConfig trusts nobody and asks the machine's resolver.
+func DefaultConfig() Config { return Config{DNS: DNSConfig{Server: "system"}} }
+
+// Judge is the one judgement of a sender, for the service and for inspect.
+func Judge(ctx context.Context, message *mail.Message, options mailauth.Options) mailauth.Result {
+	return mailauth.Judge(ctx, message, options)
+}
+
+// Options gives what is believed about a mailbox's mail.
+func (c Config) Options(mailbox string) mailauth.Options {
+	index := slices.IndexFunc(c.Boundaries, func(b Boundary) bool { return b.Mailbox == mailbox })
+	if index < 0 {
+		index = slices.IndexFunc(c.Boundaries, func(b Boundary) bool { return b.Mailbox == "*" })
+	}
+	if index < 0 {
+		return mailauth.Options{}
+	}
+	b := c.Boundaries[index]
+	return mailauth.Options{TrustMX: b.TrustMX, TrustAuthserv: b.TrustAuthserv, TrustSealers: b.TrustSealers}
+}
+
+// A Worker verifies.
+type Worker struct {
+	config   Config
+	desk     *reading.Desk
+	opener   reading.Opener
+	resolver mailauth.Resolver
+}
+
+// NewWorker reads at a desk and asks a resolver.
+func NewWorker(config Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver) *Worker {
+	return &Worker{config: config, desk: desk, opener: opener, resolver: resolver}
+}
+
+// Verify turns what was received into what is verified.
+func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1.Verified, error) {
+	record := received.GetRecord()
+	opened, err := w.desk.Read(ctx, w.opener, keys.ForVerify, record.GetItem())
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	options := w.config.Options(record.GetMailbox())
+	options.Resolver = w.resolver
+	options.At = record.GetReceived().AsTime()
+	result := Judge(ctx, opened.Message, options)
+	if err := ctx.Err(); err != nil {
+		return nil, err // a judgement without the DNS's answers is not one
+	}
+	details, err := details(result)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := opened.SealBeside(details)
+	if err != nil {
+		return nil, fmt.Errorf("sender details: %w", err)
+	}
+	return &mailv1.Verified{
+		Record: record,
+		Findings: &itemv1.Findings{
+			SenderVerdict: string(result.Verdict),
+			SenderReasons: result.Reasons,
+			Kind:          string(opened.Message.Kind),
+		},
+		Details: sealed,
+	}, nil
+}
+
+func details(result mailauth.Result) ([]byte, error) {
+	sender, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("sender details: %w", err)
+	}
+	plain, err := proto.Marshal(&contentv1.Findings{Sender: sender, Author: result.Address})
+	if err != nil {
+		return nil, fmt.Errorf("sender details: %w", err)
+	}
+	return plain, nil
+}
