@@ -136,16 +136,18 @@ func oneWins(t *testing.T, store vault.Store) {
 }
 
 func readerFails(t *testing.T, store vault.Store) {
-	broken := errors.New("source broke")
-	for i, cut := range []int{0, 1, 300 << 10, 6 << 20} {
-		for _, opts := range []vault.PutOptions{{}, {Size: 8 << 20}} {
-			name := fmt.Sprintf("raw/%d-%d", i, opts.Size)
-			body := io.MultiReader(bytes.NewReader(Bytes(cut)), iotest.ErrReader(broken))
-			if _, err := store.Put(t.Context(), name, body, opts); !errors.Is(err, broken) {
-				t.Errorf("put cut at %d: %v, want %v", cut, err, broken)
+	// The second is what a source says that was cut itself.
+	for j, broken := range []error{errors.New("source broke"), io.ErrUnexpectedEOF} {
+		for i, cut := range []int{0, 1, 300 << 10, 6 << 20} {
+			for _, opts := range []vault.PutOptions{{}, {Size: 8 << 20}} {
+				name := fmt.Sprintf("raw/%d-%d-%d", i, j, opts.Size)
+				body := io.MultiReader(bytes.NewReader(Bytes(cut)), iotest.ErrReader(broken))
+				if _, err := store.Put(t.Context(), name, body, opts); !errors.Is(err, broken) {
+					t.Errorf("put cut at %d: %v, want %v", cut, err, broken)
+				}
+				mustBeAbsent(t, store, name)
+				mustPut(t, store, name, Bytes(3))
 			}
-			mustBeAbsent(t, store, name)
-			mustPut(t, store, name, Bytes(3))
 		}
 	}
 }
