@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/authres"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 )
@@ -14,6 +15,8 @@ type boundary struct {
 	index    int    // of the Received field of our server, -1 for none
 	line     string // that field, unfolded
 	envelope Envelope
+	results  []authres.Result // of our own servers, above the boundary
+	forged   bool             // results in our name stand below the boundary
 }
 
 // maxReceived bounds the Received lines that are looked through.
@@ -49,6 +52,7 @@ func findBoundary(header mail.Header, options Options) boundary {
 	if b.index >= 0 {
 		b.envelope = sessionOf(header, b.index, hop)
 	}
+	b.readResults(header, options.TrustAuthserv)
 	if options.ClientIP.IsValid() {
 		b.envelope.ClientIP, b.envelope.Source = options.ClientIP.Unmap(), FromFlag
 	}
@@ -92,6 +96,31 @@ func sessionOf(header mail.Header, boundary int, hop received) Envelope {
 		session.Source = FromNowhere
 	}
 	return session
+}
+
+// maxResults bounds the Authentication-Results fields that are read.
+const maxResults = 50
+
+// readResults believes the results that stand above the boundary under one of our
+// names (RFC 8601 §5, §7.1). Below it anybody could have written them.
+func (b *boundary) readResults(header mail.Header, trusted []string) {
+	seen := 0
+	for i := range header {
+		if len(trusted) == 0 || !dkim.Is(&header[i], "authentication-results") {
+			continue
+		}
+		if seen++; seen > maxResults {
+			return
+		}
+		found, err := authres.Parse(string(header[i].Value))
+		switch ours := oneOf(found.ID, trusted); {
+		case ours && b.index < 0: // where we wrote is not known, so nothing can be told
+		case ours && i > b.index:
+			b.forged = true
+		case ours && err == nil:
+			b.results = append(b.results, found.Results...)
+		}
+	}
 }
 
 // reversePath reads <path>, "<>" for the null sender (RFC 5321 §4.4).

@@ -2,7 +2,9 @@ package mailauth
 
 import (
 	"context"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
@@ -24,6 +26,7 @@ type judge struct {
 	boundary    boundary
 	identifiers []dmarc.Identifier
 	published   dmarc.Policy
+	vouched     bool // a sealer that we trust saw the author authenticated
 	testing     bool // an aligned signature holds, of a domain that only tests
 }
 
@@ -34,6 +37,7 @@ func (j *judge) run() {
 	j.checkSPF()
 	j.checkDKIM()
 	j.checkDMARC()
+	j.checkARC()
 	j.decide()
 }
 
@@ -51,8 +55,13 @@ func (j *judge) checkSPF() {
 	j.result.Evidence.Envelope = envelope
 	j.result.Evidence.Boundary = j.boundary.line
 	j.result.SPF = SPFResult{Result: spf.None, Source: FromNowhere}
+	if j.boundary.forged {
+		j.reason(ForgedResults)
+	}
 	if !envelope.ClientIP.IsValid() || envelope.MailFrom == "" {
-		j.reason(SPFNotEvaluated)
+		if !j.adoptSPF() {
+			j.reason(SPFNotEvaluated)
+		}
 		return
 	}
 	sender := envelope.MailFrom
@@ -75,6 +84,37 @@ func (j *judge) checkSPF() {
 		j.identify(dmarc.SPF, found.Domain, found.Outcome == spf.Pass)
 	}
 	j.reason(found.Reason)
+}
+
+// adoptSPF takes the result that our own server recorded, where the session is not
+// known well enough to repeat it.
+func (j *judge) adoptSPF() bool {
+	for _, r := range j.boundary.results {
+		if r.Method != "spf" {
+			continue
+		}
+		identity, name := spf.MailFrom, r.Get("smtp.mailfrom")
+		if name == "" {
+			identity, name = spf.Helo, r.Get("smtp.helo")
+		}
+		domain := dns.Clean(name[strings.LastIndexByte(name, '@')+1:])
+		outcome := spf.Outcome(r.Value)
+		if domain == "" || !outcome.Known() {
+			continue
+		}
+		client := ""
+		if ip, err := netip.ParseAddr(r.Get("smtp.remote-ip")); err == nil {
+			client = ip.String()
+		}
+		j.result.SPF = SPFResult{Result: outcome, Domain: domain, Identity: identity, ClientIP: client, Source: FromAuthserv}
+		// A HELO name vouches only where the envelope sender was null, which is not
+		// said here (RFC 9989 §4.4.2).
+		if identity == spf.MailFrom && (outcome == spf.Pass || outcome == spf.TempError) {
+			j.identify(dmarc.SPF, domain, outcome == spf.Pass)
+		}
+		return true
+	}
+	return false
 }
 
 func (j *judge) identify(mechanism dmarc.Mechanism, domain string, passed bool) {

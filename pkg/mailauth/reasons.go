@@ -1,6 +1,7 @@
 package mailauth
 
 import (
+	"github.com/postern-mail/postern/pkg/mailauth/arc"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
 	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
 	"github.com/postern-mail/postern/pkg/mailauth/spf"
@@ -24,6 +25,9 @@ const (
 	TooManySignatures    = "too_many_signatures"
 	LookupBudgetSpent    = "lookup_budget_spent"
 	DirectoryUnavailable = "directory_unavailable"
+	ForgedResults        = "forged_authentication_results"
+	ARCVouched           = "arc_vouched"
+	ARCAuthorUnsigned    = "arc_author_unsigned"
 
 	FromMissing          = "from_missing"
 	FromRepeated         = "from_repeated"
@@ -72,6 +76,21 @@ var Reasons = map[string]Reason{
 	TooManySignatures:    {"The mail carries unusually many signatures; not all were checked.", "More DKIM-Signature fields than the limit; only the topmost were verified."},
 	LookupBudgetSpent:    {"Checking this mail took too many questions; some were left out.", "The message's budget of DNS look-ups was spent; what was not asked counts as a temporary failure."},
 	DirectoryUnavailable: {"We could not look up whether this is a known customer.", "The customer directory gave an error."},
+	ForgedResults:        {"The mail claims check results in our own name.", "An Authentication-Results field with one of our authserv-ids stands below the trust boundary, where anybody could have written it (RFC 8601 §5)."},
+	ARCVouched:           {"A forwarder that we trust saw the sender confirmed.", "DMARC failed here, but an ARC chain of trusted sealers holds and records dmarc=pass for the From domain."},
+	ARCAuthorUnsigned:    {"The forwarder's seal leaves out the sender.", "The newest ARC-Message-Signature does not cover every From field, so the chain says nothing about the author."},
+
+	arc.TooManySets:         {"The mail was sealed by too many forwarders.", "An ARC instance is above 50 (RFC 8617 §4.2.1)."},
+	arc.SetMalformed:        {"A forwarder's seal cannot be read.", "An ARC field has no valid instance, or stands twice in its set."},
+	arc.SetIncomplete:       {"A forwarder's seal is incomplete.", "An ARC set lacks one of its three fields, or an instance is missing."},
+	arc.ChainFailedBefore:   {"A forwarder found the seals before it broken.", "The newest ARC-Seal has cv=fail."},
+	arc.SealMismatch:        {"A forwarder's seal is broken.", "An ARC-Seal does not verify."},
+	arc.SealMalformed:       {"A forwarder's seal cannot be read.", "An ARC-Seal is malformed, or its cv= is not none for the first and pass for the others."},
+	arc.MessageMismatch:     {"The mail was changed after it was sealed.", "The newest ARC-Message-Signature does not verify."},
+	arc.MessageMalformed:    {"A forwarder's seal cannot be read.", "An ARC-Message-Signature is malformed or covers a seal."},
+	arc.KeyUnavailable:      {"The key to a forwarder's seal could not be fetched just now.", "The look-up of a sealer's key failed temporarily."},
+	arc.KeyUnusable:         {"The key to a forwarder's seal does not exist or is unusable.", "A sealer's key is missing, revoked, too short or of another type."},
+	arc.MessageBodyMismatch: {"The text was changed after it was sealed.", "The body hash of the newest ARC-Message-Signature does not match."},
 
 	FromMissing:          {"The mail does not say who wrote it.", "There is no From field."},
 	FromRepeated:         {"The mail names its author more than once.", "There is more than one From field (RFC 5322 §3.6 allows one); readers differ in which they show."},

@@ -14,20 +14,28 @@ func (j *judge) decide() {
 	case len(j.author.ambiguities) > 0:
 		j.result.Verdict = Ambiguous
 		j.reason(j.author.ambiguities...)
+	case j.result.DMARC.Result == dmarc.Fail && j.vouched:
+		// RFC 8617 §7.2.1: local policy may let a trusted chain stand in for DMARC.
+		j.reason(ARCVouched)
+		j.authenticated()
 	case j.disowned():
 		j.result.Verdict = Forged
 	case j.result.DMARC.Result == dmarc.Pass:
-		j.result.Verdict = Authenticated
-		if j.known() {
-			j.result.Verdict = Verified
-			j.reason(KnownCustomer)
-		}
+		j.authenticated()
 	default:
 		// An aligned pass without a policy is not enough: nobody said that the
 		// From field is to be held against the identifier. docs/divergences.md.
 		j.result.Verdict = Unverified
 	}
 	j.reason(j.author.signs...)
+}
+
+func (j *judge) authenticated() {
+	j.result.Verdict = Authenticated
+	if j.known() {
+		j.result.Verdict = Verified
+		j.reason(KnownCustomer)
+	}
 }
 
 // disowned: the author's domain asks for such mail to be refused or set aside.

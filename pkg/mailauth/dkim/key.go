@@ -61,7 +61,7 @@ func ParseKey(record string) (*Key, error) {
 	if encoded == "" {
 		return nil, refuse(KeyRevoked)
 	}
-	raw, err := decode(encoded)
+	raw, err := Base64(encoded)
 	if err != nil {
 		return nil, refuse(KeyMalformed)
 	}
@@ -133,8 +133,8 @@ func contains(list []string, word string) bool {
 	return false
 }
 
-// verify checks a signature over a SHA-256 digest (RFC 6376 §3.3, RFC 8463 §3).
-func (k *Key) verify(digest, signature []byte) bool {
+// Verify checks a signature over a SHA-256 digest (RFC 6376 §3.3, RFC 8463 §3).
+func (k *Key) Verify(digest, signature []byte) bool {
 	switch public := k.Public.(type) {
 	case *rsa.PublicKey:
 		return rsa.VerifyPKCS1v15(public, crypto.SHA256, digest, signature) == nil

@@ -53,7 +53,7 @@ func ParseSignature(value string) (*Signature, error) {
 	if err != nil {
 		return &Signature{}, refuse(SignatureMalformed)
 	}
-	sig, err := SignatureOf(tags)
+	sig, err := SignatureOf(tags, Rules{})
 	if err == nil && tags.Get("v") != "1" { // RFC 6376 §3.5: v= is required
 		err = refuse(VersionUnknown)
 	}
@@ -63,9 +63,17 @@ func ParseSignature(value string) (*Signature, error) {
 	return sig, err
 }
 
+// Rules say where an ARC-Message-Signature differs from a DKIM-Signature.
+type Rules struct {
+	// LooseHeaders lets h= be empty or leave From out.
+	LooseHeaders bool
+	// Canon is the c= of a signature without one, "simple/simple" where empty.
+	Canon string
+}
+
 // SignatureOf reads the tags that DKIM and ARC share. The signature is returned
 // as far as it could be read even with an error, to say whose it claimed to be.
-func SignatureOf(tags Tags) (*Signature, error) {
+func SignatureOf(tags Tags, rules Rules) (*Signature, error) {
 	sig := &Signature{
 		Tags:      tags,
 		Algorithm: strings.ToLower(tags.Get("a")),
@@ -75,7 +83,7 @@ func SignatureOf(tags Tags) (*Signature, error) {
 	}
 	sig.AUID = squeeze(tags.Get("i"))
 	for _, required := range []string{"a", "b", "bh", "d", "h", "s"} { // RFC 6376 §3.5
-		if tags.Get(required) == "" {
+		if !tags.Has(required) || tags.Get(required) == "" && (required != "h" || !rules.LooseHeaders) {
 			return sig, refuse(SignatureMalformed)
 		}
 	}
@@ -90,16 +98,20 @@ func SignatureOf(tags Tags) (*Signature, error) {
 		return sig, refuse(AlgorithmUnknown)
 	}
 	var err error
-	if sig.Value, err = decode(tags.Get("b")); err != nil {
+	if sig.Value, err = Base64(tags.Get("b")); err != nil {
 		return sig, refuse(SignatureMalformed)
 	}
-	if sig.BodyHash, err = decode(tags.Get("bh")); err != nil {
+	if sig.BodyHash, err = Base64(tags.Get("bh")); err != nil {
 		return sig, refuse(SignatureMalformed)
 	}
-	if err := sig.readCanon(tags.Get("c")); err != nil {
+	canon := rules.Canon
+	if tags.Has("c") {
+		canon = tags.Get("c")
+	}
+	if err := sig.readCanon(canon); err != nil {
 		return sig, err
 	}
-	if err := sig.readHeaders(tags.Get("h")); err != nil {
+	if err := sig.readHeaders(tags.Get("h"), rules.LooseHeaders); err != nil {
 		return sig, err
 	}
 	if tags.Has("q") && !hasQuery(tags.Get("q")) {
@@ -128,20 +140,20 @@ func (s *Signature) readCanon(value string) error {
 	return nil
 }
 
-func (s *Signature) readHeaders(value string) error {
+func (s *Signature) readHeaders(value string, loose bool) error {
 	names := strings.Split(strings.ToLower(squeeze(value)), ":")
 	if len(names) > maxHeaders {
 		return refuse(SignatureMalformed)
 	}
 	from := false
 	for _, name := range names {
-		if name == "" {
+		if name == "" && !loose {
 			return refuse(SignatureMalformed)
 		}
 		from = from || name == "from"
 	}
 	s.Headers = names
-	if !from {
+	if !from && !loose {
 		return refuse(FromUnsigned) // RFC 6376 §5.4
 	}
 	return nil
@@ -179,14 +191,18 @@ func (s *Signature) checkAUID() error {
 	if s.AUID == "" {
 		s.AUID = "@" + s.Domain
 	}
-	at := strings.LastIndexByte(s.AUID, '@')
-	if at < 0 {
+	if !strings.Contains(s.AUID, "@") {
 		return refuse(SignatureMalformed)
 	}
-	if !within(dns.Clean(s.AUID[at+1:]), s.Domain) {
+	if !within(s.AUIDDomain(), s.Domain) {
 		return refuse(AUIDOutsideDomain)
 	}
 	return nil
+}
+
+// AUIDDomain gives the domain of i=.
+func (s *Signature) AUIDDomain() string {
+	return dns.Clean(s.AUID[strings.LastIndexByte(s.AUID, '@')+1:])
 }
 
 // within reports whether a name is the domain or below it.
@@ -204,7 +220,8 @@ func number(s string) (int64, bool) {
 	return n, err == nil
 }
 
-func decode(s string) ([]byte, error) {
+// Base64 decodes base64 with white space anywhere in it (RFC 6376 §3.2).
+func Base64(s string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(squeeze(s))
 }
 

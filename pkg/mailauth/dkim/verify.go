@@ -88,7 +88,7 @@ func (c *check) verify(ctx context.Context, text *Text, body BodyDigest, options
 	digest := text.HeaderDigest(sig, picked, c.field)
 	var key *Key
 	for _, candidate := range keys {
-		if candidate.verify(digest[:], sig.Value) {
+		if candidate.Verify(digest[:], sig.Value) {
 			key = candidate
 			break
 		}
@@ -134,8 +134,7 @@ func Unsigned(field *mail.Field, tags Tags) []byte {
 
 // acceptable asks of a signature that holds whether it says enough.
 func acceptable(text *Text, sig *Signature, key *Key, picked Selection, body BodyDigest, options Options) (Outcome, string) {
-	if key.Exact && sig.AUID[bytes.LastIndexByte([]byte(sig.AUID), '@')+1:] != sig.Domain &&
-		dns.Clean(sig.AUID[bytes.LastIndexByte([]byte(sig.AUID), '@')+1:]) != sig.Domain {
+	if key.Exact && sig.AUIDDomain() != sig.Domain {
 		return PermError, KeySubdomainRefused // RFC 6376 §3.6.1, t=s
 	}
 	skew := options.ClockSkew

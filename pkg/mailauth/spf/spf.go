@@ -25,6 +25,15 @@ const (
 	PermError Outcome = "permerror"
 )
 
+// Known reports whether a word is one of the outcomes.
+func (o Outcome) Known() bool {
+	switch o {
+	case None, Neutral, Pass, Fail, SoftFail, TempError, PermError:
+		return true
+	}
+	return false
+}
+
 // Reason codes of an error outcome.
 const (
 	LookupFailed     = "spf_lookup_failed"
