@@ -21,6 +21,7 @@ const (
 	HiddenMember          Reason = "hidden_member"
 	DuplicateMember       Reason = "duplicate_member"
 	SeveralZipDirectories Reason = "several_zip_directories"
+	WrongZipDirectory     Reason = "wrong_zip_directory"
 )
 
 // Limit.
@@ -112,6 +113,7 @@ var Reasons = map[Reason]Explanation{
 	HiddenMember:          {Ambiguous, "This archive holds a file that its table of contents does not list."},
 	DuplicateMember:       {Ambiguous, "This archive holds two files of the same name, so different programs unpack different files."},
 	SeveralZipDirectories: {Ambiguous, "This archive has more than one table of contents, so different programs unpack different files."},
+	WrongZipDirectory:     {Ambiguous, "The table of contents of this archive is not where the archive says, so different programs unpack different files."},
 
 	DepthLimit:         {Limit, "Archives are packed inside one another more deeply than is examined."},
 	MembersLimit:       {Limit, "More files are packed in this mail than are examined."},

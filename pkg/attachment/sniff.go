@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"bytes"
+	"math/bits"
 	"strings"
 
 	"github.com/gabriel-vasile/mimetype"
@@ -43,8 +44,8 @@ var marks = []mark{
 	{0, "\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", "application/onenote"},
 	{0, "\xa1\x2f\xff\x43\xd9\xef\x76\x4c\x9e\xe2\x10\xea\x57\x22\x76\x5f", "application/onenote"},
 	{0, "Rar!\x1a\x07", "application/vnd.rar"},
-	{0, "RE~^", "application/vnd.rar"}, // before version 1.5
-	{0, "{\\rt", "text/rtf"},           // Word opens what begins with less than {\rtf
+	{0, "RE~^", "application/x-rar"}, // before version 1.5
+	{0, "{\\rt", "text/rtf"},         // Word opens what begins with less than {\rtf
 	{0, "L\x00\x00\x00\x01\x14\x02\x00", "application/x-ms-shortcut"},
 }
 
@@ -170,7 +171,11 @@ func isFixedVHD(b []byte) bool {
 // isLZMA knows the header of an LZMA file: properties, a dictionary size that
 // encoders write, and a size that is unknown or believable.
 func isLZMA(b []byte) bool {
-	if len(b) < 14 || b[0] != 0x5d || b[1] != 0 || b[2] != 0 || b[13] != 0 {
+	if len(b) < 14 || b[0] != 0x5d || b[13] != 0 {
+		return false
+	}
+	// 2^n or 2^n + 2^(n-1)
+	if d := u32(b[1:]); d < 1<<12 || bits.OnesCount32(d) > 2 || bits.OnesCount32(d) == 2 && bits.OnesCount32(d&(d>>1)) != 1 {
 		return false
 	}
 	unknownSize := bytes.Equal(b[5:13], bytes.Repeat([]byte{0xff}, 8))
@@ -179,8 +184,7 @@ func isLZMA(b []byte) bool {
 
 // unopened are containers that we recognise and have no decoder for.
 var unopened = map[string]bool{
-	"application/x-7z-compressed":           true,
-	"application/vnd.rar":                   true,
+	"application/x-rar":                     true,
 	"application/x-ole-storage":             true,
 	"application/x-ms-installer":            true,
 	"application/msword":                    true,

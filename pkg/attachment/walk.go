@@ -85,10 +85,21 @@ func (w *walker) open(a *Attachment, f file) {
 	}
 	if decode := w.decoder(a.DetectedType); decode != nil {
 		w.run(a, f, decode)
-	} else if unopened[a.DetectedType] {
+	} else if unopened[a.DetectedType] || a.DetectedType == octetStream && claimsContainer(f) {
 		a.add(UnsupportedContainer)
 	}
 	w.openHidden(a, f)
+}
+
+// claimsContainer tells whether a name or a declaration promises a container. Its
+// reader will try to open it, though its bytes tell us nothing.
+func claimsContainer(f file) bool {
+	for _, claimed := range []family{extensions[extensionOf(f.name)].family, familyOf(f.declared)} {
+		if claimed == archive || claimed == office || claimed == diskImage || claimed == pdf {
+			return true
+		}
+	}
+	return false
 }
 
 // A decoder opens one container. It adds reasons and members to a; the error
@@ -115,6 +126,10 @@ func (w *walker) decoder(mediaType string) decoder {
 		return w.openLZMA
 	case "application/x-tar":
 		return w.openTar
+	case "application/x-7z-compressed":
+		return w.openSevenZip
+	case "application/vnd.rar":
+		return w.openRAR
 	}
 	if strings.HasPrefix(mediaType, "application/vnd.openxmlformats-") || strings.HasPrefix(mediaType, "application/vnd.oasis.opendocument.") {
 		return w.openZip

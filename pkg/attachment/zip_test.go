@@ -320,7 +320,7 @@ func TestAZipWithoutItsDirectoryIsAnErrorAndStillRead(t *testing.T) {
 func TestAWrongDirectoryOffsetIsReadAllTheSame(t *testing.T) {
 	pack := handZip(storedRecord("eicar.com", testString))
 	binary.LittleEndian.PutUint32(pack[len(pack)-6:], 1<<30)
-	want(t, scanFile(t, "a.zip", pack), Infected, MalformedArchive, EICARTestFile)
+	want(t, scanFile(t, "a.zip", pack), Infected, WrongZipDirectory, EICARTestFile)
 }
 
 func TestUnknownMethodsAreUnsupported(t *testing.T) {

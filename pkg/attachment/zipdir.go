@@ -138,7 +138,7 @@ func readZipEnd(b []byte, at int64, limit int) *zipDirectory {
 	start := directoryEnd - int64(size)
 	if count > 0 && !hasAt(b, start, zipCentral) {
 		// The size is wrong; the offset may be right.
-		d.find(MalformedArchive)
+		d.find(WrongZipDirectory)
 		if offset > uint64(len(b)) || !hasAt(b, int64(offset), zipCentral) {
 			return nil
 		}
@@ -148,10 +148,28 @@ func readZipEnd(b []byte, at int64, limit int) *zipDirectory {
 	d.base = start - int64(min(offset, uint64(len(b))))
 	if offset > uint64(start) {
 		d.base = 0
-		d.find(MalformedArchive)
+		d.find(WrongZipDirectory)
 	}
 	d.readEntries(b, start, directoryEnd, count, limit)
+	d.settleBase(b)
 	return d
+}
+
+// settleBase drops the assumption that data stands in front, where the members
+// are found without it: then it was the end record that was wrong.
+func (d *zipDirectory) settleBase(b []byte) {
+	if d.base == 0 || len(d.entries) == 0 {
+		return
+	}
+	first := d.entries[0].header
+	if hasAt(b, first, zipLocal) || !hasAt(b, first-d.base, zipLocal) {
+		return
+	}
+	for i := range d.entries {
+		d.entries[i].header -= d.base
+	}
+	d.base = 0
+	d.find(WrongZipDirectory)
 }
 
 // readZip64End reads the locator before an end record and the record that it

@@ -1,0 +1,397 @@
+package attachment
+
+import (
+	"bytes"
+	"hash/crc32"
+	"io"
+
+	"github.com/ulikunitz/xz/lzma"
+)
+
+// The header of a 7z archive is read here before the library sees it, because
+// the library believes the counts in it and allocates for them, and because
+// only the header says what is encrypted (7zFormat.txt of the LZMA SDK).
+
+// A sevenFolder is one packed stream of a 7z archive, which holds several files.
+type sevenFolder struct {
+	reason Reason // why its files cannot be read, "" where they can
+	sizes  int
+}
+
+const (
+	sevenEnd           = 0x00
+	sevenHeader        = 0x01
+	sevenProperties    = 0x02
+	sevenMoreStreams   = 0x03
+	sevenMainStreams   = 0x04
+	sevenFiles         = 0x05
+	sevenPackInfo      = 0x06
+	sevenUnpackInfo    = 0x07
+	sevenSubStreams    = 0x08
+	sevenSize          = 0x09
+	sevenCRC           = 0x0a
+	sevenFolders       = 0x0b
+	sevenUnpackSize    = 0x0c
+	sevenNumUnpack     = 0x0d
+	sevenEncodedHeader = 0x17
+)
+
+// sevenHeaderBytes bounds an unpacked header: some 100 bytes a file.
+const sevenHeaderBytes = 4 << 20
+
+// A sevenReader reads the numbers of a header. What is missing is a panic of
+// type Reason, which readSevenHeader catches.
+type sevenReader struct {
+	b      []byte
+	limits Limits
+}
+
+func (r *sevenReader) byte() byte { return r.bytes(1)[0] }
+
+func (r *sevenReader) bytes(n int) []byte {
+	if n < 0 || n > len(r.b) {
+		panic(MalformedArchive)
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+// number reads a variable-length number: the leading ones of the first byte
+// count the bytes that follow.
+func (r *sevenReader) number() uint64 {
+	first := r.byte()
+	var value uint64
+	for i, mask := 0, byte(0x80); i < 8; i, mask = i+1, mask>>1 {
+		if first&mask == 0 {
+			return value | uint64(first&(mask-1))<<(8*i)
+		}
+		value |= uint64(r.byte()) << (8 * i)
+	}
+	return value
+}
+
+// count reads a number of things of which each takes at least a bit of header.
+func (r *sevenReader) count() int {
+	n := r.number()
+	if n > uint64(8*len(r.b)+8) {
+		panic(MalformedArchive)
+	}
+	return int(n)
+}
+
+// digests passes over optional check sums.
+func (r *sevenReader) digests(n int) {
+	defined := n
+	if r.byte() == 0 {
+		defined = 0
+		for _, b := range r.bytes((n + 7) / 8) {
+			for ; b != 0; b &= b - 1 {
+				defined++
+			}
+		}
+	}
+	r.bytes(4 * min(defined, n))
+}
+
+func (r *sevenReader) expect(id byte) {
+	if r.byte() != id {
+		panic(MalformedArchive)
+	}
+}
+
+// A sevenStreams is what a header says of packed streams.
+type sevenStreams struct {
+	position uint64
+	packed   []uint64
+	folders  []sevenFolder
+	coders   []sevenCoder // of the first folder
+	unpacked []uint64     // of the first folder, one a coder
+}
+
+type sevenCoder struct {
+	id         string
+	properties []byte
+}
+
+func (r *sevenReader) streams() sevenStreams {
+	var s sevenStreams
+	id := r.byte()
+	if id == sevenPackInfo {
+		s.position = r.number()
+		n := r.count()
+		for id = r.byte(); id != sevenEnd; id = r.byte() {
+			switch id {
+			case sevenSize:
+				for range n {
+					s.packed = append(s.packed, r.number())
+				}
+			case sevenCRC:
+				r.digests(n)
+			default:
+				panic(MalformedArchive)
+			}
+		}
+		id = r.byte()
+	}
+	if id == sevenUnpackInfo {
+		r.unpackInfo(&s)
+		id = r.byte()
+	}
+	if id == sevenSubStreams {
+		r.subStreams(&s)
+		id = r.byte()
+	}
+	if id != sevenEnd {
+		panic(MalformedArchive)
+	}
+	return s
+}
+
+func (r *sevenReader) unpackInfo(s *sevenStreams) {
+	r.expect(sevenFolders)
+	n := r.count()
+	r.expect(0) // external definitions, which nobody writes
+	for i := range n {
+		folder, coders := r.folder()
+		if i == 0 {
+			s.coders = coders
+		}
+		s.folders = append(s.folders, folder)
+	}
+	r.expect(sevenUnpackSize)
+	for i := range s.folders {
+		for range s.folders[i].sizes {
+			size := r.number()
+			if i == 0 {
+				s.unpacked = append(s.unpacked, size)
+			}
+		}
+	}
+	id := r.byte()
+	if id == sevenCRC {
+		r.digests(n)
+		id = r.byte()
+	}
+	if id != sevenEnd {
+		panic(MalformedArchive)
+	}
+}
+
+// sevenCoders bounds the filters of one folder; 7-Zip itself allows 32.
+const sevenCoders = 32
+
+func (r *sevenReader) folder() (sevenFolder, []sevenCoder) {
+	n := r.count()
+	if n == 0 || n > sevenCoders {
+		panic(MalformedArchive)
+	}
+	var coders []sevenCoder
+	var folder sevenFolder
+	var in, out uint64
+	for range n {
+		flags := r.byte()
+		c := sevenCoder{id: string(r.bytes(int(flags & 0x0f)))}
+		coderIn, coderOut := uint64(1), uint64(1)
+		if flags&0x10 != 0 {
+			coderIn, coderOut = r.number(), r.number()
+		}
+		if flags&0x20 != 0 {
+			c.properties = r.bytes(r.count())
+		}
+		if flags&0x80 != 0 || coderIn == 0 || coderOut == 0 || coderIn > sevenCoders || coderOut > sevenCoders {
+			panic(MalformedArchive)
+		}
+		in, out = in+coderIn, out+coderOut
+		coders = append(coders, c)
+		if reason := c.reason(r.limits); folder.reason == "" || reason == EncryptedArchive {
+			folder.reason = reason
+		}
+	}
+	if in > sevenCoders || out > in {
+		panic(MalformedArchive)
+	}
+	for range 2 * (out - 1) {
+		r.number()
+	}
+	if packed := in - (out - 1); packed > 1 {
+		for range packed {
+			r.number()
+		}
+	}
+	folder.sizes = int(out)
+	return folder, coders
+}
+
+// reason is why a coder cannot be used.
+func (c sevenCoder) reason(limits Limits) Reason {
+	memory := func(at int) Reason {
+		if len(c.properties) < at+4 {
+			return MalformedArchive
+		}
+		if int64(u32(c.properties[at:])) > limits.Dictionary {
+			return DictionaryLimit
+		}
+		return ""
+	}
+	switch c.id {
+	case "\x00", "\x03", "\x03\x03\x01\x03", "\x03\x03\x01\x1b", "\x03\x03\x02\x05", "\x03\x03\x05\x01", "\x03\x03\x08\x05", "\x0a",
+		"\x04\x01\x08", "\x04\x02\x02": // copy, delta, branch filters, deflate, bzip2
+		return ""
+	case "\x03\x01\x01", "\x03\x04\x01": // LZMA, PPMd
+		return memory(1)
+	case "\x21": // LZMA2
+		if len(c.properties) != 1 {
+			return MalformedArchive
+		}
+		size, err := lzma.DecodeDictCap(c.properties[0])
+		if err != nil {
+			return MalformedArchive
+		}
+		if size > limits.Dictionary {
+			return DictionaryLimit
+		}
+		return ""
+	case "\x06\xf1\x07\x01": // AES-256
+		return EncryptedArchive
+	}
+	return UnsupportedMethod
+}
+
+func (r *sevenReader) subStreams(s *sevenStreams) {
+	id := r.byte()
+	total := len(s.folders)
+	counts := make([]int, len(s.folders))
+	for i := range counts {
+		counts[i] = 1
+	}
+	if id == sevenNumUnpack {
+		total = 0
+		for i := range counts {
+			counts[i] = r.count()
+			total += counts[i]
+		}
+		if total > r.limits.Members {
+			panic(MembersLimit)
+		}
+		id = r.byte()
+	}
+	if id == sevenSize {
+		for _, n := range counts {
+			for range n - 1 {
+				r.number()
+			}
+		}
+		id = r.byte()
+	}
+	if id == sevenCRC {
+		// Only those without a sum of their folder have one here; the library
+		// reads one for each.
+		r.digests(total)
+		id = r.byte()
+	}
+	if id != sevenEnd {
+		panic(MalformedArchive)
+	}
+}
+
+// readSevenHeader reads the header of a 7z archive and says where the archive
+// ends, what its folders are, and why it cannot be opened.
+func readSevenHeader(b []byte, limits Limits) (folders []sevenFolder, end int64, reason Reason) {
+	defer func() {
+		switch thrown := recover().(type) {
+		case nil:
+		case Reason:
+			reason = thrown
+		default:
+			reason = MalformedArchive
+		}
+	}()
+	if len(b) < 32 || crc32.ChecksumIEEE(b[12:32]) != u32(b[8:]) {
+		return nil, 0, MalformedArchive
+	}
+	offset, size := u64(b[12:]), u64(b[20:])
+	if size == 0 {
+		return nil, 32, "" // an empty archive
+	}
+	if offset > uint64(len(b)-32) || size > uint64(len(b)-32)-offset {
+		return nil, 0, MalformedArchive
+	}
+	end = int64(32 + offset + size)
+	header := b[32+offset : end]
+	if len(header) > sevenHeaderBytes {
+		return nil, end, MembersLimit
+	}
+	if header[0] == sevenEncodedHeader {
+		header = unpackSevenHeader(b, header[1:], limits)
+	}
+	r := &sevenReader{b: header, limits: limits}
+	r.expect(sevenHeader)
+	id := r.byte()
+	if id == sevenProperties {
+		for id = r.byte(); id != sevenEnd; id = r.byte() {
+			r.bytes(r.count())
+		}
+		id = r.byte()
+	}
+	if id == sevenMoreStreams {
+		panic(UnsupportedMethod)
+	}
+	if id == sevenMainStreams {
+		folders = r.streams().folders
+		id = r.byte()
+	}
+	if id == sevenFiles && r.count() > limits.Members {
+		panic(MembersLimit)
+	}
+	return folders, end, ""
+}
+
+// unpackSevenHeader unpacks a header that is itself packed, as 7-Zip writes them:
+// with LZMA, and encrypted where names are to be hidden.
+func unpackSevenHeader(b, description []byte, limits Limits) []byte {
+	r := &sevenReader{b: description, limits: limits}
+	s := r.streams()
+	if len(s.folders) != 1 || len(s.packed) != 1 {
+		panic(UnsupportedMethod)
+	}
+	if s.folders[0].reason != "" {
+		panic(s.folders[0].reason)
+	}
+	if len(s.coders) != 1 || len(s.unpacked) != 1 {
+		panic(UnsupportedMethod)
+	}
+	size := s.unpacked[0]
+	if size > sevenHeaderBytes {
+		panic(MembersLimit)
+	}
+	if s.position > uint64(len(b)-32) || s.packed[0] > uint64(len(b)-32)-s.position {
+		panic(MalformedArchive)
+	}
+	packed := b[32+s.position : 32+s.position+s.packed[0]]
+	var unpacked io.Reader
+	var err error
+	switch c := s.coders[0]; c.id {
+	case "\x00":
+		unpacked = bytes.NewReader(packed)
+	case "\x21":
+		unpacked, err = lzma.Reader2Config{DictCap: max(lzma.MinDictCap, int(size))}.NewReader2(bytes.NewReader(packed))
+	case "\x03\x01\x01":
+		head := make([]byte, 13)
+		copy(head, c.properties[:5])
+		for i := range 8 {
+			head[5+i] = byte(size >> (8 * i))
+		}
+		unpacked, err = lzma.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(packed)))
+	default:
+		panic(UnsupportedMethod)
+	}
+	if err != nil {
+		panic(MalformedArchive)
+	}
+	header := make([]byte, size)
+	if _, err := io.ReadFull(unpacked, header); err != nil {
+		panic(MalformedArchive)
+	}
+	return header
+}
