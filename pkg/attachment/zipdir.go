@@ -150,6 +150,16 @@ func readZipEnd(b []byte, at int64, limit int) *zipDirectory {
 		d.base = 0
 		d.find(WrongZipDirectory)
 	}
+	if d.base > 0 && hasAt(b, int64(offset), zipCentral) {
+		// Both the size and the offset lead to a directory; it is the one with
+		// all members, and others may take the other.
+		plain := &zipDirectory{at: int64(offset), end: d.end}
+		plain.readEntries(b, plain.at, directoryEnd, count, limit)
+		if len(plain.findings) == 0 {
+			plain.find(WrongZipDirectory)
+			return plain
+		}
+	}
 	d.readEntries(b, start, directoryEnd, count, limit)
 	d.settleBase(b)
 	return d
