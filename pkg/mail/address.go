@@ -14,12 +14,12 @@ func ParseAddresses(list string) []Address {
 // parseAddresses also counts charset issues, and says whether the limit was hit.
 func parseAddresses(list string, limit int) (out []Address, issues int, cut bool) {
 	r := &addressReader{in: list}
-	group := ""
+	group, groups, comment := "", false, ""
 	for r.pos < len(r.in) {
 		a := r.next()
 		switch a.end {
 		case ':':
-			group = a.name()
+			group, groups = a.name(), true
 			issues += a.issues
 			continue
 		}
@@ -35,6 +35,10 @@ func parseAddresses(list string, limit int) (out []Address, issues int, cut bool
 		if a.end == ';' {
 			group = ""
 		}
+		comment = a.commentName()
+	}
+	if len(out) == 0 && !groups && comment != "" { // a field that is nothing but a comment
+		out = append(out, Address{Name: comment})
 	}
 	return out, issues, false
 }
@@ -45,6 +49,7 @@ type addressItem struct {
 	angle   string        // within the last angle brackets
 	inAngle bool
 	comment string
+	at      bool // an at sign stands in a word
 	end     byte // the separator: ',' ';' ':' or 0
 	issues  int
 }
@@ -74,7 +79,7 @@ func (r *addressReader) next() addressItem {
 			a.end = c
 			r.pos++
 			return a
-		case c == ':' && !a.inAngle && !a.hasAt():
+		case c == ':' && !a.inAngle && !a.at:
 			a.end = ':'
 			r.pos++
 			return a
@@ -85,26 +90,29 @@ func (r *addressReader) next() addressItem {
 			}
 			continue // comments do not separate what they stand between
 		case c == '"':
-			a.words = append(a.words, addressWord{text: r.quoted(), quoted: true, glued: glued})
+			a.add(addressWord{text: r.quoted(), quoted: true, glued: glued})
 		case c == '<':
 			a.angle, a.inAngle = r.angle(), true
 		case c == '=' && strings.HasPrefix(r.in[r.pos:], "=?"):
-			a.words = append(a.words, addressWord{text: r.encodedWord(), glued: glued})
+			a.add(addressWord{text: r.encodedWord(), glued: glued})
 		default:
-			a.words = append(a.words, addressWord{text: r.atom(), glued: glued})
+			a.add(addressWord{text: r.atom(), glued: glued})
 		}
 		glued = true
 	}
 	return a
 }
 
-func (a *addressItem) hasAt() bool {
-	for _, w := range a.words {
-		if !w.quoted && strings.Contains(w.text, "@") {
-			return true
-		}
+// maxWords is how many words before an address are kept as its name.
+const maxWords = 500
+
+func (a *addressItem) add(w addressWord) {
+	at := !w.quoted && strings.Contains(w.text, "@")
+	if len(a.words) >= maxWords && (!at || a.at) {
+		return
 	}
-	return false
+	a.at = a.at || at
+	a.words = append(a.words, w)
 }
 
 // atom reads up to what has a meaning of its own.
@@ -246,12 +254,8 @@ func (a *addressItem) mailbox() (name, addr string) {
 		}
 		return name, validUTF8(addr)
 	}
-	if !a.hasAt() {
-		name = a.name()
-		if name == "" && a.comment != "" {
-			name = a.commentName()
-		}
-		return name, ""
+	if !a.at {
+		return a.name(), ""
 	}
 	// No brackets: the words around the at sign are the address, the others a name.
 	at := 0

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 
@@ -91,7 +92,7 @@ func decodeCharset(in []byte, charset string) (string, int) {
 		if isPlainASCII(in) {
 			return string(in), 0
 		}
-		if charset == "" && utf8.Valid(in) { // RFC 6532, RFC 6657
+		if charset == "" && utf8.Valid(in) && !hasEscape(in) { // RFC 6532, RFC 6657
 			return string(in), 0
 		}
 		return guess(in), 1
@@ -125,7 +126,7 @@ func charsetIssues(in []byte, charset string) (string, int) {
 	charset = strings.ToLower(strings.Trim(charset, " \t\"'"))
 	switch family(charset) {
 	case asciiFamily:
-		if isPlainASCII(in) || charset == "" && utf8.Valid(in) {
+		if isPlainASCII(in) || charset == "" && utf8.Valid(in) && !hasEscape(in) {
 			return "", 0
 		}
 		return "", 1
@@ -219,7 +220,7 @@ func lookupEncoding(name string) encoding.Encoding {
 		return enc
 	}
 	for from, to := range map[string]string{"iso8859": "iso-8859", "iso_8859": "iso-8859", "iso-8859_": "iso-8859-", "windows_": "windows-", "win-": "windows-", "win": "windows-", "x-cp": "windows-", "cp-": "cp", "cp": "windows-", "x-windows-": "windows-", "latin-": "latin"} {
-		if rest, ok := strings.CutPrefix(name, from); ok && !strings.HasPrefix(name, to) {
+		if rest, ok := strings.CutPrefix(name, from); ok {
 			other := to + strings.TrimPrefix(rest, "_")
 			if enc, ok := aliases[other]; ok {
 				return enc
@@ -285,14 +286,28 @@ func repairUTF8(in []byte) (string, int) {
 	return strings.ToValidUTF8(string(in), "\uFFFD"), bad
 }
 
+// isPlainASCII says whether no byte is beyond ASCII nor an escape, with which
+// some charsets shift.
 func isPlainASCII(in []byte) bool {
+	if bytes.IndexByte(in, 0x1b) >= 0 {
+		return false
+	}
+	for len(in) >= 8 {
+		if binary.LittleEndian.Uint64(in)&0x8080808080808080 != 0 {
+			return false
+		}
+		in = in[8:]
+	}
 	for i := 0; i < len(in); i++ {
-		if in[i] >= 0x80 || in[i] == 0x1b {
+		if in[i] >= 0x80 {
 			return false
 		}
 	}
 	return true
 }
+
+// hasEscape says whether the shift of ISO 2022 to a set of two bytes occurs.
+func hasEscape(in []byte) bool { return bytes.Contains(in, []byte("\x1b$")) }
 
 type span struct{ from, to int }
 

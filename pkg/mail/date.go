@@ -32,11 +32,7 @@ func ParseDate(text string) time.Time {
 	for i := 0; i < len(words); i++ {
 		w := strings.ToLower(words[i])
 		switch {
-		case strings.Count(w, ":") >= 1 && hour < 0 && isDigit(w[0]):
-			var ok bool
-			if hour, minute, second, ok = clock(w); !ok {
-				return time.Time{}
-			}
+		case w == "":
 		case strings.Count(w, "-") == 2 && isDigit(w[0]) && month == 0: // 12-Jan-2003, 2003-01-12
 			words = append(words[:i+1], append(strings.Split(w, "-"), words[i+1:]...)...)
 			if len(words[i+1]) == 4 && isNumber(words[i+2]) {
@@ -51,6 +47,11 @@ func ParseDate(text string) time.Time {
 					hour, minute, second, _ = clock(strings.TrimSuffix(c, "z"))
 				}
 				i += 3
+			}
+		case strings.Count(w, ":") >= 1 && hour < 0 && isDigit(w[0]):
+			var ok bool
+			if hour, minute, second, ok = clock(w); !ok {
+				return time.Time{}
 			}
 		case len(w) >= 3 && months[w[:3]] != 0 && month == 0:
 			month = months[w[:3]]
@@ -80,11 +81,10 @@ func ParseDate(text string) time.Time {
 		return time.Time{}
 	}
 	hour = max(hour, 0)
-	t := time.Date(year, month, day, hour, minute, second, 0, zone)
-	if t.Day() != day { // 31 February
+	if time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Day() != day { // 31 February
 		return time.Time{}
 	}
-	return t
+	return time.Date(year, month, day, hour, minute, second, 0, zone)
 }
 
 func clock(w string) (hour, minute, second int, ok bool) {

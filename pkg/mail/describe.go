@@ -30,7 +30,7 @@ func (p *parser) field(part *Part, name, code string) (Field, bool) {
 	ok := false
 	for i := range part.Header {
 		f := part.Header[i]
-		if !strings.EqualFold(f.Name, name) {
+		if !sameName(f.Name, name) {
 			continue
 		}
 		switch {
@@ -269,7 +269,7 @@ func isASCII(s string) bool {
 
 func first(h Header, name string) (Field, bool) {
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if sameName(h[i].Name, name) {
 			return h[i], true
 		}
 	}

@@ -49,7 +49,7 @@ func (p *parser) fillMessage(m *Message, path string) {
 func (p *parser) addresses(h Header, name, path string) []Address {
 	var out []Address
 	for _, f := range h {
-		if !strings.EqualFold(f.Name, name) {
+		if !sameName(f.Name, name) {
 			continue
 		}
 		list, n, cut := parseAddresses(f.Text(), p.lim.Addresses-len(out))
@@ -66,7 +66,7 @@ func (p *parser) addresses(h Header, name, path string) []Address {
 func count(h Header, name string) int {
 	n := 0
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if sameName(h[i].Name, name) {
 			n++
 		}
 	}

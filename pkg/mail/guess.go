@@ -152,25 +152,34 @@ func scoreCyrillic(text string) float64 {
 	})
 }
 
-// scoreLatin says how much the bytes look like Western text: single letters
+// scoreLatin says how much the bytes look like Western text: one or two letters
 // among ASCII ones.
 func scoreLatin(in []byte) float64 {
 	total, hit := 0.0, 0.0
-	for i, c := range in {
-		if c < 0x80 {
+	for i := 0; i < len(in); i++ {
+		if in[i] < 0x80 {
 			continue
 		}
-		total++
-		lonely := (i == 0 || in[i-1] < 0x80) && (i+1 >= len(in) || in[i+1] < 0x80)
+		start := i
+		for i < len(in) && in[i] >= 0x80 {
+			i++
+		}
+		n := float64(i - start)
+		total += n
+		touching := 0
+		if start > 0 && isLetter(in[start-1]) {
+			touching++
+		}
+		if i < len(in) && isLetter(in[i]) {
+			touching++
+		}
 		switch {
-		case lonely && c >= 0xc0:
-			hit++
-		case lonely:
-			hit += 0.9
-		case c >= 0xdf:
-			hit += 0.5
+		case n <= 2 && touching == 2, n == 1 && touching == 1:
+			hit += n
+		case n == 1, n == 2 && touching == 1:
+			hit += 0.85 * n
 		default:
-			hit += 0.3
+			hit += 0.3 * n
 		}
 	}
 	if total == 0 {
@@ -178,3 +187,5 @@ func scoreLatin(in []byte) float64 {
 	}
 	return hit / total
 }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }

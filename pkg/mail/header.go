@@ -9,7 +9,7 @@ import (
 // is none. Encoded words stay as they stand. Names match in any case.
 func (h Header) Get(name string) string {
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if sameName(h[i].Name, name) {
 			return h[i].Text()
 		}
 	}
@@ -20,7 +20,7 @@ func (h Header) Get(name string) string {
 func (h Header) All(name string) []string {
 	var out []string
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if sameName(h[i].Name, name) {
 			out = append(out, h[i].Text())
 		}
 	}
@@ -31,7 +31,7 @@ func (h Header) All(name string) []string {
 func (h Header) Fields(name string) []Field {
 	var out []Field
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if sameName(h[i].Name, name) {
 			out = append(out, h[i])
 		}
 	}
@@ -41,11 +41,16 @@ func (h Header) Fields(name string) []Field {
 // Has says whether a field of that name stands in the header.
 func (h Header) Has(name string) bool {
 	for i := range h {
-		if strings.EqualFold(h[i].Name, name) {
+		if sameName(h[i].Name, name) {
 			return true
 		}
 	}
 	return false
+}
+
+// sameName compares names in any case; most differ in length already.
+func sameName(a, b string) bool {
+	return len(a) == len(b) && (a == b || strings.EqualFold(a, b))
 }
 
 // Text gives the value unfolded (RFC 5322 §2.2.3) and trimmed.
@@ -313,10 +318,8 @@ func isKnownField(name []byte) bool {
 
 // isStructural says whether a field decides how the body is read.
 func isStructural(name string) bool {
-	return strings.EqualFold(name, "Content-Type") ||
-		strings.EqualFold(name, "Content-Transfer-Encoding") ||
-		strings.EqualFold(name, "Content-Disposition") ||
-		strings.EqualFold(name, "MIME-Version")
+	return sameName(name, "Content-Type") || sameName(name, "Content-Transfer-Encoding") ||
+		sameName(name, "Content-Disposition") || sameName(name, "MIME-Version")
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }

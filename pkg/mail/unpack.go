@@ -33,7 +33,7 @@ func (p *parser) unpacked(part *Part, origin, name string, content []byte) *Part
 // starts at the start of a line.
 func (p *parser) unpackText(part *Part) {
 	content := part.Content
-	lastYend := bytes.LastIndex(content, []byte("\n=yend"))
+	lastYend := -2 // not looked for yet
 	for at := 0; at < len(content); {
 		i := nextPacked(content, at)
 		if i < 0 {
@@ -47,6 +47,9 @@ func (p *parser) unpackText(part *Part) {
 		if room <= 0 {
 			p.doubt(part, "decoded_limit")
 			return
+		}
+		if lastYend == -2 {
+			lastYend = bytes.LastIndex(content, []byte("\n=yend"))
 		}
 		origin, file, ok := "uuencode", packedFile{}, false
 		if content[i] == 'b' {
