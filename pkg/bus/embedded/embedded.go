@@ -1,0 +1,121 @@
+// Package embedded runs a NATS server inside this process: no port, every write on
+// disk before it is acknowledged, and the same accounts and permissions as a server of its
+// own. It is one node; it does not cluster and does not speak to others.
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
+)
+
+// startTimeout is how long a server may take to recover its streams.
+const startTimeout = 2 * time.Minute
+
+// Options say where the server keeps its state and whom it knows.
+type Options struct {
+	Dir  string            // its store; created with mode 0700
+	Keys map[string]string // public nkey of each credential, by service name
+	Log  *slog.Logger
+}
+
+// A Server is a running server.
+type Server struct{ ns *server.Server }
+
+// Start starts a server over whatever state it finds in Dir, and returns when it
+// takes connections.
+func Start(o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	accounts, err := topology.Accounts(o.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("embedded bus: %w", err)
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("embedded bus: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded bus: %w", err)
+	}
+	opts := new(server.Options)
+	if err := opts.ProcessConfigString(accounts); err != nil {
+		return nil, fmt.Errorf("embedded bus: accounts: %w", err)
+	}
+	opts.ServerName = "postern"
+	opts.DontListen = true
+	opts.NoSigs = true
+	opts.JetStream = true
+	opts.StoreDir = dir
+	opts.SyncAlways = true
+	opts.MaxPayload = 1 << 20
+	opts.NoSystemAccount = false
+	opts.DisableJetStreamBanner = true
+	Warn(opts, o.Log)
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("embedded bus: %w", err)
+	}
+	ns.SetLoggerV2(logger{o.Log}, false, false, false)
+	go ns.Start()
+	if !ns.ReadyForConnections(startTimeout) {
+		ns.Shutdown()
+		return nil, errors.New("embedded bus: not ready in time")
+	}
+	if !ns.JetStreamEnabled() {
+		ns.Shutdown()
+		return nil, fmt.Errorf("embedded bus: streams in %s could not be opened", dir)
+	}
+	return &Server{ns}, nil
+}
+
+// InProcessConn is a connection to the server without a network.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn() }
+
+// Stop ends the server when its streams are closed.
+func (s *Server) Stop() {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+}
+
+// Warn says aloud where a configuration defeats what Postern relies on. With a key
+// for JetStream configured, the server reports a secure deletion as done and leaves the
+// record readable to whoever has the key.
+func Warn(o *server.Options, log *slog.Logger) bool {
+	if o.JetStreamKey == "" && o.JetStreamOldKey == "" {
+		return false
+	}
+	log.Warn("jetstream.key is configured: secure deletion does nothing under it; encrypt the disk instead")
+	return true
+}
+
+// CheckConfig reads the configuration file of a server and warns as Warn does.
+func CheckConfig(file string, log *slog.Logger) (warned bool, err error) {
+	o := new(server.Options)
+	if err := o.ProcessConfigFile(file); err != nil {
+		return false, fmt.Errorf("nats configuration %s: %w", file, err)
+	}
+	return Warn(o, log), nil
+}
+
+// logger passes the server's notices on. They hold names of streams and subjects,
+// never payloads.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Noticef(f string, v ...any) {
+	l.log.Debug("bus server", "notice", fmt.Sprintf(f, v...))
+}
+func (l logger) Warnf(f string, v ...any)  { l.log.Warn("bus server", "warning", fmt.Sprintf(f, v...)) }
+func (l logger) Errorf(f string, v ...any) { l.log.Error("bus server", "error", fmt.Sprintf(f, v...)) }
+func (l logger) Fatalf(f string, v ...any) { l.log.Error("bus server", "fatal", fmt.Sprintf(f, v...)) }
+func (l logger) Debugf(string, ...any)     {}
+func (l logger) Tracef(string, ...any)     {}

@@ -1,0 +1,124 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
+)
+
+// SetupOptions say how the streams are kept.
+type SetupOptions struct {
+	Replicas int // 1 or 3; 0 is 1
+}
+
+// Setup creates the streams and consumers of the topology, and brings those that exist
+// up to it. It needs the credential of topology.Setup. Streams that are kept for ever
+// are created and never changed. It may be repeated.
+func (c *Conn) Setup(ctx context.Context, o SetupOptions) error {
+	for _, s := range topology.Streams {
+		config := streamConfig(s, max(o.Replicas, 1))
+		_, err := c.js.CreateStream(ctx, config)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) && !s.Forever {
+			_, err = c.js.UpdateStream(ctx, config)
+		}
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return fmt.Errorf("stream %s exists with other limits, and Postern may not change them", s.Name)
+		}
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", s.Name, err)
+		}
+	}
+	for _, d := range topology.AllConsumers() {
+		if _, err := c.js.CreateOrUpdateConsumer(ctx, d.Stream, consumerConfig(d)); err != nil {
+			return fmt.Errorf("consumer %s of %s: %w", d.Name, d.Stream, err)
+		}
+	}
+	return nil
+}
+
+// Check returns nil when every stream and consumer that this service touches exists.
+func (c *Conn) Check(ctx context.Context) error {
+	service, known := topology.ServiceNamed(c.service)
+	if !known {
+		return fmt.Errorf("check: service %s is not in the topology", c.service)
+	}
+	var missing []error
+	for _, stream := range service.Touches() {
+		if err := c.exists(ctx, c.api+"STREAM.INFO."+stream); err != nil {
+			missing = append(missing, fmt.Errorf("stream %s: %w", stream, err))
+		}
+	}
+	for _, consumer := range service.Stages() {
+		if err := c.exists(ctx, c.api+"CONSUMER.INFO."+consumer.Stream+"."+consumer.Stage); err != nil {
+			missing = append(missing, fmt.Errorf("consumer %s: %w", consumer.Stage, err))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+func streamConfig(s topology.Stream, replicas int) jetstream.StreamConfig {
+	config := jetstream.StreamConfig{
+		Name:        s.Name,
+		Subjects:    []string{s.Subject},
+		Storage:     jetstream.FileStorage,
+		Replicas:    replicas,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardOld,
+		MaxAge:      s.MaxAge,
+		Duplicates:  topology.DuplicateWindow,
+		MaxMsgSize:  MaxPayload,
+		AllowDirect: true,
+		AllowMsgTTL: s.TTL,
+		DenyDelete:  s.Forever,
+		DenyPurge:   s.Forever,
+	}
+	if s.LastOnly {
+		config.MaxMsgsPerSubject = 1
+	}
+	if s.Async && replicas == 1 {
+		config.PersistMode = jetstream.AsyncPersistMode
+	}
+	return config
+}
+
+func consumerConfig(d topology.Durable) jetstream.ConsumerConfig {
+	config := jetstream.ConsumerConfig{
+		Name: d.Name, Durable: d.Name,
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+	}
+	if d.Inlet == nil {
+		config.AckPolicy = jetstream.AckNonePolicy
+		config.HeadersOnly = true
+		config.MemoryStorage = true
+		return config
+	}
+	config.AckPolicy = jetstream.AckExplicitPolicy
+	config.AckWait = d.Inlet.AckWait
+	config.MaxDeliver = -1
+	config.MaxAckPending = topology.MaxWaiting
+	config.FilterSubject = d.Inlet.Takes
+	return config
+}
+
+func (c *Conn) exists(ctx context.Context, subject string) error {
+	reply, err := c.ask(ctx, nats.NewMsg(subject))
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return fmt.Errorf("server's answer: %w", err)
+	}
+	if answer.Error != nil {
+		return answer.Error
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package topology
+
+import "slices"
+
+// Setup is the credential that creates streams and consumers. Doctor looks, Rebuild
+// refills streams from the journal. The three are operators' tools, not services.
+const (
+	Setup   = "setup"
+	Doctor  = "doctor"
+	Rebuild = "rebuild"
+)
+
+// A Service is one credential and all that it may do.
+type Service struct {
+	Name      string
+	Publishes []string // subjects of streams
+	Asks      []string // operations of the keyring
+	Answers   bool     // serves the operations of the keyring
+	Reads     []string // streams it may read whole
+	Headers   []string // streams whose headers it sweeps
+	Hears     []string // streams whose new messages it is told of
+	Leases    bool     // holds leases of its own name
+	Tool      bool     // an operator's, not a running service
+}
+
+// Operations are what the keyring answers, each under keyring.v1.
+var Operations = []string{
+	"register", "file", "layers", "ticket", "setaside",
+	"open.verify", "open.scan", "open.sanitize",
+	"open.read", "open.reveal", "open.breakglass", "open.rebuild",
+	"hold", "release", "close", "destroy", "erase", "forget", "attest",
+	"journalled", "status",
+}
+
+// Services are all credentials but Setup's.
+var Services = []Service{
+	{
+		Name:      "ingest",
+		Publishes: []string{"mail.v1.Received", "mail.v1.SetAside", "cursors.*", "audit.v1.Entry.ingest"},
+		Asks:      []string{"register", "setaside", "status"},
+		Reads:     []string{Items, Keys, Cursors}, Headers: []string{Items}, Hears: []string{Keys}, Leases: true,
+	},
+	{
+		Name:      "verify",
+		Publishes: []string{"mail.v1.Verified", "mail.v1.SetAside", "audit.v1.Entry.verify"},
+		Asks:      []string{"open.verify", "setaside", "status"},
+	},
+	{
+		Name:      "scan",
+		Publishes: []string{"mail.v1.Scanned", "mail.v1.SetAside", "audit.v1.Entry.scan"},
+		Asks:      []string{"open.scan", "setaside", "status"},
+	},
+	{
+		Name:      "archive",
+		Publishes: []string{"mail.v1.Archived", "mail.v1.SetAside", "audit.v1.Entry.archive"},
+		Asks:      []string{"file", "setaside", "journalled", "status"},
+		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints, Keys},
+		Headers:   []string{Items}, Hears: []string{Keys}, Leases: true,
+	},
+	{
+		Name:      "sanitize",
+		Publishes: []string{"mail.v1.Sanitized", "mail.v1.SetAside", "audit.v1.Entry.sanitize"},
+		Asks:      []string{"open.sanitize", "layers", "setaside", "status"},
+		Reads:     []string{Items, Keys}, Headers: []string{Items}, Hears: []string{Keys}, Leases: true,
+	},
+	{
+		Name:      "desk",
+		Publishes: []string{"tickets.*", "mail.v1.SetAside", "audit.v1.Entry.desk"},
+		Asks:      []string{"ticket", "setaside", "open.read", "open.reveal", "open.breakglass", "hold", "release", "status"},
+		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints}, Headers: []string{Items},
+		Hears: []string{Tickets, Retention, Audit, Checkpoints},
+	},
+	{
+		Name:      "retain",
+		Publishes: []string{"retention.v1.*", "tickets.*", "audit.v1.Entry.retain"},
+		Asks:      []string{"hold", "release", "close", "destroy", "erase", "forget", "attest", "status"},
+		Reads:     []string{Items, Tickets, Retention}, Headers: []string{Items}, Hears: []string{Retention}, Leases: true,
+	},
+	{
+		Name:      "keyring",
+		Publishes: []string{"items.*", "keyring.v1.Published", "audit.v1.Entry.keyring"},
+		Answers:   true,
+		Reads:     []string{Items, Keys, Retention},
+	},
+	{
+		Name:      "audit",
+		Publishes: []string{"audit.v1.Checkpoint", "audit.v1.Entry.audit"},
+		Reads:     []string{Audit, Checkpoints}, Hears: []string{Audit}, Leases: true,
+	},
+	{
+		Name: Doctor, Tool: true,
+		Asks:  []string{"status"},
+		Reads: []string{Items, Keys},
+	},
+	{
+		Name: Rebuild, Tool: true,
+		Publishes: []string{"items.*", "tickets.*", "retention.v1.*", "audit.v1.Entry.*", "audit.v1.Checkpoint"},
+		Asks:      []string{"open.rebuild", "status"},
+		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints},
+	},
+}
+
+// Names are the names of all credentials, Setup's last.
+func Names() []string {
+	var names []string
+	for _, s := range Services {
+		names = append(names, s.Name)
+	}
+	return append(names, Setup)
+}
+
+// ServiceNamed returns the service of that name.
+func ServiceNamed(name string) (Service, bool) {
+	i := slices.IndexFunc(Services, func(s Service) bool { return s.Name == name })
+	if i < 0 {
+		return Service{}, false
+	}
+	return Services[i], true
+}
+
+// Stages are the consumers of a service.
+func (s Service) Stages() []Consumer {
+	var mine []Consumer
+	for _, c := range Consumers {
+		if c.Service == s.Name {
+			mine = append(mine, c)
+		}
+	}
+	return mine
+}
+
+// Touches are the streams that a service reads, writes or consumes.
+func (s Service) Touches() []string {
+	names := slices.Concat(s.Reads, s.Headers, s.Hears)
+	for _, c := range s.Stages() {
+		names = append(names, c.Stream, Deaths)
+	}
+	if s.Leases {
+		names = append(names, Leases)
+	}
+	for _, subject := range s.Publishes {
+		if stream, ok := StreamOf(subject); ok {
+			names = append(names, stream.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

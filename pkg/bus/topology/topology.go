@@ -1,0 +1,114 @@
+// Package topology is the bus as data: which streams and consumers there are, and
+// what each service may say, hear, ask, answer and read. The server's permissions,
+// the tables and the picture in the documents are made from it; nothing else
+// grants anything.
+package topology
+
+import (
+	"slices"
+	"time"
+)
+
+// DuplicateWindow is how long every stream remembers message ids.
+const DuplicateWindow = 2 * time.Minute
+
+// MaxWaiting is how many mails of one consumer may be in work or in a back-off at
+// once, over all processes. Past it the consumer stands still until some end.
+const MaxWaiting = 65536
+
+// Stream names.
+const (
+	Items       = "ITEMS"
+	Mail        = "MAIL"
+	Tickets     = "TICKETS"
+	Retention   = "RETENTION"
+	Audit       = "AUDIT"
+	Checkpoints = "CHECKPOINTS"
+	Keys        = "KEYS"
+	Cursors     = "CURSORS"
+	Leases      = "LEASES"
+	Deaths      = "DEATHS"
+)
+
+// A Stream is one stream of JetStream.
+type Stream struct {
+	Name     string
+	Subject  string        // with wildcards
+	Shown    string        // the subject as the documents write it
+	MaxAge   time.Duration // 0: for ever
+	LastOnly bool          // one message a subject
+	TTL      bool          // messages may carry a time to live
+	Async    bool          // acknowledged before it is on disk
+	Forever  bool          // no delete, no purge, no change of limits
+	About    string        // who reads it, for the documents
+}
+
+// Streams are all streams.
+var Streams = []Stream{
+	{Name: Items, Subject: "items.*", Shown: "items.<id>", LastOnly: true,
+		About: "keyring, archive (journal), retain, desk (set aside), sweepers, doctor"},
+	{Name: Mail, Subject: "mail.v1.*", Shown: "mail.v1.*", MaxAge: 14 * 24 * time.Hour, Async: true,
+		About: "the stages, in order"},
+	{Name: Tickets, Subject: "tickets.*", Shown: "tickets.<id>",
+		About: "desk, archive (journal)"},
+	{Name: Retention, Subject: "retention.v1.*", Shown: "retention.v1.*",
+		About: "retain, desk, archive (journal)"},
+	{Name: Audit, Subject: "audit.v1.Entry.*", Shown: "audit.v1.Entry.<service>", Forever: true,
+		About: "audit, desk, archive (journal)"},
+	{Name: Checkpoints, Subject: "audit.v1.Checkpoint", Shown: "audit.v1.Checkpoint", Forever: true,
+		About: "audit, desk, archive (journal)"},
+	{Name: Keys, Subject: "keyring.v1.Published", Shown: "keyring.v1.Published", LastOnly: true,
+		About: "ingest, archive, sanitize"},
+	{Name: Cursors, Subject: "cursors.*", Shown: "cursors.<mailbox>", LastOnly: true,
+		About: "ingest"},
+	{Name: Leases, Subject: "leases.*.*", Shown: "leases.<service>.<name>", LastOnly: true, TTL: true, Async: true,
+		About: "ingest, retain, archive, sanitize"},
+	{Name: Deaths, Subject: "deaths.*.*", Shown: "deaths.<stage>.<event id>", MaxAge: 7 * 24 * time.Hour,
+		LastOnly: true, TTL: true, Async: true,
+		About: "every stage"},
+}
+
+// A Consumer is a durable pull consumer with explicit acknowledgement: the inlet of a stage.
+type Consumer struct {
+	Stage    string // its name, and the stage's
+	Service  string // whose it is
+	Stream   string
+	Takes    string // subject
+	Says     string // subject of what follows; empty where it acts outside the bus
+	AckWait  time.Duration
+	InFlight int // mails in work at once in one process
+	Patience time.Duration
+}
+
+const day = 24 * time.Hour
+
+// Consumers are the stages, in the order of the flow.
+var Consumers = []Consumer{
+	{"verify", "verify", Mail, "mail.v1.Received", "mail.v1.Verified", 30 * time.Second, 256, 3 * day},
+	{"scan", "scan", Mail, "mail.v1.Verified", "mail.v1.Scanned", 60 * time.Second, 256, 3 * day},
+	{"archive", "archive", Mail, "mail.v1.Scanned", "mail.v1.Archived", 30 * time.Second, 256, 3 * day},
+	{"sanitize", "sanitize", Mail, "mail.v1.Archived", "mail.v1.Sanitized", 60 * time.Second, 256, 3 * day},
+	{"desk", "desk", Mail, "mail.v1.Sanitized", "tickets.*", 30 * time.Second, 256, 3 * day},
+	{"ingest-after", "ingest", Mail, "mail.v1.Archived", "", 60 * time.Second, 64, 14 * day},
+}
+
+// StreamNamed returns the stream of that name.
+func StreamNamed(name string) (Stream, bool) {
+	i := slices.IndexFunc(Streams, func(s Stream) bool { return s.Name == name })
+	if i < 0 {
+		return Stream{}, false
+	}
+	return Streams[i], true
+}
+
+// ConsumerOf returns the consumer of a stage.
+func ConsumerOf(stage string) (Consumer, bool) {
+	i := slices.IndexFunc(Consumers, func(c Consumer) bool { return c.Stage == stage })
+	if i < 0 {
+		return Consumer{}, false
+	}
+	return Consumers[i], true
+}
+
+// HeadersConsumer names the consumer through which a service reads a stream's headers.
+func HeadersConsumer(service string) string { return service + "-headers" }
