@@ -55,8 +55,8 @@ func (b *bucket) remove(ctx context.Context, name string) (removed Report, err e
 		err := b.client.RemoveVersion(ctx, version)
 		if err != nil && !errors.Is(err, vault.ErrNotFound) {
 			hold, asked := b.hold(ctx, version)
-			if asked != nil || hold == (s3client.Hold{}) {
-				return removed, err
+			if asked != nil || !hold.Legal && !hold.Until.After(time.Now()) {
+				return removed, err // refused for another reason
 			}
 			continue // Remains reports what keeps it
 		}
@@ -127,8 +127,7 @@ func (b *bucket) versions(ctx context.Context, name string) ([]s3client.Version,
 	return found, nil
 }
 
-// hold asks what keeps a version. A date that has passed keeps nothing, by the
-// store's clock and not by ours: so it is asked only of what is still there.
+// hold asks what keeps a version.
 func (b *bucket) hold(ctx context.Context, version s3client.Version) (s3client.Hold, error) {
 	if version.Marker {
 		return s3client.Hold{}, nil

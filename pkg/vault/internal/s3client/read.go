@@ -94,6 +94,9 @@ func (c *Client) Retain(ctx context.Context, name string, until time.Time) error
 		minio.PutObjectRetentionOptions{Mode: &c.lock, RetainUntilDate: &until}))
 }
 
+// nullVersion is the version of an object that was stored without versions.
+const nullVersion = "null"
+
 // A Hold is what keeps a version from being destroyed.
 type Hold struct {
 	Until time.Time // zero: no date
@@ -106,6 +109,11 @@ type Hold struct {
 // or sees nothing.
 func (c *Client) Hold(ctx context.Context, name, version string) (Hold, error) {
 	info, err := c.core.StatObject(ctx, c.bucket, name, minio.StatObjectOptions{VersionID: version})
+	if err != nil && version == nullVersion {
+		// A service without versions lists its objects under this version and
+		// may refuse to be asked for it.
+		info, err = c.core.StatObject(ctx, c.bucket, name, minio.StatObjectOptions{})
+	}
 	if err != nil {
 		return Hold{}, translate("stat", err)
 	}

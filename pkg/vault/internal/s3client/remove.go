@@ -50,12 +50,18 @@ type Unfinished struct {
 	Begun time.Time
 }
 
-// Uploads yields the unfinished uploads whose names begin with prefix.
+// Uploads yields the unfinished uploads whose names begin with prefix. Some
+// servers cannot go on in the middle of a name: there, uploads of one name past the
+// end of a page of 1,000 are left out, and seen once those before them are gone.
 func (c *Client) Uploads(ctx context.Context, prefix string) iter.Seq2[Unfinished, error] {
 	return func(yield func(Unfinished, error) bool) {
 		var key, id string
 		for {
 			page, err := c.core.ListMultipartUploads(ctx, c.bucket, prefix, key, id, "", 1000)
+			if id != "" && code(err) == "InvalidArgument" {
+				id = ""
+				continue
+			}
 			if err != nil {
 				yield(Unfinished{}, translate("list uploads", err))
 				return

@@ -67,7 +67,7 @@ func Start(t testing.TB, options ...Option) s3.Config {
 	// listening: then it ends at once and the next port is tried.
 	for attempt := 1; ; attempt++ {
 		config.Endpoint = freePort(t)
-		err := run(t, binary, set.folder, config)
+		err := run(t, binary, set, config)
 		if err == nil {
 			break
 		}
@@ -117,14 +117,18 @@ func freePort(t testing.TB) string {
 
 // run starts the gateway and returns when it answers to our keys, which no other
 // server would.
-func run(t testing.TB, binary, folder string, config s3.Config) error {
+func run(t testing.TB, binary string, set settings, config s3.Config) error {
+	folder := set.folder
 	objects, versions, sidecar := filepath.Join(folder, "objects"), filepath.Join(folder, "versions"), filepath.Join(folder, "sidecar")
 	for _, path := range []string{objects, versions, sidecar} {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	arguments := []string{"--port", config.Endpoint, "--quiet", "posix", "--versioning-dir", versions}
+	arguments := []string{"--port", config.Endpoint, "--quiet", "posix"}
+	if set.versions || set.lock != s3.NoLock {
+		arguments = append(arguments, "--versioning-dir", versions)
+	}
 	if !keepsAttributes(objects) {
 		arguments = append(arguments, "--sidecar", sidecar)
 	}
