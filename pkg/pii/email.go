@@ -1,0 +1,121 @@
+package pii
+
+import (
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// emails finds e-mail addresses (RFC 5321 §4.1.2, dot-strings, RFC 6531 for
+// letters beyond ASCII), also where "@" is written as "(at)" or "[at]".
+func (s *scan) emails() {
+	for i := 0; i < len(s.text); i++ {
+		at := strings.IndexAny(s.text[i:], "@([")
+		if at < 0 {
+			return
+		}
+		i += at
+		end := i + 1
+		if s.text[i] != '@' {
+			if end = atWord(s.text, i); end == 0 {
+				continue
+			}
+		}
+		start := i
+		if s.text[i] != '@' && start > 0 && s.text[start-1] == ' ' {
+			start--
+		}
+		from := localStart(s.text, start)
+		if s.text[i] != '@' && end < len(s.text) && s.text[end] == ' ' {
+			end++
+		}
+		to := domainEnd(s.text, end)
+		if from < start && to > end && topLevel(s.text[end:to]) {
+			s.add(Email, from, to)
+			i = to - 1
+		}
+	}
+}
+
+// atWord reads "(at)" or "[at]" and gives its end, 0 for none.
+func atWord(text string, i int) int {
+	if len(text)-i < 4 || lower(text[i+1:i+3]) != "at" {
+		return 0
+	}
+	if text[i] == '(' && text[i+3] == ')' || text[i] == '[' && text[i+3] == ']' {
+		return i + 4
+	}
+	return 0
+}
+
+func localStart(text string, at int) int {
+	i := at
+	for i > 0 && at-i < 64 {
+		c := text[i-1]
+		if !isAlnum(c) && c < 0x80 && strings.IndexByte("!#$%&'*+/=?^_`{|}~.-", c) < 0 {
+			break
+		}
+		i--
+	}
+	for i < at && strings.IndexByte("'*/=.-&?{|`_~!", text[i]) >= 0 { // more likely what stands before an address
+		i++
+	}
+	for i < at && text[i] >= 0x80 && text[i] < 0xC0 { // not inside a character
+		i++
+	}
+	// A path or query before an address is not part of it.
+	for j := at - 1; j >= i; j-- {
+		if text[j] == '/' || text[j] == '=' || text[j] == '?' || text[j] == '&' {
+			return j + 1
+		}
+	}
+	if at > i && text[at-1] == '.' {
+		return at
+	}
+	return i
+}
+
+func domainEnd(text string, i int) int {
+	start := i
+	for i < len(text) && i-start < 253 {
+		c := text[i]
+		if !isAlnum(c) && c != '-' && c != '.' && !(c >= 0x80 && sortOfNext(text[i:]) == letterWord) {
+			break
+		}
+		if c == '.' && (i == start || text[i-1] == '.') {
+			break
+		}
+		if i++; c >= 0x80 {
+			for i < len(text) && text[i] >= 0x80 && text[i] < 0xC0 {
+				i++
+			}
+		}
+	}
+	for i > start && (text[i-1] == '.' || text[i-1] == '-') {
+		i--
+	}
+	return i
+}
+
+// privateDomains are top-level names that companies use among themselves, and
+// those of RFC 2606.
+var privateDomains = map[string]bool{"local": true, "lan": true, "internal": true, "intern": true, "corp": true,
+	"home": true, "intranet": true, "test": true, "example": true, "invalid": true, "localdomain": true}
+
+func topLevel(domain string) bool {
+	dot := strings.LastIndexByte(domain, '.')
+	if dot < 0 || dot == len(domain)-1 {
+		return false
+	}
+	last := lower(domain[dot+1:])
+	if privateDomains[last] {
+		return true
+	}
+	for i := 0; i < len(last); i++ {
+		if last[i] >= 0x80 {
+			return true
+		}
+	}
+	_, listed := publicsuffix.PublicSuffix(last)
+	return listed
+}

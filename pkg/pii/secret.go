@@ -1,0 +1,323 @@
+package pii
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// keyPrefixes are how issuers begin the keys and tokens that they give out, with
+// the least number of characters that follow.
+var keyPrefixes = []struct {
+	prefix string
+	least  int
+}{
+	{"sk_live_", 16}, {"sk_test_", 16}, {"rk_live_", 16}, {"rk_test_", 16}, {"whsec_", 20},
+	{"AKIA", 16}, {"ASIA", 16}, {"ghp_", 36}, {"gho_", 36}, {"ghu_", 36}, {"ghs_", 36}, {"ghr_", 36},
+	{"github_pat_", 40}, {"glpat-", 20}, {"xoxb-", 20}, {"xoxp-", 20}, {"xoxa-", 20}, {"xoxr-", 20}, {"xoxs-", 20}, {"xapp-", 20},
+	{"AIza", 35}, {"ya29.", 20}, {"GOCSPX-", 20}, {"SG.", 40}, {"sk-proj-", 20}, {"sk-ant-", 20}, {"sk-", 40},
+	{"npm_", 36}, {"pypi-", 50}, {"dop_v1_", 64}, {"shpat_", 32}, {"shpss_", 32}, {"hf_", 30}, {"EAACEdEose0cBA", 10},
+	{"sq0csp-", 40}, {"sq0atp-", 20}, {"NRAK-", 27}, {"lin_api_", 32}, {"AGE-SECRET-KEY-1", 58}, {"SCW", 17}, {"dckr_pat_", 20},
+	{"eyJ", 30},
+}
+
+// maxSecret bounds the bytes of one key or password.
+const maxSecret = 4096
+
+// keys finds API keys, tokens and private keys by how they begin.
+func (s *scan) keys() {
+	text := s.text
+	for i := 0; i < len(text); {
+		if text[i] == '-' && strings.HasPrefix(text[i:], "-----BEGIN ") {
+			i = s.armour(i)
+			continue
+		}
+		if !isAlnum(text[i]) {
+			i++
+			continue
+		}
+		end := i
+		for end < len(text) && isKeyByte(text[end]) && end-i < maxSecret {
+			end++
+		}
+		for end > i && (text[end-1] == '.' || text[end-1] == '-') {
+			end--
+		}
+		if end-i >= 20 {
+			s.key(i, end)
+		}
+		i = max(end, i+1)
+	}
+}
+
+func isKeyByte(c byte) bool { return isAlnum(c) || c == '_' || c == '-' || c == '.' }
+
+func (s *scan) key(i, end int) {
+	word := s.text[i:end]
+	for _, known := range keyPrefixes {
+		if word[0] != known.prefix[0] || !strings.HasPrefix(word, known.prefix) || len(word)-len(known.prefix) < known.least {
+			continue
+		}
+		if known.prefix == "eyJ" && strings.Count(word, ".") != 2 && strings.Count(word, ".") != 4 { // RFC 7515 §3.1, RFC 7516 §3.1
+			continue
+		}
+		if (known.prefix == "AKIA" || known.prefix == "ASIA" || known.prefix == "SCW") && (len(word) != 20 || word != strings.ToUpper(word)) {
+			continue
+		}
+		s.add(APIKey, i, end)
+		return
+	}
+}
+
+// armour finds a private key in PEM or OpenPGP armour (RFC 7468 §2, RFC 9580
+// §6.2); one that is cut off counts to the end of its lines.
+func (s *scan) armour(i int) int {
+	text := s.text
+	const begin = len("-----BEGIN ")
+	head := text[i+begin : min(i+begin+80, len(text))]
+	close := strings.Index(head, "-----")
+	if close < 0 {
+		return i + begin
+	}
+	label := head[:close]
+	body := i + begin + close + 5
+	if !strings.Contains(label, "PRIVATE KEY") {
+		return body
+	}
+	limit := text[body:min(body+maxArmour, len(text))]
+	end := body + len(limit)
+	if at := strings.Index(limit, "-----END "+label+"-----"); at >= 0 {
+		end = body + at + len("-----END "+label+"-----")
+	} else if at := strings.Index(limit, "\n\n\n"); at >= 0 {
+		end = body + at
+	}
+	for end < len(text) && !utf8.RuneStart(text[end]) {
+		end++
+	}
+	s.add(PrivateKey, i, end)
+	return end
+}
+
+// maxArmour bounds the bytes of one armoured key.
+const maxArmour = 64 << 10
+
+// secrets finds what words call a password, a PIN, a code or a key.
+func (s *scan) secrets() {
+	const any = 1<<aboutPassword | 1<<aboutPIN | 1<<aboutCode | 1<<aboutKey | 1<<aboutCVV
+	for _, m := range s.marks {
+		if m.topics&any == 0 {
+			continue
+		}
+		s.after(m)
+		if m.topics&(1<<aboutCode) != 0 {
+			s.codeBefore(m)
+		}
+	}
+}
+
+// after looks behind the words for a sign such as ":" or "is" and the value.
+func (s *scan) after(m mark) {
+	at, strict := connector(s.text, m.end)
+	if at < 0 {
+		at = m.end
+		for at < len(s.text) && (s.text[at] == ' ' || s.text[at] == '\t') {
+			at++
+		}
+		if at == m.end || at >= len(s.text) || m.topics&(1<<aboutPassword) != 0 {
+			return
+		}
+		strict = true
+	}
+	start, end := value(s.text, at)
+	if start == end {
+		return
+	}
+	word := s.text[start:end]
+	digits := onlyDigits(word)
+	switch {
+	case m.topics&(1<<aboutCVV) != 0 && digits && (len(word) == 3 || len(word) == 4):
+		s.add(CardSecurityCode, start, end)
+	case m.topics&(1<<aboutCode) != 0 && isCode(word):
+		s.add(OneTimeCode, start, end)
+	case m.topics&(1<<aboutPIN) != 0 && digits && len(word) >= 4 && len(word) <= 8:
+		s.add(PIN, start, end)
+	case m.topics&(1<<aboutKey) != 0 && len(word) >= 16 && varied(word):
+		s.add(APIKey, start, end)
+	case m.topics&(1<<aboutPassword) != 0 && len(word) >= 4 && len(word) <= 128:
+		quoted := start > 0 && strings.IndexByte("\"'`", s.text[start-1]) >= 0
+		if quoted || secretLike(word) || !strict && lastOnLine(s.text, end) {
+			s.add(Password, start, end)
+		}
+	}
+}
+
+// connectors stand between the name of a secret and the secret.
+var connectors = []string{"is", "ist", "lautet", "est", "es", "é", "è", "was", "war", "sind", "are", "jest", "är", "er", "on", "は", "to", "auf", "="}
+
+// connector finds the offset behind ":" or "=" or a verb, -1 for none; strict
+// tells that it was a verb, which other words often follow, too.
+func connector(text string, i int) (at int, strict bool) {
+	skip := func() {
+		for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == 0xC2 || text[i] == 0xA0 || text[i] == '*' || text[i] == '"' && i+1 < len(text) && text[i+1] == ':') {
+			i++
+		}
+	}
+	skip()
+	strict = true
+	// "for your account": at most three words may stand before the sign.
+	for range 4 {
+		if i >= len(text) {
+			return -1, false
+		}
+		switch {
+		case text[i] == ':' || text[i] == '=':
+			for i < len(text) && (text[i] == ':' || text[i] == '=' || text[i] == '>') {
+				i++
+			}
+			return skipGap(text, i), false
+		case strings.HasPrefix(text[i:], "："):
+			return skipGap(text, i+3), false
+		}
+		a, b := nextWord(text, i)
+		if a != i || b-a > 20 {
+			return -1, false
+		}
+		word := lower(text[a:b])
+		i = b
+		for _, verb := range connectors {
+			if word == verb {
+				if i < len(text) && text[i] == ':' {
+					i, strict = i+1, false
+				}
+				return skipGap(text, i), strict
+			}
+		}
+		if i < len(text) && text[i] != ' ' && text[i] != ':' && text[i] != '=' {
+			if text[i] != ')' {
+				return -1, false
+			}
+			i++
+		}
+		skip()
+	}
+	return -1, false
+}
+
+// skipGap skips spaces and at most one line end.
+func skipGap(text string, i int) int {
+	lines := 0
+	for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' || text[i] == '\n' && lines == 0 || text[i] == '*') {
+		if text[i] == '\n' {
+			lines++
+		}
+		i++
+	}
+	return i
+}
+
+// value reads the word at i, without quotes around it and signs behind it.
+func value(text string, i int) (start, end int) {
+	for i < len(text) && strings.IndexByte("\"'`<(", text[i]) >= 0 {
+		i++
+	}
+	start = i
+	for i < len(text) && i-start < maxSecret {
+		c := text[i]
+		if c <= ' ' || c == '"' || c == '`' || c == '<' || strings.HasPrefix(text[i:], "”") || strings.HasPrefix(text[i:], "“") {
+			break
+		}
+		i++
+	}
+	end = i
+	for end > start && strings.IndexByte(".,;:)'>", text[end-1]) >= 0 {
+		end--
+	}
+	return start, end
+}
+
+func onlyDigits(word string) bool {
+	for i := 0; i < len(word); i++ {
+		if !isDigit(word[i]) {
+			return false
+		}
+	}
+	return word != ""
+}
+
+// isCode says whether a word may be a one-time code: four to eight digits, in
+// two halves perhaps, or capitals and digits.
+func isCode(word string) bool {
+	digits := 0
+	for i := 0; i < len(word); i++ {
+		switch c := word[i]; {
+		case isDigit(c):
+			digits++
+		case c >= 'A' && c <= 'Z', c == '-':
+		default:
+			return false
+		}
+	}
+	return len(word) >= 4 && len(word) <= 10 && digits >= 3
+}
+
+// codeBefore finds "123456 is your verification code".
+func (s *scan) codeBefore(m mark) {
+	from := max(0, m.start-24)
+	head := s.text[from:m.start]
+	verb := strings.LastIndex(head, " is ")
+	if verb < 0 {
+		if verb = strings.LastIndex(head, " ist "); verb < 0 {
+			return
+		}
+	}
+	end := from + verb
+	start := end
+	for start > 0 && end-start < 10 && (isAlnum(s.text[start-1]) || s.text[start-1] == '-') {
+		start--
+	}
+	if isCode(s.text[start:end]) {
+		s.add(OneTimeCode, start, end)
+	}
+}
+
+// secretLike says whether a word is more than a word: it holds a digit, or a
+// sign or capital inside.
+func secretLike(word string) bool {
+	lowers, capitals, digits, signs := sorts(word)
+	if strings.Contains(word, "://") || strings.Contains(word, "@") && strings.Contains(word, ".") && digits == 0 {
+		return false
+	}
+	if digits > 0 {
+		return lowers+capitals+signs > 0 || digits >= 4
+	}
+	inner := strings.Trim(word, ".,;:!?-*_")
+	return signs > 0 && strings.ContainsAny(inner, "!#$%&*+=?@^_~|") || lowers > 0 && capitals > 0 && inner != "" && inner[1:] != strings.ToLower(inner[1:])
+}
+
+func sorts(word string) (lowers, capitals, digits, signs int) {
+	for i := 0; i < len(word); i++ {
+		switch c := word[i]; {
+		case c >= 'a' && c <= 'z', c >= 0x80:
+			lowers++
+		case c >= 'A' && c <= 'Z':
+			capitals++
+		case isDigit(c):
+			digits++
+		default:
+			signs++
+		}
+	}
+	return
+}
+
+// varied says whether a word looks drawn at random.
+func varied(word string) bool {
+	lowers, capitals, digits, _ := sorts(word)
+	return digits >= 2 && lowers+capitals >= 4 && !strings.Contains(word, "://")
+}
+
+func lastOnLine(text string, end int) bool {
+	for end < len(text) && (text[end] == ' ' || text[end] == '\t' || text[end] == '\r' || text[end] == '.') {
+		end++
+	}
+	return end == len(text) || text[end] == '\n'
+}

@@ -1,0 +1,224 @@
+package pii
+
+import "strings"
+
+// tokens finds numbers that hold letters: at every start of a word, the sorts
+// whose shape begins so are asked.
+func (s *scan) tokens() {
+	text := s.text
+	for i := 0; i < len(text); {
+		if !isAlnum(text[i]) {
+			i++
+			continue
+		}
+		end := i
+		digits, letters := 0, 0
+		for end < len(text) && isAlnum(text[end]) {
+			if isDigit(text[end]) {
+				digits++
+			} else {
+				letters++
+			}
+			end++
+		}
+		whole := (i == 0 || text[i-1] != '_' && !(text[i-1] >= 0x80 && letterBefore(text, i))) &&
+			(end == len(text) || text[end] != '_' && !(text[end] >= 0x80 && sortOfNext(text[end:]) == letterWord))
+		if whole {
+			s.token(i, end, digits, letters)
+		}
+		i = end
+	}
+}
+
+func (s *scan) token(i, end, digits, letters int) {
+	text, n := s.text, end-i
+	if letters >= 2 && isLetter(text[i]) && isLetter(text[i+1]) && (n == 2 || isDigit(text[i+2])) {
+		if to := s.iban(i); to > 0 {
+			s.add(IBAN, i, to)
+			s.bicAfter(to)
+			return
+		}
+		if to := nino(text, i); to > 0 && !s.nobodys(i, aboutNINO) {
+			s.add(UKNINO, i, to)
+		}
+	}
+	if letters == 0 && digits < 6 && (end == len(text) || text[end] != '-') || n > 130 {
+		return
+	}
+	word := text[i:end]
+	if digits > 0 && letters > 0 {
+		s.mixed(word, i, end)
+	}
+	if letters == 0 {
+		s.hyphened(word, i, end)
+		s.afterWords(word, i, end, digits)
+		return
+	}
+	if (n == 8 || n == 11) && s.near(aboutBIC, i, end, 24, 0) && bic(word) {
+		s.add(BIC, i, end)
+	}
+	if digits > 0 {
+		s.afterWords(word, i, end, digits)
+		s.wallet(word, i, end)
+	} else if n >= 26 {
+		s.wallet(word, i, end)
+	}
+}
+
+// mixed asks the sorts that are one word of letters and digits.
+func (s *scan) mixed(word string, i, end int) {
+	up := strings.ToUpper(word)
+	if len(up) != len(word) {
+		return
+	}
+	add := func(kind Kind, about topic, strong bool) {
+		if s.near(about, i, end, 48, 24) || strong && !s.nobodys(i, about) && !s.inURL(i) {
+			s.add(kind, i, end)
+		}
+	}
+	switch len(up) {
+	case 8, 9:
+		if spanish := esNIF(up); spanish == ESNIE || spanish == ESNIF {
+			add(spanish, aboutNational, len(up) == 9)
+		}
+		if iePPS(up) {
+			add(IEPPS, aboutPPS, false)
+		}
+		if len(up) == 9 && sgNRIC(up) {
+			add(SGNRIC, aboutNational, true)
+		}
+		if cyTIN(up) {
+			add(CYTIN, aboutTax, false)
+		}
+		if mtID(up) {
+			add(MTID, aboutIDCard, false)
+		}
+		if len(up) == 9 && deIDCard(up) {
+			add(DEIDCard, aboutIDCard, false)
+		}
+	case 10:
+		if inPAN(up) {
+			add(INPAN, aboutPAN, word == up)
+		}
+		if deHealth(up) {
+			add(DEHealth, aboutHealth, false)
+		}
+		if len(up) == 10 && deIDCard(up) {
+			add(DEIDCard, aboutIDCard, false)
+		}
+	case 12:
+		if deSocial(up) {
+			add(DESocial, aboutDESocial, true)
+		}
+	case 15:
+		if corsican(up) {
+			add(FRNIR, aboutNIR, true)
+		}
+	case 16:
+		if itFiscalCode(up) {
+			add(ITFiscalCode, aboutTax, true)
+		}
+	case 18:
+		if mxCURP(up) {
+			add(MXCURP, aboutNational, true)
+		}
+		if cnID(up) {
+			add(CNID, aboutNational, true)
+		}
+	}
+}
+
+// hyphened asks the sorts that are digits followed by a sign and more: the
+// Spanish "1111111-G", the Finnish "131052-308T", the German "12 345678 A 123".
+func (s *scan) hyphened(word string, i, end int) {
+	text := s.text
+	if end+1 < len(text) && text[end] == '-' && (len(word) == 7 || len(word) == 8) && isLetter(text[end+1]) &&
+		(end+2 == len(text) || !isAlnum(text[end+2])) && (i == 0 || text[i-1] != '-') {
+		if esNIF(strings.ToUpper(word+text[end+1:end+2])) == ESNIF && !s.nobodys(i, aboutNational) {
+			s.add(ESNIF, i, end+2)
+		}
+	}
+	if len(word) == 6 && end+5 <= len(text) && (end+5 == len(text) || !isAlnum(text[end+5])) {
+		if fiHETU(strings.ToUpper(text[i : end+5])) {
+			s.add(FIHETU, i, end+5)
+		}
+	}
+	if len(word) == 18 && cnID(word) {
+		s.add(CNID, i, end)
+	}
+}
+
+// afterWords finds what has no check of its own and stands right behind the
+// words that name it.
+func (s *scan) afterWords(word string, i, end, digits int) {
+	if digits < 4 || len(word) > 20 {
+		return
+	}
+	switch {
+	case s.near(aboutPassport, i, end, 28, 0) && len(word) >= 6 && len(word) <= 9 && digits >= 5:
+		kind := Passport
+		if len(word) == 9 && digits >= 8 && s.american(i) {
+			kind = USPassport
+		}
+		s.add(kind, i, end)
+	case s.near(aboutLicense, i, end, 28, 0) && s.joinedEnd(end)-i >= 6:
+		s.add(DriverLicense, i, s.joinedEnd(end))
+	case s.near(aboutHealth, i, end, 24, 0) && len(word) >= 8 && digits >= 6:
+		s.add(HealthInsurance, i, end)
+	case s.near(aboutAccount, i, end, 24, 0) && len(word) == digits && digits >= 6 && digits <= 18:
+		s.add(BankAccount, i, end)
+	}
+}
+
+func (s *scan) american(i int) bool {
+	before := strings.ToLower(s.text[max(0, i-60):i])
+	return strings.Contains(before, "us ") || strings.Contains(before, "u.s") || strings.Contains(before, "american") ||
+		strings.Contains(before, "united states") || strings.Contains(before, "passport")
+}
+
+// joinedEnd is the end of what hyphens join to a word.
+func (s *scan) joinedEnd(end int) int {
+	for end+1 < len(s.text) && s.text[end] == '-' && isAlnum(s.text[end+1]) {
+		for end++; end < len(s.text) && isAlnum(s.text[end]); end++ {
+		}
+	}
+	return end
+}
+
+func letterBefore(text string, i int) bool {
+	j := i - 1
+	for j > 0 && text[j] >= 0x80 && text[j] < 0xC0 {
+		j--
+	}
+	return sortOfNext(text[j:]) == letterWord
+}
+
+// bicAfter finds a BIC that stands behind an IBAN.
+func (s *scan) bicAfter(i int) {
+	text := s.text
+	for n := 0; i < len(text) && !isAlnum(text[i]) && n < 4; n++ {
+		i++
+	}
+	end := i
+	for end < len(text) && isAlnum(text[end]) {
+		end++
+	}
+	if bic(text[i:end]) {
+		s.add(BIC, i, end)
+	}
+}
+
+// bic says whether a word has the form of ISO 9362: four letters, a country,
+// two or five letters or digits, in capitals.
+func bic(word string) bool {
+	if len(word) != 8 && len(word) != 11 || word != strings.ToUpper(word) {
+		return false
+	}
+	for i := range 6 {
+		if !isLetter(word[i]) {
+			return false
+		}
+	}
+	_, known := ibanForms[word[4:6]]
+	return known || strings.Contains("US CA AU NZ JP CN HK SG KR IN TH MY ID PH VN TW ZA NG KE GH MX AR CL CO PE UY MA", word[4:6])
+}
