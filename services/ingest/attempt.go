@@ -1,0 +1,161 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/seal"
+	"github.com/postern-mail/postern/pkg/vault"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+	"github.com/postern-mail/postern/services/ingest/imap"
+)
+
+// copyBuffer is how much of a streamed mail is in hand, in bytes.
+const copyBuffer = 32 << 10
+
+// An attempt is one try at making an item of a mail.
+type attempt struct {
+	service *Service
+	folder  *folder
+	where   mark
+	mail    imap.Mail
+
+	began  time.Time
+	item   string
+	object string
+	to     *seal.Recipient
+	sealed seal.Sealed
+	digest []byte // of the raw bytes, sealed
+}
+
+// begin names the attempt and finds the bucket that it is sealed to.
+func (s *Service) begin(ctx context.Context, f *folder, where mark, mail imap.Mail) (*attempt, error) {
+	now := s.deps.Now().UTC()
+	bucket, err := s.deps.Intake.Bucket(ctx, now)
+	if err != nil {
+		return nil, fmt.Errorf("intake bucket: %w", err)
+	}
+	to, err := s.recipients.Get(bucket.Bucket, bucket.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	id, err := ulid.New(ulid.Timestamp(now), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("attempt: %w", err)
+	}
+	item := event.Item(f.mailbox.config.ID, f.name, where.validity, mail.UID, where.generation)
+	return &attempt{
+		service: s, folder: f, where: where, mail: mail, began: now, item: item, to: to,
+		object: fmt.Sprintf("raw/%s/%s.%s", now.Format("2006/01/02"), item, strings.ToLower(id.String())),
+	}, nil
+}
+
+// storeWhole seals and stores a mail that is in memory.
+func (a *attempt) storeWhole(ctx context.Context, hands *buffers) error {
+	return a.store(ctx, hands, a.mail.Size)
+}
+
+// storeHeaders is storeWhole for the headers of a mail that is too large.
+func (a *attempt) storeHeaders(ctx context.Context, hands *buffers) error {
+	return a.store(ctx, hands, int64(len(hands.plain)))
+}
+
+func (a *attempt) store(ctx context.Context, hands *buffers, size int64) error {
+	if err := a.seal(&hands.sealed, bytes.NewReader(hands.plain), size); err != nil {
+		return err
+	}
+	body := bytes.NewReader(hands.sealed.Bytes())
+	if _, err := a.service.deps.Vault.Put(ctx, a.object, body, vault.PutOptions{Size: body.Size()}); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// storeStream seals and stores a mail as it streams in. Where the stream fails, the
+// store hears of it before its end, and keeps nothing.
+func (a *attempt) storeStream(ctx context.Context, from io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out, in := io.Pipe()
+	stored := make(chan error, 1)
+	go func() {
+		_, err := a.service.deps.Vault.Put(ctx, a.object, out, vault.PutOptions{})
+		out.CloseWithError(errStoreEnded) // the writer must not wait for a reader that is gone
+		stored <- err
+	}()
+	err := a.seal(in, from, a.mail.Size)
+	in.CloseWithError(err) // nil: the end
+	if put := <-stored; put != nil && (err == nil || isStoreEnded(err)) {
+		return fmt.Errorf("store: %w", put)
+	}
+	return err
+}
+
+// seal encrypts what it reads and digests it on the way. It fails unless exactly
+// size bytes came.
+func (a *attempt) seal(to io.Writer, from io.Reader, size int64) error {
+	layer, err := seal.NewLayer(a.to, to)
+	if err != nil {
+		return err
+	}
+	defer layer.Discard()
+	packet, err := layer.Packet()
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	// The bare reader and writer keep io.Copy from handing over everything at once.
+	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(packet, sum)}, onlyReader{from}, make([]byte, min(copyBuffer, size+1)))
+	if err != nil {
+		return err
+	}
+	if n != size {
+		return errSize
+	}
+	if err := packet.Close(); err != nil {
+		return err
+	}
+	if a.digest, err = layer.Beside(sum.Sum(nil)); err != nil {
+		return err
+	}
+	a.sealed, err = layer.Close()
+	return err
+}
+
+// register has the record made and says what it says.
+func (a *attempt) register(ctx context.Context) error {
+	recorded, err := a.service.deps.Registrar.Register(ctx, a.request())
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	return a.service.say(ctx, recorded.GetRecord())
+}
+
+func (a *attempt) request() *keyringv1.Register {
+	return &keyringv1.Register{
+		Mailbox: a.folder.mailbox.config.ID, Folder: a.folder.name,
+		UidValidity: a.where.validity, Uid: a.mail.UID, Generation: a.where.generation,
+		Size: a.mail.Size, InternalDate: timestamppb.New(a.mail.Received.UTC()),
+		Raw: &itemv1.Layer{
+			Kind: itemv1.LayerKind_LAYER_KIND_RAW, State: itemv1.LayerState_LAYER_STATE_PRESENT,
+			Object: a.object, Size: a.sealed.Size, Digest: a.sealed.Digest, PacketEnds: a.sealed.PacketEnds,
+			KeyPacket: a.sealed.KeyPacket, Bucket: a.sealed.Bucket, Attempted: timestamppb.New(a.began),
+		},
+		RawDigest: a.digest,
+	}
+}
+
+type onlyWriter struct{ io.Writer }
+
+type onlyReader struct{ io.Reader }

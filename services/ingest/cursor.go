@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"context"
+	"sync"
+
+	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
+	"github.com/postern-mail/postern/services/ingest/uids"
+)
+
+// A cursor is a mailbox's cursor in memory: one mark a folder, shared by the
+// folders' workers.
+type cursor struct {
+	mailbox string
+	store   Cursors
+
+	mu       sync.Mutex
+	revision uint64
+	folders  map[string]*mark
+	order    []string
+	changed  bool
+
+	saving sync.Mutex
+}
+
+// A mark is how far one folder is dealt with.
+type mark struct {
+	validity   uint32
+	generation uint32
+	highest    uint32
+	done       uids.Set
+}
+
+func loadCursor(ctx context.Context, store Cursors, mailbox string) (*cursor, error) {
+	saved, revision, err := store.Load(ctx, mailbox)
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{mailbox: mailbox, store: store, revision: revision, folders: map[string]*mark{}}
+	for _, folder := range saved.GetFolders() {
+		m := c.mark(folder.Name)
+		m.validity, m.generation, m.highest = folder.UidValidity, folder.Generation, folder.Highest
+		for _, r := range folder.Done {
+			m.done.AddRange(r.First, r.Last)
+		}
+	}
+	return c, nil
+}
+
+// mark gives the folder's mark; the caller holds mu or is alone.
+func (c *cursor) mark(folder string) *mark {
+	m := c.folders[folder]
+	if m == nil {
+		m = &mark{}
+		c.folders[folder] = m
+		c.order = append(c.order, folder)
+	}
+	return m
+}
+
+// read looks at a folder's mark.
+func (c *cursor) read(folder string) mark {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := *c.mark(folder)
+	m.done = uids.Of(m.done.Ranges()...)
+	return m
+}
+
+// change changes a folder's mark in memory.
+func (c *cursor) change(folder string, f func(*mark)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c.mark(folder))
+	c.changed = true
+}
+
+// save makes what has changed durable. Folders that are no longer read keep
+// their marks.
+func (c *cursor) save(ctx context.Context) error {
+	c.saving.Lock()
+	defer c.saving.Unlock()
+	c.mu.Lock()
+	if !c.changed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.changed = false
+	saved, revision := c.proto(), c.revision
+	c.mu.Unlock()
+
+	revision, err := c.store.Save(ctx, saved, revision)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.changed = true
+		return err
+	}
+	c.revision = revision
+	return nil
+}
+
+func (c *cursor) proto() *ingestv1.Cursor {
+	saved := &ingestv1.Cursor{Mailbox: c.mailbox}
+	for _, name := range c.order {
+		m := c.folders[name]
+		folder := &ingestv1.Folder{Name: name, UidValidity: m.validity, Generation: m.generation, Highest: m.highest}
+		for _, r := range m.done.Ranges() {
+			folder.Done = append(folder.Done, &ingestv1.Range{First: r.First, Last: r.Last})
+		}
+		saved.Folders = append(saved.Folders, folder)
+	}
+	return saved
+}
+
+// open brings the mark in line with what the server says of the folder now, and
+// tells whether a whole new scan begins.
+func (m *mark) open(validity, next uint32) (anew bool) {
+	switch {
+	case m.validity != validity:
+		// The UIDs of before stand for nothing any more. (RFC 3501 §2.3.1.1)
+		// Where an old UIDVALIDITY returns, its ids do too, and find their records.
+		fresh := m.validity == 0
+		*m = mark{validity: validity}
+		return !fresh
+	case next != 0 && next <= m.highest:
+		// UIDNEXT must be above every UID that was ever given out.
+		m.raise()
+		return true
+	}
+	return false
+}
+
+// raise begins a new generation: the same UIDs now stand for other mails.
+func (m *mark) raise() {
+	*m = mark{validity: m.validity, generation: m.generation + 1}
+}

@@ -1,0 +1,201 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/services/ingest/imap"
+)
+
+// whole is the largest mail that is held in memory while it is sealed, in bytes.
+// Larger ones are sealed and stored as they stream in.
+const whole = 256 << 10
+
+// finishTimeout bounds how long a mail in hand may take when the service stops.
+const finishTimeout = 2 * time.Minute
+
+// errSize says that a mail is not as long as the server had said.
+var errSize = errors.New("mail: size differs from what the server announced")
+
+// A flight is the mails of one cycle that are on their way.
+type flight struct {
+	folder *folder
+	cursor *cursor
+	where  mark
+	mails  sync.WaitGroup
+	// session ends with the service; work outlives it for the mails in hand.
+	session context.Context
+	work    context.Context
+	cancel  func()
+
+	mu       sync.Mutex
+	err      error
+	clashes  bool // an id stands for another mail
+	repeated bool // something is to be tried again at once
+}
+
+func newFlight(ctx context.Context, f *folder, cursor *cursor, where mark) *flight {
+	work, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(finishTimeout, end)
+		context.AfterFunc(work, func() { timer.Stop() })
+	})
+	cancel := func() { stop(); end() }
+	return &flight{folder: f, cursor: cursor, where: where, session: ctx, work: work, cancel: cancel}
+}
+
+// buffers are what one small mail needs: itself, and itself sealed.
+type buffers struct {
+	plain  []byte
+	sealed bytes.Buffer
+}
+
+func (b *buffers) clear() {
+	clear(b.plain[:cap(b.plain)]) // it was a customer's
+	b.plain = b.plain[:0]
+	b.sealed.Reset()
+}
+
+// take is called with each body while the folder streams. It returns an error only
+// where going on makes no sense.
+func (w *flight) take(body *imap.Body) error {
+	if err := w.stopped(); err != nil {
+		return err
+	}
+	if body.Length != body.Size {
+		w.outcome(body.UID, errSize)
+		return nil
+	}
+	if body.Length > whole {
+		return w.stream(body)
+	}
+	hands := w.folder.service.buffers.Get().(*buffers)
+	if int64(cap(hands.plain)) < body.Length {
+		hands.plain = make([]byte, 0, body.Length+body.Length/2)
+	}
+	hands.plain = hands.plain[:body.Length]
+	if _, err := io.ReadFull(body, hands.plain); err != nil {
+		hands.clear()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = imap.ErrCut
+		}
+		return err
+	}
+	if err := w.slot(w.folder.service.slots); err != nil {
+		hands.clear()
+		return err
+	}
+	w.mails.Go(func() {
+		defer func() { <-w.folder.service.slots }()
+		err := w.held(body.Mail, hands)
+		hands.clear()
+		w.folder.service.buffers.Put(hands)
+		w.outcome(body.UID, err)
+	})
+	return nil
+}
+
+// stream seals and stores a body as it comes in; the rest is done beside.
+func (w *flight) stream(body *imap.Body) error {
+	if err := w.slot(w.folder.service.streams); err != nil {
+		return err
+	}
+	attempt, err := w.folder.service.begin(w.session, w.folder, w.where, body.Mail)
+	if err == nil {
+		err = attempt.storeStream(w.session, body)
+	}
+	<-w.folder.service.streams
+	if err != nil {
+		if errors.Is(err, errSize) {
+			w.outcome(body.UID, err)
+			return nil
+		}
+		return err
+	}
+	if err := w.slot(w.folder.service.slots); err != nil {
+		return err
+	}
+	w.mails.Go(func() {
+		defer func() { <-w.folder.service.slots }()
+		w.outcome(body.UID, attempt.register(w.work))
+	})
+	return nil
+}
+
+// held seals, stores and registers a mail that is in memory.
+func (w *flight) held(mail imap.Mail, hands *buffers) error {
+	attempt, err := w.folder.service.begin(w.work, w.folder, w.where, mail)
+	if err != nil {
+		return err
+	}
+	if err := attempt.storeWhole(w.work, hands); err != nil {
+		return err
+	}
+	return attempt.register(w.work)
+}
+
+func (w *flight) slot(slots chan struct{}) error {
+	select {
+	case slots <- struct{}{}:
+		return nil
+	case <-w.session.Done():
+		return context.Cause(w.session)
+	}
+}
+
+// outcome notes what became of a mail.
+func (w *flight) outcome(uid uint32, err error) {
+	if err == nil {
+		w.done(uid)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch refusal, _ := keys.RefusalOf(err); {
+	// An attempt that came too late is void; the next one seals anew.
+	case errors.Is(err, errSize), refusal == keys.Late, refusal == keys.ClosedBucket:
+		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
+		w.repeated = w.folder.troubled(uid) || w.repeated
+	case refusal == keys.Conflict:
+		w.clashes = true
+	default:
+		w.err = errors.Join(w.err, err)
+	}
+}
+
+// done marks a UID as dealt with.
+func (w *flight) done(uid uint32) {
+	w.folder.untroubled(uid)
+	w.cursor.change(w.folder.name, func(m *mark) { m.done.Add(uid) })
+}
+
+func (w *flight) stopped() error {
+	if err := context.Cause(w.session); err != nil {
+		return err
+	}
+	return w.failure()
+}
+
+// failure is what has failed so far, as one error.
+func (w *flight) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+func (w *flight) conflict() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.clashes
+}
+
+func (w *flight) again() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.repeated || w.clashes
+}

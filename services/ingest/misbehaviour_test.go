@@ -1,0 +1,116 @@
+package ingest_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/postern-mail/postern/services/ingest/imaptest"
+)
+
+// healed serves the script, waits until it has misbehaved at least twice, has nothing
+// stored by then but what is honest, and all of it once it is mended.
+func healed(t *testing.T, script *imaptest.Script, mend func(*imaptest.Script)) *world {
+	t.Helper()
+	w := newWorld(t)
+	_, stop := w.run(plaintextConfig(t, script.Serve(t)), w.deps())
+	honest := 0
+	for _, mail := range script.Mails {
+		if mail.Cut == 0 && mail.Announce == 0 && mail.Size == 0 {
+			honest++
+		}
+	}
+	script.Fetched(3)
+	w.mu.Lock()
+	if len(w.records) > honest || w.stored() > honest {
+		t.Errorf("%d items and %d objects of %d honest mails", len(w.records), w.stored(), honest)
+	}
+	w.mu.Unlock()
+	script.Change(mend)
+	w.until("every mail is said", func() bool { return len(w.said) >= len(script.Mails) })
+	stop()
+	for _, record := range w.records {
+		for _, mail := range script.Mails {
+			if mail.UID == record.Uid && !bytes.Equal(w.raw(record), mail.Raw) {
+				t.Errorf("mail %d is not what the server holds", mail.UID)
+			}
+		}
+	}
+	if len(w.records) != len(script.Mails) {
+		t.Errorf("%d items of %d mails", len(w.records), len(script.Mails))
+	}
+	return w
+}
+
+func TestAConnectionCutWithinALiteralStoresNothing(t *testing.T) {
+	for _, size := range []int{500, 700_000} {
+		for _, cut := range []int{1, 400, size - 1} {
+			raw := bytes.Repeat([]byte("x"), size)
+			script := &imaptest.Script{Validity: 9, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw, Cut: cut}}}
+			healed(t, script, func(s *imaptest.Script) { s.Mails[0].Cut = 0 })
+		}
+	}
+}
+
+func TestASizeThatLiesStoresNothing(t *testing.T) {
+	for _, size := range []int{500, 700_000} {
+		for _, lie := range []int64{int64(size) - 1, int64(size) + 1} {
+			raw := bytes.Repeat([]byte("x"), size)
+			script := &imaptest.Script{Validity: 9, Mails: []imaptest.ScriptMail{
+				{UID: 4, Raw: []byte("Subject: honest\r\n\r\n")}, {UID: 5, Raw: raw, Size: lie}, {UID: 6, Raw: []byte("Subject: honest too\r\n\r\n")},
+			}}
+			healed(t, script, func(s *imaptest.Script) { s.Mails[1].Size = 0 })
+		}
+	}
+}
+
+func TestALiteralLongerThanItsMailStoresNothing(t *testing.T) {
+	raw := bytes.Repeat([]byte("x"), 500)
+	script := &imaptest.Script{Validity: 9, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw, Size: 600, Announce: 600}}}
+	healed(t, script, func(s *imaptest.Script) { s.Mails[0].Size, s.Mails[0].Announce = 0, 0 })
+}
+
+func TestAServerThatFallsSilentIsLeft(t *testing.T) {
+	script := &imaptest.Script{Validity: 9, Mails: honest(2), Mute: true}
+	w := newWorld(t)
+	c := plaintextConfig(t, script.Serve(t))
+	c.Silence = 50_000_000 // 50 ms
+	_, stop := w.run(c, w.deps())
+	script.Fetched(3)
+	script.Change(func(s *imaptest.Script) { s.Mute = false })
+	w.until("both are said", func() bool { return len(w.said) == 2 })
+	stop()
+}
+
+func TestUIDsThatGoBackwardsBeginAGeneration(t *testing.T) {
+	script := &imaptest.Script{Validity: 9, Next: 12, Mails: []imaptest.ScriptMail{{UID: 10, Raw: []byte("old 10")}, {UID: 11, Raw: []byte("old 11")}}}
+	w := newWorld(t)
+	c := plaintextConfig(t, script.Serve(t))
+	_, stop := w.run(c, w.deps())
+	w.until("the old are said", func() bool { return len(w.said) == 2 })
+	script.Change(func(s *imaptest.Script) {
+		s.Next = 11
+		s.Mails = []imaptest.ScriptMail{{UID: 9, Raw: []byte("new 9")}, {UID: 10, Raw: []byte("new 10")}}
+	})
+	w.until("the new are said", func() bool { return len(w.said) == 4 })
+	stop()
+	for _, record := range w.records {
+		want := map[uint32]map[uint32]string{0: {10: "old 10", 11: "old 11"}, 1: {9: "new 9", 10: "new 10"}}[record.Generation][record.Uid]
+		if got := string(w.raw(record)); got != want {
+			t.Errorf("generation %d, UID %d: %q, want %q", record.Generation, record.Uid, got, want)
+		}
+	}
+}
+
+func TestASparseFolderKeepsASmallCursor(t *testing.T) {
+	script := &imaptest.Script{Validity: 9}
+	for i := range uint32(2000) {
+		script.Mails = append(script.Mails, imaptest.ScriptMail{UID: i*19_000 + 7, Raw: []byte("Subject: sparse\r\n\r\n")})
+	}
+	w := newWorld(t)
+	_, stop := w.run(plaintextConfig(t, script.Serve(t)), w.deps())
+	w.until("all are said", func() bool { return len(w.said) == 2000 })
+	stop()
+	if done := w.cursors["support"].Folders[0].Done; len(done) != 1 || done[0].First != 1 || done[0].Last != 1999*19_000+7 {
+		t.Errorf("cursor of %d ranges, want 1", len(done))
+	}
+}
