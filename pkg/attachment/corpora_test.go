@@ -112,6 +112,12 @@ func TestCorporaFilesAreOfTheKindThatTheirMakersSay(t *testing.T) {
 		"mimetype/jar.jar":                                            {Suspicious, Executable},
 		"oletools/dde-test.docx":                                      {Suspicious, DDE},
 		"oletools/harmless-clean.docx":                                {Clean, ""},
+		"oletools/encrypted.docx":                                     {Encrypted, EncryptedDocument},
+		"oletools/encrypted.xls":                                      {Encrypted, EncryptedDocument},
+		"oletools/excel4_sample_macro.xls":                            {Suspicious, XLMMacro},
+		"oletools/sample_with_vba.ppt":                                {Suspicious, VBAMacro},
+		"mimetype/msg.msg":                                            {Error, MalformedDocument}, // cut off after 4096 bytes
+		"mimetype/doc.doc":                                            {Error, MalformedDocument}, // cut off after 4096 bytes
 		"oletools/embedded-simple-2007.docx":                          {Suspicious, OLEObject},
 	} {
 		a := scanFile(t, name[strings.LastIndexByte(name, '/')+1:], fileNamed(t, name))

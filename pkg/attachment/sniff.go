@@ -185,13 +185,6 @@ func isLZMA(b []byte) bool {
 // unopened are containers that we recognise and have no decoder for.
 var unopened = map[string]bool{
 	"application/x-rar":                     true,
-	"application/x-ole-storage":             true,
-	"application/x-ms-installer":            true,
-	"application/msword":                    true,
-	"application/vnd.ms-powerpoint":         true,
-	"application/vnd.ms-publisher":          true,
-	"application/vnd.ms-excel":              true,
-	"application/vnd.ms-outlook":            true,
 	"application/x-compress":                true,
 	"application/x-lz4":                     true,
 	"application/x-lzop":                    true,

@@ -130,6 +130,9 @@ func (w *walker) decoder(mediaType string) decoder {
 		return w.openSevenZip
 	case "application/vnd.rar":
 		return w.openRAR
+	case "application/x-ole-storage", "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint",
+		"application/vnd.ms-publisher", "application/vnd.ms-outlook", "application/x-ms-installer":
+		return w.openOLE
 	}
 	if strings.HasPrefix(mediaType, "application/vnd.openxmlformats-") || strings.HasPrefix(mediaType, "application/vnd.oasis.opendocument.") {
 		return w.openZip

@@ -2,7 +2,6 @@ package attachment
 
 import (
 	"bytes"
-	"encoding/binary"
 	"sort"
 	"unicode/utf8"
 
@@ -64,10 +63,6 @@ func (d *zipDirectory) find(r Reason) {
 	}
 	d.findings = append(d.findings, r)
 }
-
-func u16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
-func u32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
-func u64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // readZipDirectory finds and reads the central directory, at most limit+1
 // entries of it. No directory at all is nil.
