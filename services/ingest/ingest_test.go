@@ -39,6 +39,7 @@ func (w *world) same(server *dovecot.Server, folder string) {
 }
 
 func TestEveryMailBecomesAnItemWithTheServersBytes(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	list := slices.Concat(mails(120, 4000), mails(3, 700_000), [][]byte{[]byte("x"), []byte("\x00\xff no header\n")})
 	server.Append("ada", "INBOX", list...)
@@ -81,6 +82,7 @@ func TestEveryMailBecomesAnItemWithTheServersBytes(t *testing.T) {
 }
 
 func TestASecondRunTakesOnlyWhatIsNew(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(10, 300)...)
 	w := newWorld(t)
@@ -99,6 +101,7 @@ func TestASecondRunTakesOnlyWhatIsNew(t *testing.T) {
 }
 
 func TestALostCursorMakesNoSecondItem(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(10, 300)...)
 	w := newWorld(t)
@@ -123,6 +126,7 @@ func TestALostCursorMakesNoSecondItem(t *testing.T) {
 }
 
 func TestANewUIDValidityStartsANewScan(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	client := server.Client("ada", "INBOX")
 	client.Create("Box")
@@ -147,6 +151,7 @@ func TestANewUIDValidityStartsANewScan(t *testing.T) {
 }
 
 func TestAnIdThatStandsForAnotherMailRaisesTheGeneration(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(3, 300)...)
 	w := newWorld(t)
@@ -165,6 +170,7 @@ func TestAnIdThatStandsForAnotherMailRaisesTheGeneration(t *testing.T) {
 }
 
 func TestAnAttemptThatComesTooLateIsSealedAnew(t *testing.T) {
+	t.Parallel()
 	for _, refusal := range []keys.Refusal{keys.Late, keys.ClosedBucket} {
 		server := dovecot.Start(t, "ada")
 		server.Append("ada", "INBOX", mails(2, 300)...)
@@ -189,6 +195,7 @@ func TestAnAttemptThatComesTooLateIsSealedAnew(t *testing.T) {
 }
 
 func TestAMailOverTheLimitIsSetAsideWithItsHeadersAndStays(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	fits := mails(1, 100_000)[0]
 	over := bytes.Replace(fits, []byte("Subject: "), []byte("Subject: +"), 1) // one byte more
@@ -226,6 +233,7 @@ func TestAMailOverTheLimitIsSetAsideWithItsHeadersAndStays(t *testing.T) {
 }
 
 func TestNothingIsSkippedWhenStoreOrBusFails(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(8, 300)...)
 	server.Append("ada", "INBOX", mails(1, 600_000)...)
@@ -254,6 +262,7 @@ func TestNothingIsSkippedWhenStoreOrBusFails(t *testing.T) {
 }
 
 func TestWhatIsAlreadyFurtherOnIsNotSaidAgain(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(2, 300)...)
 	w := newWorld(t)
@@ -281,6 +290,7 @@ func TestWhatIsAlreadyFurtherOnIsNotSaidAgain(t *testing.T) {
 }
 
 func TestACursorThatAnotherProcessMovedIsReadAnew(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(2, 300)...)
 	w := newWorld(t)
@@ -301,6 +311,7 @@ func TestACursorThatAnotherProcessMovedIsReadAnew(t *testing.T) {
 }
 
 func TestAMailboxInTroubleDoesNotSlowAnother(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada", "bob")
 	server.Append("ada", "INBOX", mails(1, 300)...)
 	w := newWorld(t)
@@ -327,6 +338,7 @@ func TestAMailboxInTroubleDoesNotSlowAnother(t *testing.T) {
 }
 
 func TestPlaintextIsRefusedUnlessItIsNamed(t *testing.T) {
+	t.Parallel()
 	c := ingest.Default()
 	base := ingest.Mailbox{ID: "support", Host: "localhost", Username: "ada", PasswordFile: "/nowhere"}
 	for tls, good := range map[imap.Security]bool{"": true, "implicit": true, "starttls": true, "plaintext-insecure": true, "plaintext": false, "none": false} {
@@ -343,6 +355,7 @@ func TestPlaintextIsRefusedUnlessItIsNamed(t *testing.T) {
 }
 
 func TestALogHoldsNothingOfAMail(t *testing.T) {
+	t.Parallel()
 	// The words that a sender chose stand in no error of the IMAP door; a server that
 	// answers with them is the way they could come in.
 	for _, script := range []*imaptest.Script{

@@ -42,6 +42,7 @@ func healed(t *testing.T, script *imaptest.Script, mend func(*imaptest.Script)) 
 }
 
 func TestAConnectionCutWithinALiteralStoresNothing(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{500, 700_000} {
 		for _, cut := range []int{1, 400, size - 1} {
 			raw := bytes.Repeat([]byte("x"), size)
@@ -52,6 +53,7 @@ func TestAConnectionCutWithinALiteralStoresNothing(t *testing.T) {
 }
 
 func TestASizeThatLiesStoresNothing(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{500, 700_000} {
 		for _, lie := range []int64{int64(size) - 1, int64(size) + 1} {
 			raw := bytes.Repeat([]byte("x"), size)
@@ -64,12 +66,14 @@ func TestASizeThatLiesStoresNothing(t *testing.T) {
 }
 
 func TestALiteralLongerThanItsMailStoresNothing(t *testing.T) {
+	t.Parallel()
 	raw := bytes.Repeat([]byte("x"), 500)
 	script := &imaptest.Script{Validity: 9, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw, Size: 600, Announce: 600}}}
 	healed(t, script, func(s *imaptest.Script) { s.Mails[0].Size, s.Mails[0].Announce = 0, 0 })
 }
 
 func TestAServerThatFallsSilentIsLeft(t *testing.T) {
+	t.Parallel()
 	script := &imaptest.Script{Validity: 9, Mails: honest(2), Mute: true}
 	w := newWorld(t)
 	c := plaintextConfig(t, script.Serve(t))
@@ -82,6 +86,7 @@ func TestAServerThatFallsSilentIsLeft(t *testing.T) {
 }
 
 func TestUIDsThatGoBackwardsBeginAGeneration(t *testing.T) {
+	t.Parallel()
 	script := &imaptest.Script{Validity: 9, Next: 12, Mails: []imaptest.ScriptMail{{UID: 10, Raw: []byte("old 10")}, {UID: 11, Raw: []byte("old 11")}}}
 	w := newWorld(t)
 	c := plaintextConfig(t, script.Serve(t))
@@ -102,6 +107,7 @@ func TestUIDsThatGoBackwardsBeginAGeneration(t *testing.T) {
 }
 
 func TestASparseFolderKeepsASmallCursor(t *testing.T) {
+	t.Parallel()
 	script := &imaptest.Script{Validity: 9}
 	for i := range uint32(2000) {
 		script.Mails = append(script.Mails, imaptest.ScriptMail{UID: i*19_000 + 7, Raw: []byte("Subject: sparse\r\n\r\n")})

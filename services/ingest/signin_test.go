@@ -70,6 +70,7 @@ func oauthConfig(t *testing.T, server *dovecot.Server, p *provider, mechanism im
 }
 
 func TestOAuth2SignsInAndRenewsARefusedTokenOnce(t *testing.T) {
+	t.Parallel()
 	for _, mechanism := range []imap.Mechanism{imap.OAuthBearer, imap.XOAuth2} {
 		t.Run(string(mechanism), func(t *testing.T) {
 			server := dovecot.Start(t, "ada")
@@ -88,6 +89,7 @@ func TestOAuth2SignsInAndRenewsARefusedTokenOnce(t *testing.T) {
 }
 
 func TestATokenIsKeptWhileItLastsAndARotatedRefreshTokenIsWrittenDown(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	p := &provider{server: server, refresh: "first", rotate: true}
 	c := oauthConfig(t, server, p, imap.OAuthBearer)
@@ -126,6 +128,7 @@ func TestATokenIsKeptWhileItLastsAndARotatedRefreshTokenIsWrittenDown(t *testing
 }
 
 func TestARefusedRefreshTokenIsToldByItsCodeAlone(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	p := &provider{server: server, refresh: "another"}
 	w := newWorld(t)
@@ -141,6 +144,7 @@ func TestARefusedRefreshTokenIsToldByItsCodeAlone(t *testing.T) {
 }
 
 func TestStartTLSMailboxesAreRead(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(3, 1000)...)
 	c := configFor(t, server)

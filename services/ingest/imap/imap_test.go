@@ -46,6 +46,7 @@ func mails(n int) [][]byte {
 }
 
 func TestEveryWayOfSigningInWorksAndIsRefusedWithABadSecret(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Grant("good", "ada")
 	for _, security := range []imap.Security{imap.Implicit, imap.StartTLS, imap.Plaintext} {
@@ -72,6 +73,7 @@ func TestEveryWayOfSigningInWorksAndIsRefusedWithABadSecret(t *testing.T) {
 }
 
 func TestAnUnknownAuthorityIsRefused(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	for _, security := range []imap.Security{imap.Implicit, imap.StartTLS} {
 		account := account(server, security, imap.Password(dovecot.Password))
@@ -83,6 +85,7 @@ func TestAnUnknownAuthorityIsRefused(t *testing.T) {
 }
 
 func TestBodiesComeByteForByteAndLeaveNoTrace(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(20)...)
 	session := dial(t, server)
@@ -134,6 +137,7 @@ func TestBodiesComeByteForByteAndLeaveNoTrace(t *testing.T) {
 }
 
 func TestSearchAboveTheLastMailFindsNothing(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(3)...)
 	session := dial(t, server)
@@ -148,6 +152,7 @@ func TestSearchAboveTheLastMailFindsNothing(t *testing.T) {
 }
 
 func TestHeadersEndWithTheEmptyLineOrAtTheLimit(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", []byte("Subject: a\r\nX-B: c\r\n\r\nbody\r\n"))
 	session := dial(t, server)
@@ -165,6 +170,7 @@ func TestHeadersEndWithTheEmptyLineOrAtTheLimit(t *testing.T) {
 }
 
 func TestAFolderThatIsNotThereIsNamedSo(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	if _, err := dial(t, server).Examine("Nowhere"); !errors.Is(err, imap.ErrNoFolder) {
 		t.Errorf("%v, want %v", err, imap.ErrNoFolder)
@@ -172,6 +178,7 @@ func TestAFolderThatIsNotThereIsNamedSo(t *testing.T) {
 }
 
 func TestWaitReturnsWhenMailComesOrTimeIsUpOrTheContextEnds(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	session := dial(t, server)
 	if _, err := session.Examine("INBOX"); err != nil {
@@ -198,6 +205,7 @@ func TestWaitReturnsWhenMailComesOrTimeIsUpOrTheContextEnds(t *testing.T) {
 }
 
 func TestActionsTouchOnlyWhatIsNamedAndMayBeRepeated(t *testing.T) {
+	t.Parallel()
 	server := dovecot.Start(t, "ada")
 	server.Append("ada", "INBOX", mails(5)...)
 	other := server.Client("ada", "INBOX")
