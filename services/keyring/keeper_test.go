@@ -102,7 +102,13 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 	base.saved(t, "empty", "old")
 
 	good := base.clone()
-	good.saved(t, "new")
+	if _, err := good.keeper().load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	good.first.calls, good.second.calls = nil, nil
+	if err := good.keeper().save(t.Context(), 3, []byte("new")); err != nil {
+		t.Fatal(err)
+	}
 	counts := [2]int{len(good.first.calls), len(good.second.calls)}
 	if counts[0] < 8 || counts[1] < 4 || good.first.cellWrites() != 2 {
 		t.Fatalf("a save makes %v changing calls: %v", counts, good.first.calls)
@@ -116,7 +122,6 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 					r := base.clone()
 					r.first.how, r.second.how = how, how
 					disk := []*simDisk{r.first, r.second}[which]
-					disk.at, disk.fail = at, fail
 
 					k := r.keeper()
 					loaded, err := k.load(t.Context())
@@ -128,6 +133,8 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 						t.Fatalf("%s: %v", name, err)
 					}
 					formerRoot := r.root(t)
+					r.first.calls, r.second.calls = nil, nil
+					disk.at, disk.fail = at, fail
 					saveErr := k.save(t.Context(), g, []byte("new"))
 					if len(disk.calls) < at {
 						t.Fatalf("%s: fewer calls than in the good run", name)
@@ -178,6 +185,44 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 	}
 	if outcomes["old"] == 0 || outcomes["new"] == 0 {
 		t.Errorf("the cuts never met both states: %v", outcomes)
+	}
+}
+
+// The start-up that mends a cut save is cut itself, at every write, and mended by the next.
+func TestPowerCutAtEveryWriteOfTheMending(t *testing.T) {
+	base := newRig()
+	base.saved(t, "empty", "old")
+	hows := []powerCut{lost, kept, torn, half}
+	met := 0
+	for at := 1; at <= 12; at++ {
+		for _, how := range hows {
+			r := base.clone()
+			r.first.how, r.second.how, r.first.at = how, how, at
+			returned := r.keeper().save(t.Context(), 3, []byte("new")) == nil // cut while sweeping noise
+			found := r.restart()
+			for again := 1; ; again++ {
+				for _, how := range hows {
+					second := found.clone()
+					second.first.at, second.first.how, second.second.how = again, how, how
+					_, err := second.keeper().load(t.Context())
+					if err == nil && !second.first.off {
+						again = 0 // the mending has no more calls
+						break
+					}
+					met++
+					got, err := second.restart().keeper().load(t.Context())
+					if err != nil || (string(got.plaintext) != "old" && string(got.plaintext) != "new") || (returned && string(got.plaintext) != "new") {
+						t.Errorf("cut at %d in way %d, mending cut at %d: %v, %v", at, how, again, got, err)
+					}
+				}
+				if again == 0 {
+					break
+				}
+			}
+		}
+	}
+	if met < 100 {
+		t.Errorf("only %d cuts of the mending", met)
 	}
 }
 
