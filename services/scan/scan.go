@@ -57,8 +57,8 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if report.Scan.Verdict == attachment.Error && w.young(record) {
-		return nil, fault.Later(0, "scanner_silent")
+	if report.Unavailable != nil && w.young(record) {
+		return nil, fault.LaterFor(report.Unavailable, 0, "scanner_silent")
 	}
 	plain, err := opened.OpenBeside(verified.GetDetails(), findingsRead)
 	if err != nil {

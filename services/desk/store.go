@@ -1,0 +1,100 @@
+package desk
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+)
+
+// Statuses that a ticket can have.
+const (
+	Open    = "open"
+	Pending = "pending"
+	Solved  = "solved"
+)
+
+// A Row is one ticket as the read model has it. Its words are sealed: they stand in
+// the record's view layer and open through the keyring only.
+type Row struct {
+	Ticket   string         `json:"ticket"`
+	Status   string         `json:"status"`
+	Assignee string         `json:"assignee"`
+	Received time.Time      `json:"received"`
+	Changed  time.Time      `json:"changed"`
+	Record   *itemv1.Record `json:"-"`
+	// Destroyed are layers that are gone, by kind, with the certificate.
+	Destroyed map[int32]string `json:"destroyed"`
+}
+
+// A Filter narrows the list.
+type Filter struct {
+	Status   string // "" for every status
+	Assignee string // "" for everybody's, "-" for nobody's
+}
+
+// Tickets is the read model of tickets: a projection of the TICKETS stream, newest first.
+type Tickets interface {
+	// List gives up to limit rows that were received before a moment (zero: now).
+	List(ctx context.Context, filter Filter, before time.Time, limit int) ([]Row, error)
+	// Get answers false where there is no such ticket.
+	Get(ctx context.Context, ticket string) (Row, bool, error)
+	// Counts gives how many tickets each status has.
+	Counts(ctx context.Context) (map[string]int64, error)
+	// Acts gives what was done to an item, newest first.
+	Acts(ctx context.Context, item string, limit int) ([]*auditv1.Act, error)
+	// RecentActs gives the newest acts of all.
+	RecentActs(ctx context.Context, limit int) ([]*auditv1.Act, error)
+}
+
+// Voice says what agents do.
+type Voice interface {
+	// Say must return once the event is on disk.
+	Say(ctx context.Context, ticket string, said proto.Message) error
+	// Record must return once the act is in the audit log.
+	Record(ctx context.Context, act *auditv1.Act) error
+}
+
+// Retention is what the desk shows and asks of retention.
+type Retention interface {
+	// Certificates gives what was certified, newest first.
+	Certificates(ctx context.Context, limit int) ([]*retentionv1.Certified, error)
+	// Certificate gives one.
+	Certificate(ctx context.Context, id string) (*retentionv1.Certified, bool, error)
+	// Plans gives the newest destruction plans.
+	Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error)
+	// Hold and Release act on an item; the reason is a person's words.
+	Hold(ctx context.Context, item, actor, reason string) error
+	Release(ctx context.Context, item, hold, actor string) error
+}
+
+// Demo is what the demonstration lets an administrator do.
+type Demo interface {
+	// Advance moves the clock on and runs the retention sweep.
+	Advance(ctx context.Context, by time.Duration) error
+	// Now is the clock.
+	Now() time.Time
+}
+
+// Changes tells when something that lists show has changed.
+type Changes interface {
+	// Subscribe gives a channel that gets a value after a change; missed ones collapse.
+	Subscribe(ctx context.Context) (<-chan struct{}, error)
+}
+
+// layer gives a layer of a row's record where it is still there.
+func (r Row) layer(kind itemv1.LayerKind) *itemv1.Layer {
+	if _, gone := r.Destroyed[int32(kind)]; gone {
+		return nil
+	}
+	for _, l := range r.Record.GetLayers() {
+		if l.GetKind() == kind && l.GetState() == itemv1.LayerState_LAYER_STATE_PRESENT {
+			return l
+		}
+	}
+	return nil
+}
