@@ -1,0 +1,143 @@
+package signature
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+)
+
+// Keys are what signatures are checked with. Whoever fills them vouches for them:
+// a key here is trusted to belong to the addresses that it names. The zero value
+// knows nobody.
+type Keys struct {
+	pgp   openpgp.EntityList
+	roots *x509.CertPool
+	certs []*x509.Certificate // of signers, where messages do not bring them
+	crls  []*x509.RevocationList
+}
+
+const maxKeyFile = 16 << 20
+
+var (
+	errKeyFileSize = fmt.Errorf("key file over %d bytes", maxKeyFile)
+	errNoKeys      = errors.New("no keys found")
+	errNoCerts     = errors.New("no certificates found")
+)
+
+// AddOpenPGP adds the keys of a key ring, armored (several blocks are fine) or
+// binary.
+func (k *Keys) AddOpenPGP(ring []byte) error {
+	if len(ring) > maxKeyFile {
+		return errKeyFileSize
+	}
+	armored := []byte("-----BEGIN PGP")
+	if !bytes.Contains(ring, armored) {
+		entities, err := openpgp.ReadKeyRing(bytes.NewReader(ring))
+		if err != nil {
+			return fmt.Errorf("key ring: %w", err)
+		}
+		k.pgp = append(k.pgp, entities...)
+		return nil
+	}
+	found := false
+	for {
+		start := bytes.Index(ring, armored)
+		if start < 0 {
+			break
+		}
+		end := len(ring)
+		if next := bytes.Index(ring[start+len(armored):], armored); next >= 0 {
+			end = start + len(armored) + next
+		}
+		entities, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(ring[start:end]))
+		if err != nil {
+			return fmt.Errorf("key ring: %w", err)
+		}
+		k.pgp = append(k.pgp, entities...)
+		found = true
+		ring = ring[end:]
+	}
+	if !found {
+		return errNoKeys
+	}
+	return nil
+}
+
+// AddRoots adds the certificates in PEM or DER that chains must lead to.
+func (k *Keys) AddRoots(text []byte) error {
+	certs, err := readCertificates(text)
+	if err != nil {
+		return err
+	}
+	if k.roots == nil {
+		k.roots = x509.NewCertPool()
+	}
+	for _, cert := range certs {
+		k.roots.AddCert(cert)
+	}
+	return nil
+}
+
+// AddCertificates adds certificates of signers or intermediates. They are not
+// trusted by themselves.
+func (k *Keys) AddCertificates(text []byte) error {
+	certs, err := readCertificates(text)
+	if err == nil {
+		k.certs = append(k.certs, certs...)
+	}
+	return err
+}
+
+// AddRevocations adds a certificate revocation list in DER or PEM. It counts for
+// the certificates of the issuer that signed it.
+func (k *Keys) AddRevocations(text []byte) error {
+	if len(text) > maxKeyFile {
+		return errKeyFileSize
+	}
+	if block, _ := pem.Decode(text); block != nil {
+		text = block.Bytes
+	}
+	list, err := x509.ParseRevocationList(text)
+	if err != nil {
+		return fmt.Errorf("revocation list: %w", err)
+	}
+	k.crls = append(k.crls, list)
+	return nil
+}
+
+func readCertificates(text []byte) ([]*x509.Certificate, error) {
+	if len(text) > maxKeyFile {
+		return nil, errKeyFileSize
+	}
+	var certs []*x509.Certificate
+	if !bytes.Contains(text, []byte("-----BEGIN")) {
+		found, err := x509.ParseCertificates(text)
+		if err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		return found, nil
+	}
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			break
+		}
+		text = rest
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, errNoCerts
+	}
+	return certs, nil
+}
