@@ -1,0 +1,88 @@
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/services/verify"
+)
+
+func TestTheSenderIsWhatTheVerifyServiceSays(t *testing.T) {
+	zone, err := dns.ParseZone([]byte(`{"_dmarc.example.com.": {"TXT": ["v=DMARC1; p=reject"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	raw := []byte("From: a@example.com\nSubject: x\n\nhi\n")
+	said := verify.Judge(context.Background(), mail.Parse(raw, mail.Limits{}), mailauth.Options{Resolver: zone, At: at})
+	o := options{sender: mailauth.Options{Resolver: zone, At: at}}
+	d := o.inspect(context.Background(), "x", raw, time.Now())
+	a, _ := json.Marshal(said)
+	b, _ := json.Marshal(d.Sender)
+	if string(a) != string(b) {
+		t.Errorf("verify %s\ninspect %s", a, b)
+	}
+	if said.Verdict != mailauth.Forged {
+		t.Errorf("verdict %s", said.Verdict)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Scan(context.Context, io.Reader) (attachment.Opinion, error) { panic("of no use") }
+
+func TestAFaultOfOursStillGivesADocumentThatIsNotClean(t *testing.T) {
+	raw := []byte("From: a@example.com\nContent-Type: application/pdf; name=a.pdf\n\nhi\n")
+	o := options{sender: mailauth.Options{Resolver: dns.None{}}, scanner: panicking{}}
+	d := o.inspect(context.Background(), "x", raw, time.Now())
+	if d.Scan.Verdict != attachment.Error {
+		t.Errorf("scan %+v", d.Scan)
+	}
+	if d.Sender.Address != "a@example.com" || d.Attachments == nil || d.View.Masked == nil {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestNothingIsKnownOfAMessageBeforeItIsLookedAt(t *testing.T) {
+	d := unknown("x", []byte("y"))
+	line, err := json.Marshal(d)
+	if err != nil || strings.Contains(string(line), "null") {
+		t.Errorf("%s %v", line, err)
+	}
+	if d.Scan.Verdict != attachment.Error || d.Sender.Verdict == mailauth.Authenticated {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestTimesAreReadAsPeopleWriteThem(t *testing.T) {
+	want := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for _, text := range []string{"2026-11-21T12:00:00Z", "2026-11-21T13:00:00+01:00", "2026-11-21T12:00:00", "1795262400", "Sat, 21 Nov 2026 12:00:00 +0000"} {
+		if got, err := readTime(text); err != nil || !got.Equal(want) {
+			t.Errorf("%s: %v %v", text, got, err)
+		}
+	}
+}
+
+func TestInOrderKeepsOrderAndStopsWhenAsked(t *testing.T) {
+	inputs := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
+	var got []string
+	for o := range inOrder(context.Background(), inputs, func(s string) outcome { return outcome{line: []byte(s)} }) {
+		got = append(got, string(o.line))
+		if len(got) == 7 {
+			break
+		}
+	}
+	if !reflect.DeepEqual(got, slices.Clone(inputs[:7])) {
+		t.Errorf("%q", got)
+	}
+}
