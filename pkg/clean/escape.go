@@ -112,3 +112,19 @@ func cutText(text string, n int) string {
 	}
 	return text[:n]
 }
+
+// Line gives text on one line, without controls and forced reading directions,
+// white space collapsed.
+func Line(text string) string { return oneLine(text) }
+
+// Cut cuts text to at most n bytes without splitting a character.
+func Cut(text string, n int) string { return cutText(text, n) }
+
+// FromText gives plain text as HTML that HTML would leave as it is.
+func FromText(text string) string {
+	var out strings.Builder
+	out.WriteString(`<div style="white-space: pre-wrap">`)
+	writeText(&out, tidy(text))
+	out.WriteString("</div>")
+	return out.String()
+}

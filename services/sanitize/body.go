@@ -1,0 +1,236 @@
+package sanitize
+
+import (
+	"strings"
+
+	"github.com/postern-mail/postern/pkg/clean"
+	"github.com/postern-mail/postern/pkg/mail"
+)
+
+// A section is one piece of what a mail says, in the forms that its author gave.
+type section struct {
+	plain *mail.Part
+	html  *mail.Part
+	said  bool // another section's plain form says what this one's HTML says
+}
+
+// choose walks the tree as a mail program does and sorts its leaves into what is
+// read and what is attached.
+func (r *renderer) choose(p *mail.Part) {
+	switch {
+	case p.Message != nil || !p.IsMultipart() || len(p.Children) == 0:
+		if r.isText(p) {
+			s := section{plain: p}
+			if p.Type == "text/html" {
+				s = section{html: p}
+			}
+			r.sections = append(r.sections, s)
+			r.files = append(r.files, p.Children...)
+			return
+		}
+		if p.Message != nil || !p.IsMultipart() || len(p.Content) > 0 {
+			r.files = append(r.files, p)
+		}
+	case p.Type == "multipart/alternative":
+		r.alternative(p)
+	case p.Type == "multipart/encrypted": // RFC 3156 §4, RFC 1847 §2.2
+		r.notice(EncryptedMail)
+		r.files = append(r.files, p.Children...)
+	default: // mixed, related, signed, report, digest: RFC 2046 §5.1.3 for all that is unknown
+		for _, child := range p.Children {
+			r.choose(child)
+		}
+	}
+}
+
+// alternative takes the last form that has HTML (RFC 2046 §5.1.4: the last is
+// the best that its author could do) and beside it the first plain one. Files of
+// the other forms stay files, so that nothing is lost.
+func (r *renderer) alternative(p *mail.Part) {
+	outer := r.sections
+	var rich, plain []section
+	for _, child := range p.Children {
+		r.sections = nil
+		r.choose(child)
+		hasHTML := false
+		for _, s := range r.sections {
+			hasHTML = hasHTML || s.html != nil
+		}
+		switch {
+		case hasHTML:
+			rich = r.sections
+		case plain == nil:
+			plain = r.sections
+		}
+	}
+	r.sections = outer
+	switch {
+	case rich == nil:
+		r.sections = append(r.sections, plain...)
+	case len(plain) != 1 || rich[0].plain != nil:
+		r.sections = append(r.sections, rich...)
+	default:
+		rich[0].plain = plain[0].plain
+		for i := range rich[1:] {
+			rich[i+1].said = true
+		}
+		r.sections = append(r.sections, rich...)
+	}
+}
+
+// isText says whether a leaf is read, not opened. What the examination lists as
+// a file is one, whatever it is declared as.
+func (r *renderer) isText(p *mail.Part) bool {
+	if p.Message != nil || p.Disposition == "attachment" || p.Filename != "" || p.IsMultipart() {
+		return false
+	}
+	switch p.Type {
+	case "text/plain", "text/html", "text/enriched":
+		return !r.listed[p.Path]
+	}
+	return false
+}
+
+// words makes the text and the HTML of the view, then masks both.
+func (r *renderer) words() {
+	var text []string
+	var documents []string
+	hasHTML := false
+	for _, s := range r.sections {
+		words, document := r.section(s)
+		if words != "" && !s.said {
+			text = append(text, words)
+		}
+		documents = append(documents, document)
+		hasHTML = hasHTML || s.html != nil
+		for _, part := range []*mail.Part{s.plain, s.html} {
+			if part != nil && len(part.Ambiguous) > 0 {
+				r.notice(AmbiguousText)
+			}
+		}
+	}
+	if len(r.msg.Root.Ambiguous) > 0 {
+		r.notice(AmbiguousText)
+	}
+	if r.msg.CharsetIssues > 0 {
+		r.notice(CharsetGuessed)
+	}
+	r.view.Text = strings.Join(text, "\n\n")
+	if len(r.view.Text) > r.options.MaxText {
+		r.view.Text = clean.Cut(r.view.Text, r.options.MaxText)
+		r.notice(TextCut)
+	}
+	if strings.TrimSpace(r.view.Text) == "" {
+		r.notice(NoText)
+	}
+	found := r.finder.Find(r.view.Text)
+	for _, m := range found {
+		r.view.Masks = append(r.view.Masks, Mask{m.Kind, m.Start, m.End, r.values.number(m.Kind, r.view.Text[m.Start:m.End])})
+	}
+	r.view.MaskedText = r.values.mask(r.view.Text, found)
+	r.view.Folds = clean.Folds(r.view.MaskedText)
+	if hasHTML {
+		r.view.HTML = r.maskHTML(strings.Join(documents, "\n<hr>\n"))
+	}
+}
+
+// section gives the text and the clean HTML of one section.
+func (r *renderer) section(s section) (text, document string) {
+	if s.plain != nil {
+		text = r.plain(s.plain)
+	}
+	if s.html == nil {
+		return text, clean.FromText(text)
+	}
+	source, _ := s.html.Text()
+	result := clean.HTML(source, clean.Options{Images: r.images, MaxInput: r.options.MaxHTML})
+	if result.Truncated {
+		r.notice(TextCut)
+	}
+	r.count(result)
+	words := clean.Text(clean.Cut(source, r.options.MaxHTML))
+	switch {
+	case strings.TrimSpace(text) == "" || thin(text, words):
+		text = words
+	case differ(text, words):
+		r.notice(AlternativesDiffer)
+	}
+	return text, result.HTML
+}
+
+func (r *renderer) plain(p *mail.Part) string {
+	text, _ := p.Text()
+	return clean.Plain(text, clean.Flow{
+		Flowed: p.Type == "text/plain" && strings.EqualFold(p.Params["format"], "flowed"),
+		DelSp:  strings.EqualFold(p.Params["delsp"], "yes"),
+	})
+}
+
+func (r *renderer) count(result clean.Result) {
+	r.view.Removed.Active += result.Removed.Active
+	r.view.Removed.Remote += result.Removed.Remote
+	r.view.Removed.Trackers += result.Removed.Trackers
+	r.view.Removed.Other += result.Removed.Other
+	for _, name := range result.Trackers {
+		known := false
+		for _, have := range r.view.Trackers {
+			known = known || have == name
+		}
+		if !known {
+			r.view.Trackers = append(r.view.Trackers, name)
+		}
+	}
+	for _, link := range result.Links {
+		if link.Mismatch {
+			r.view.Links++
+			r.notice(MisleadingLink)
+		}
+	}
+}
+
+// thin says whether a plain form is a mere hint ("your program cannot show
+// HTML") beside an HTML form that says something.
+func thin(plain, rich string) bool {
+	return len(rich) > 400 && len(plain)*6 < len(rich)
+}
+
+// differ says whether the plain form holds words that the HTML form does not, or
+// the other way round, so that two readers would read two different mails. Links
+// and marks are left out of account, and a third of the words may differ.
+func differ(plain, rich string) bool {
+	a, b := vocabulary(plain), vocabulary(rich)
+	if len(a) < 8 || len(b) < 8 {
+		return false
+	}
+	return overlap(a, b) < 0.5 || overlap(b, a) < 0.3
+}
+
+// maxVocabulary bounds the words that are compared.
+const maxVocabulary = 2000
+
+func vocabulary(text string) map[string]bool {
+	words := map[string]bool{}
+	for word := range strings.FieldsSeq(text) {
+		if strings.Contains(word, "://") || len(words) >= maxVocabulary {
+			continue
+		}
+		word = strings.ToLower(strings.TrimFunc(word, func(r rune) bool {
+			return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
+		}))
+		if len(word) > 2 && len(word) <= 40 {
+			words[word] = true
+		}
+	}
+	return words
+}
+
+// overlap is the share of a's words that b holds.
+func overlap(a, b map[string]bool) float64 {
+	shared := 0
+	for word := range a {
+		if b[word] {
+			shared++
+		}
+	}
+	return float64(shared) / float64(len(a))
+}

@@ -1,0 +1,147 @@
+package sanitize
+
+import (
+	"strings"
+
+	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/clean"
+	"github.com/postern-mail/postern/pkg/mail"
+)
+
+// An Attachment is a file that passed. Images are drawn anew, so that what is
+// looked at is our pixels; other files are as they came, for download only.
+type Attachment struct {
+	Path      string
+	Name      string // safe and masked
+	Type      string // what its bytes are; "application/octet-stream" where nobody knows
+	Size      int64  // of Content
+	Content   []byte
+	ContentID string // of an image that stands in the HTML; "" for others
+	Drawn     bool   // Content is an image that we drew and may be shown
+	Reasons   []attachment.Reason
+}
+
+// A Withheld is a file that the agent may know of and not have.
+type Withheld struct {
+	Path    string
+	Name    string // safe and masked
+	Type    string
+	Size    int64
+	Verdict attachment.Verdict
+	Reasons []attachment.Reason
+}
+
+// NotExamined is the reason of a file that the report does not mention.
+const NotExamined attachment.Reason = "not_examined"
+
+// attachments sorts the files of a mail by what the report says of them.
+func (r *renderer) attachments() {
+	r.images = map[string]string{}
+	said := map[string]*attachment.Attachment{}
+	for i := range r.report.Attachments {
+		a := &r.report.Attachments[i]
+		if _, twice := said[a.Path]; twice { // one path, two files: neither is known
+			said[a.Path] = nil
+			continue
+		}
+		said[a.Path] = a
+	}
+	for _, p := range r.files {
+		name := SafeName(p.Filename, p.Path, p.Type)
+		name = r.masked(name)
+		a := said[p.Path]
+		if a == nil || a.Size != int64(len(content(p))) {
+			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, p.Type, int64(len(content(p))), attachment.Error, []attachment.Reason{NotExamined}})
+			continue
+		}
+		if a.Verdict != attachment.Clean {
+			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, shownType(a), a.Size, a.Verdict, a.Reasons})
+			continue
+		}
+		r.pass(p, a, name)
+	}
+}
+
+// content is what the examination looked at.
+func content(p *mail.Part) []byte {
+	if p.Content != nil {
+		return p.Content
+	}
+	return p.RawBody
+}
+
+func shownType(a *attachment.Attachment) string {
+	if a.DetectedType != "" {
+		return clean.Line(a.DetectedType)
+	}
+	return "application/octet-stream"
+}
+
+func (r *renderer) pass(p *mail.Part, a *attachment.Attachment, name string) {
+	passed := Attachment{Path: p.Path, Name: name, Type: shownType(a), Content: content(p), Reasons: a.Reasons}
+	if drawn, kind, ok := r.redraw(passed.Content); ok {
+		passed.Content, passed.Type, passed.Drawn = drawn, kind, true
+		passed.Name = withExtension(name, kind)
+		if p.ContentID != "" {
+			r.inline(p.ContentID, &passed)
+		}
+	}
+	passed.Size = int64(len(passed.Content))
+	r.view.Attachments = append(r.view.Attachments, passed)
+}
+
+// maxName bounds the bytes of a file name.
+const maxName = 120
+
+// SafeName makes a file name that no system takes for anything but a name: no
+// folders, no controls, nothing invisible, no leading dot, none of the names
+// that Windows keeps for devices.
+func SafeName(name, path, declared string) string {
+	name = clean.Line(name)
+	if at := strings.LastIndexAny(name, `/\`); at >= 0 {
+		name = name[at+1:]
+	}
+	name = strings.Map(func(r rune) rune {
+		switch {
+		case strings.ContainsRune(`<>:"|?*%;`, r):
+			return '_'
+		case r >= 0x200B && r <= 0x200F || r >= 0x202A && r <= 0x202E || r >= 0x2060 && r <= 0x206F || r == 0xFEFF || r == 0xAD || r == 0x61C:
+			return -1
+		}
+		return r
+	}, name)
+	name = strings.Trim(name, ". _")
+	stem, extension := name, ""
+	if dot := strings.LastIndexByte(name, '.'); dot > 0 && len(name)-dot <= 12 {
+		stem, extension = name[:dot], name[dot:]
+	}
+	stem = clean.Cut(strings.TrimRight(stem, ". "), maxName-len(extension))
+	if stem == "" {
+		stem = "attachment " + strings.NewReplacer("/", "-", "#", "-").Replace(path)
+		if extension == "" && declared == "message/rfc822" {
+			extension = ".eml"
+		}
+	}
+	switch strings.ToLower(strings.SplitN(stem, ".", 2)[0]) {
+	case "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
+		"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9":
+		stem = "_" + stem
+	}
+	return stem + extension
+}
+
+// withExtension gives a name the extension of what the file now is.
+func withExtension(name, kind string) string {
+	want := ".png"
+	if kind == "image/jpeg" {
+		want = ".jpg"
+	}
+	lower := strings.ToLower(name)
+	if strings.HasSuffix(lower, want) || want == ".jpg" && strings.HasSuffix(lower, ".jpeg") {
+		return name
+	}
+	if dot := strings.LastIndexByte(name, '.'); dot > 0 && len(name)-dot <= 6 {
+		name = name[:dot]
+	}
+	return name + want
+}

@@ -1,0 +1,48 @@
+package sanitize
+
+import (
+	"net/url"
+
+	"github.com/postern-mail/postern/pkg/clean"
+	"github.com/postern-mail/postern/pkg/pii"
+)
+
+// maskHTML masks a clean document: its text across elements, the words on images
+// and tool tips, and links that carry personal data in their address.
+func (r *renderer) maskHTML(document string) string {
+	return clean.Replace(document, func(text string, place clean.Place) (list []clean.Replacement) {
+		if place == clean.Address {
+			if r.personal(text) {
+				return []clean.Replacement{{Start: 0, End: len(text)}}
+			}
+			return nil
+		}
+		for _, m := range r.finder.Find(text) {
+			if value := text[m.Start:m.End]; r.values.number(m.Kind, value) >= 0 {
+				list = append(list, clean.Replacement{Start: m.Start, End: m.End, With: r.values.token(m.Kind, value)})
+			}
+		}
+		return list
+	})
+}
+
+// personal says whether a link's address holds a value that is masked. Numbers
+// in addresses are mostly nobody's telephone and hosts are meant to be seen.
+func (r *renderer) personal(address string) bool {
+	plain := address
+	if unescaped, err := url.QueryUnescape(address); err == nil {
+		plain = unescaped
+	}
+	for _, text := range []string{address, plain} {
+		for _, m := range r.finder.Find(text) {
+			switch m.Kind {
+			case pii.Phone, pii.IP, pii.PIN, pii.Password, pii.OneTimeCode:
+				continue
+			}
+			if r.options.Mask.Action(m.Kind) != pii.Leave {
+				return true
+			}
+		}
+	}
+	return false
+}
