@@ -144,8 +144,8 @@ func (web *Web) headers(next http.Handler) http.Handler {
 
 // A visit is one request of somebody who is signed in.
 type visit struct {
-	http.ResponseWriter
 	*http.Request
+	w    http.ResponseWriter
 	user User
 	csrf string
 }
@@ -166,7 +166,7 @@ func (web *Web) may(roles []Role, page func(*visit) error) http.Handler {
 			web.refuse(w, r, http.StatusForbidden, "Your role does not open this page.", user)
 			return
 		}
-		if err := page(&visit{w, r, user, session.CSRF}); err != nil {
+		if err := page(&visit{r, w, user, session.CSRF}); err != nil {
 			web.fail(w, r, err)
 		}
 	})
@@ -199,7 +199,7 @@ func (web *Web) render(v *visit, page string, data map[string]any) error {
 	data["Now"] = web.now()
 	data["Demo"] = web.demo != nil
 	data["Path"] = v.URL.Path
-	web.write(v, v.Request, page, data)
+	web.write(v.w, v.Request, page, data)
 	return nil
 }
 
@@ -219,6 +219,6 @@ func (web *Web) home(v *visit) error {
 	case v.user.Has(Auditor):
 		to = "/reads"
 	}
-	http.Redirect(v, v.Request, to, http.StatusSeeOther)
+	http.Redirect(v.w, v.Request, to, http.StatusSeeOther)
 	return nil
 }

@@ -13,10 +13,10 @@ func (web *Web) events(v *visit) error {
 	if err != nil {
 		return err
 	}
-	control := http.NewResponseController(v.ResponseWriter)
-	v.Header().Set("Content-Type", "text/event-stream")
+	control := http.NewResponseController(v.w)
+	v.w.Header().Set("Content-Type", "text/event-stream")
 	say := func(text string) error {
-		if _, err := fmt.Fprint(v, text); err != nil {
+		if _, err := fmt.Fprint(v.w, text); err != nil {
 			return err
 		}
 		return control.Flush()

@@ -68,9 +68,9 @@ func (web *Web) certificate(v *visit) error {
 		}
 		return web.render(v, "certificate.html", map[string]any{"Title": "Certificate " + found.GetCertificate(), "Certificate": shown})
 	}
-	v.Header().Set("Content-Type", "application/json")
-	v.Header().Set("Content-Disposition", `attachment; filename="`+found.GetCertificate()+`.json"`)
-	_, err = v.Write(found.GetDocument())
+	v.w.Header().Set("Content-Type", "application/json")
+	v.w.Header().Set("Content-Disposition", `attachment; filename="`+found.GetCertificate()+`.json"`)
+	_, err = v.w.Write(found.GetDocument())
 	return err
 }
 
@@ -81,13 +81,13 @@ func (web *Web) hold(v *visit) error {
 	}
 	reason := strings.TrimSpace(v.PostFormValue("reason"))
 	if utf8.RuneCountInString(reason) < 5 || len(reason) > 500 {
-		web.refuse(v, v.Request, http.StatusBadRequest, "Say in a few words why this must be kept: the reason is kept with the hold.", v.user)
+		web.refuse(v.w, v.Request, http.StatusBadRequest, "Say in a few words why this must be kept: the reason is kept with the hold.", v.user)
 		return nil
 	}
 	if err := web.retention.Hold(v.Context(), row.Record.GetItem(), v.user.Name, reason); err != nil {
 		return err
 	}
-	http.Redirect(v, v.Request, "/tickets/"+row.Ticket+"/reads", http.StatusSeeOther)
+	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket+"/reads", http.StatusSeeOther)
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (web *Web) release(v *visit) error {
 	if err := web.retention.Release(v.Context(), row.Record.GetItem(), v.PostFormValue("hold"), v.user.Name); err != nil {
 		return err
 	}
-	http.Redirect(v, v.Request, "/tickets/"+row.Ticket+"/reads", http.StatusSeeOther)
+	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket+"/reads", http.StatusSeeOther)
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (web *Web) release(v *visit) error {
 func (web *Web) advance(v *visit) error {
 	by, ok := map[string]time.Duration{"1d": 24 * time.Hour, "8d": 8 * 24 * time.Hour, "31d": 31 * 24 * time.Hour, "100d": 100 * 24 * time.Hour}[v.PostFormValue("by")]
 	if !ok {
-		web.refuse(v, v.Request, http.StatusBadRequest, "The clock moves on by 1, 8, 31 or 100 days.", v.user)
+		web.refuse(v.w, v.Request, http.StatusBadRequest, "The clock moves on by 1, 8, 31 or 100 days.", v.user)
 		return nil
 	}
 	if err := web.voice.Record(v.Context(), &auditv1.Act{Actor: v.user.Name, Action: "advance_clock", Outcome: "allowed"}); err != nil {
@@ -116,6 +116,6 @@ func (web *Web) advance(v *visit) error {
 	if err := web.demo.Advance(v.Context(), by); err != nil {
 		return err
 	}
-	http.Redirect(v, v.Request, "/retention", http.StatusSeeOther)
+	http.Redirect(v.w, v.Request, "/retention", http.StatusSeeOther)
 	return nil
 }

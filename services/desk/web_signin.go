@@ -84,9 +84,9 @@ func (web *Web) recordSignIn(r *http.Request, name string, known bool, outcome s
 }
 
 func (web *Web) signOut(v *visit) error {
-	if err := web.sessions.end(v, v.Request); err != nil {
+	if err := web.sessions.end(v.w, v.Request); err != nil {
 		return err
 	}
-	http.Redirect(v, v.Request, "/signin", http.StatusSeeOther)
+	http.Redirect(v.w, v.Request, "/signin", http.StatusSeeOther)
 	return nil
 }

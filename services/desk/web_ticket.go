@@ -45,7 +45,7 @@ func (web *Web) list(v *visit) error {
 	if text := query.Get("before"); text != "" {
 		millis, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			web.refuse(v, v.Request, http.StatusBadRequest, "The list's position is not a number.", v.user)
+			web.refuse(v.w, v.Request, http.StatusBadRequest, "The list's position is not a number.", v.user)
 			return nil
 		}
 		before = time.UnixMilli(millis)
@@ -146,10 +146,10 @@ func (web *Web) message(v *visit) error {
 	if body == "" || v.URL.Query().Get("as") == "text" {
 		body = "<pre>" + html.EscapeString(opened.Message.GetText()) + "</pre>"
 	}
-	header := v.Header()
+	header := v.w.Header()
 	header.Set("Content-Security-Policy", messagePolicy)
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	_, err = fmt.Fprintf(v, messageFrame, body)
+	_, err = fmt.Fprintf(v.w, messageFrame, body)
 	return err
 }
 
@@ -172,12 +172,12 @@ func (web *Web) download(v *visit) error {
 	if err != nil {
 		return err
 	}
-	header := v.Header()
+	header := v.w.Header()
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(attached)}))
 	header.Set("Content-Length", strconv.Itoa(len(content)))
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	_, err = v.Write(content)
+	_, err = v.w.Write(content)
 	return err
 }
 
@@ -199,7 +199,7 @@ func fileName(attached *contentv1.Attachment) string {
 func (web *Web) setStatus(v *visit) error {
 	status := v.PostFormValue("status")
 	if !slices.Contains([]string{Open, Pending, Solved}, status) {
-		web.refuse(v, v.Request, http.StatusBadRequest, "A ticket is open, pending or solved.", v.user)
+		web.refuse(v.w, v.Request, http.StatusBadRequest, "A ticket is open, pending or solved.", v.user)
 		return nil
 	}
 	return web.change(v, "status", func(ticket string) error {
@@ -210,11 +210,11 @@ func (web *Web) setStatus(v *visit) error {
 func (web *Web) setAssignee(v *visit) error {
 	assignee := v.PostFormValue("assignee")
 	if assignee != "" && !slices.Contains(web.people(), assignee) {
-		web.refuse(v, v.Request, http.StatusBadRequest, "There is nobody of that name at the desk.", v.user)
+		web.refuse(v.w, v.Request, http.StatusBadRequest, "There is nobody of that name at the desk.", v.user)
 		return nil
 	}
 	if assignee != v.user.Name && assignee != "" && !v.user.Has(Lead) {
-		web.refuse(v, v.Request, http.StatusForbidden, "Agents take tickets themselves; a lead gives them to others.", v.user)
+		web.refuse(v.w, v.Request, http.StatusForbidden, "Agents take tickets themselves; a lead gives them to others.", v.user)
 		return nil
 	}
 	return web.change(v, "assign", func(ticket string) error {
@@ -235,7 +235,7 @@ func (web *Web) change(v *visit, action string, say func(ticket string) error) e
 	if err := say(row.Ticket); err != nil {
 		return err
 	}
-	http.Redirect(v, v.Request, "/tickets/"+row.Ticket, http.StatusSeeOther)
+	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket, http.StatusSeeOther)
 	return nil
 }
 
@@ -251,7 +251,7 @@ func (web *Web) reveal(v *visit) error {
 	}
 	reason := strings.TrimSpace(v.PostFormValue("reason"))
 	if utf8.RuneCountInString(reason) < 5 || len(reason) > 500 {
-		web.refuse(v, v.Request, http.StatusBadRequest, "Say in a few words why you need to see this value: the reason is kept with the record of the reveal.", v.user)
+		web.refuse(v.w, v.Request, http.StatusBadRequest, "Say in a few words why you need to see this value: the reason is kept with the record of the reveal.", v.user)
 		return nil
 	}
 	sealed, err := web.sealReason(v, row, reason)

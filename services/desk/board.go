@@ -1,0 +1,268 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/readmodel"
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+)
+
+// A Board is the read model of tickets and of people's acts, in Redis. The streams
+// TICKETS and AUDIT are the truth; the board can be wiped and built again.
+type Board struct{ model readmodel.ReadModel }
+
+// NewBoard keeps the board in a read model.
+func NewBoard(model readmodel.ReadModel) *Board { return &Board{model} }
+
+// Topic is what lists wait for.
+const Topic = "tickets"
+
+// Streams that the board is a projection of.
+const (
+	ticketStream = "TICKETS"
+	auditStream  = "AUDIT"
+)
+
+// actsKept bounds the acts kept for each item; the audit log keeps all.
+const actsKept = 500
+
+// A kept is a row as it stands in its cell.
+type keptRow struct {
+	Row
+	Record []byte `json:"record"`
+}
+
+func ticketCell(ticket string) string { return "ticket:" + ticket }
+
+// sets are the lists that a row stands in.
+func sets(row Row) []string {
+	assignee := row.Assignee
+	if assignee == "" {
+		assignee = "-"
+	}
+	return []string{
+		"tickets", "tickets:status:" + row.Status, "tickets:assignee:" + assignee,
+		"tickets:status:" + row.Status + ":assignee:" + assignee,
+	}
+}
+
+func setOf(filter Filter) string {
+	name := "tickets"
+	if filter.Status != "" {
+		name += ":status:" + filter.Status
+	}
+	if filter.Assignee != "" {
+		name += ":assignee:" + filter.Assignee
+	}
+	return name
+}
+
+// ApplyTicket folds one message of TICKETS into the board.
+func (b *Board) ApplyTicket(ctx context.Context, sequence uint64, subject string, at time.Time, data []byte) error {
+	envelope, said, err := event.Open(subject, data)
+	if err != nil {
+		return err
+	}
+	return b.model.Apply(ctx, ticketStream, sequence, func(tx readmodel.Tx) error {
+		ticket, ok := said.(interface{ GetTicket() string })
+		if !ok {
+			return fmt.Errorf("ticket event %s names no ticket", envelope.GetType())
+		}
+		before, known, err := readRow(tx.Get(ticketCell(ticket.GetTicket())))
+		if err != nil {
+			return err
+		}
+		after, err := apply(before, said, at)
+		if err != nil {
+			return err
+		}
+		if after.Record == nil {
+			return nil // an event of a ticket that was never opened
+		}
+		value, err := writeRow(after)
+		if err != nil {
+			return err
+		}
+		if known {
+			for _, set := range sets(before) {
+				tx.Remove(set, before.Ticket)
+			}
+		}
+		for _, set := range sets(after) {
+			tx.Add(set, after.Ticket, float64(after.Received.UnixMilli()))
+		}
+		tx.Put(ticketCell(after.Ticket), value)
+		tx.Notify(Topic)
+		return nil
+	})
+}
+
+func readRow(value []byte, ok bool, err error) (Row, bool, error) {
+	if err != nil || !ok {
+		return Row{}, false, err
+	}
+	var found keptRow
+	if err := json.Unmarshal(value, &found); err != nil {
+		return Row{}, false, fmt.Errorf("ticket cell: %w", err)
+	}
+	row := found.Row
+	row.Record = new(itemv1.Record)
+	if err := proto.Unmarshal(found.Record, row.Record); err != nil {
+		return Row{}, false, fmt.Errorf("ticket cell: %w", err)
+	}
+	return row, true, nil
+}
+
+func writeRow(row Row) ([]byte, error) {
+	record, err := proto.Marshal(row.Record)
+	if err != nil {
+		return nil, fmt.Errorf("ticket cell: %w", err)
+	}
+	value, err := json.Marshal(keptRow{Row: row, Record: record})
+	if err != nil {
+		return nil, fmt.Errorf("ticket cell: %w", err)
+	}
+	return value, nil
+}
+
+// List is Tickets.List.
+func (b *Board) List(ctx context.Context, filter Filter, before time.Time, limit int) ([]Row, error) {
+	query := readmodel.Query{Reverse: true, Limit: limit}
+	if !before.IsZero() {
+		most := float64(before.UnixMilli() - 1)
+		query.Max = &most
+	}
+	members, err := b.model.Range(ctx, setOf(filter), query)
+	if err != nil {
+		return nil, err
+	}
+	cells := make([]string, len(members))
+	for i, member := range members {
+		cells[i] = ticketCell(member.Name)
+	}
+	if len(cells) == 0 {
+		return nil, nil
+	}
+	values, err := b.model.GetMany(ctx, cells)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for _, value := range values {
+		row, ok, err := readRow(value, value != nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// Get is Tickets.Get.
+func (b *Board) Get(ctx context.Context, ticket string) (Row, bool, error) {
+	if !event.IsTicket(ticket) {
+		return Row{}, false, nil
+	}
+	return readRow(b.model.Get(ctx, ticketCell(ticket)))
+}
+
+// Counts is Tickets.Counts.
+func (b *Board) Counts(ctx context.Context) (map[string]int64, error) {
+	counts := map[string]int64{}
+	for _, status := range []string{Open, Pending, Solved} {
+		count, err := b.model.Count(ctx, setOf(Filter{Status: status}), 0, 1e18)
+		if err != nil {
+			return nil, err
+		}
+		counts[status] = count
+	}
+	return counts, nil
+}
+
+// ApplyAct folds one message of AUDIT into the board: what people did. What workers did
+// is in the log and would drown it here.
+func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, data []byte) error {
+	_, said, err := event.Open(subject, data)
+	if err != nil {
+		return err
+	}
+	entry, ok := said.(*auditv1.Entry)
+	if !ok {
+		return errors.New("audit message holds no entry")
+	}
+	return b.model.Apply(ctx, auditStream, sequence, func(tx readmodel.Tx) error {
+		for i, act := range entry.GetActs() {
+			if act.GetActor() == "" || strings.HasPrefix(act.GetActor(), "worker:") {
+				continue
+			}
+			value, err := proto.Marshal(act)
+			if err != nil {
+				return fmt.Errorf("act cell: %w", err)
+			}
+			name := fmt.Sprintf("%d-%d", sequence, i)
+			tx.Put("act:"+name, value)
+			at := float64(act.GetTime().AsTime().UnixMilli())
+			tx.Add("acts", name, at)
+			for _, item := range act.GetItems() {
+				tx.Add("acts:"+item, name, at)
+			}
+		}
+		return nil
+	})
+}
+
+// Acts is Tickets.Acts.
+func (b *Board) Acts(ctx context.Context, item string, limit int) ([]*auditv1.Act, error) {
+	if !event.IsItem(item) {
+		return nil, nil
+	}
+	return b.acts(ctx, "acts:"+item, limit)
+}
+
+// RecentActs is Tickets.RecentActs.
+func (b *Board) RecentActs(ctx context.Context, limit int) ([]*auditv1.Act, error) {
+	return b.acts(ctx, "acts", limit)
+}
+
+func (b *Board) acts(ctx context.Context, set string, limit int) ([]*auditv1.Act, error) {
+	members, err := b.model.Range(ctx, set, readmodel.Query{Reverse: true, Limit: min(limit, actsKept)})
+	if err != nil || len(members) == 0 {
+		return nil, err
+	}
+	cells := make([]string, len(members))
+	for i, member := range members {
+		cells[i] = "act:" + member.Name
+	}
+	values, err := b.model.GetMany(ctx, cells)
+	if err != nil {
+		return nil, err
+	}
+	var acts []*auditv1.Act
+	for _, value := range values {
+		if value == nil {
+			continue
+		}
+		act := new(auditv1.Act)
+		if err := proto.Unmarshal(value, act); err != nil {
+			return nil, fmt.Errorf("act cell: %w", err)
+		}
+		acts = append(acts, act)
+	}
+	return acts, nil
+}
+
+// Subscribe is Changes.Subscribe.
+func (b *Board) Subscribe(ctx context.Context) (<-chan struct{}, error) {
+	return b.model.Subscribe(ctx, Topic)
+}
