@@ -159,7 +159,31 @@ func (s *scanner) children(part *Part, text []byte, start int) delimiter {
 	} else if len(part.Children) > 0 {
 		s.p.defect("unterminated_multipart", part.Path)
 	}
+	if holdsContent(part.Preamble) || holdsContent(part.Epilogue) {
+		s.p.doubt(part, "content_outside_parts")
+	}
 	return end
+}
+
+// holdsContent says whether what readers of MIME pass over holds a file or a
+// part for those who do not.
+func holdsContent(outside []byte) bool {
+	for at := 0; at < len(outside); {
+		line, rest, _ := cutLine(outside[at:])
+		if bytes.HasPrefix(line, []byte("=ybegin ")) {
+			return true
+		}
+		if bytes.HasPrefix(line, []byte("begin ")) {
+			if _, ok := readUU(outside[at:], 1); ok {
+				return true
+			}
+		}
+		if name, ok := fieldName(line); ok && isStructural(string(name)) {
+			return true
+		}
+		at = len(outside) - len(rest)
+	}
+	return false
 }
 
 func (s *scanner) child(child *Part, start int, defaultType string) delimiter {

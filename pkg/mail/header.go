@@ -124,6 +124,7 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 				if !s.headerGoesOn(next) {
 					r.defect("blank_line_with_spaces")
 					r.raw, r.body = s.buf[start:next], next
+					s.doubtLateHeader(next, &r)
 					break
 				}
 				r.doubt("blank_line_with_spaces")
@@ -170,6 +171,7 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 				r.defect("missing_blank_line")
 			}
 			r.raw, r.body = s.buf[start:pos], pos
+			s.doubtLateHeader(pos, &r)
 		}
 		if r.raw != nil {
 			break
@@ -234,6 +236,23 @@ func (s *scanner) headerGoesOn(pos int) bool {
 	}
 	name, ok := fieldName(line)
 	return ok && (isKnownField(name))
+}
+
+// doubtLateHeader looks for a field that decides about the body in what we take
+// for the body's first lines: a reader who passes over lines that are no fields
+// would obey it.
+func (s *scanner) doubtLateHeader(pos int, r *headerRead) {
+	for pos < len(s.buf) {
+		line, next := s.line(pos)
+		if len(line) == 0 || s.isDelimiter(line) {
+			return
+		}
+		if name, ok := fieldName(line); ok && isStructural(string(bytes.TrimRight(name, " \t"))) {
+			r.doubt("header_after_body")
+			return
+		}
+		pos = next
+	}
 }
 
 // fieldName gives what stands before the colon, trailing white space included

@@ -68,7 +68,11 @@ func (s *scanner) match(line []byte) (level int, closing bool) {
 		switch {
 		case level >= 0:
 			// A second reading of the same line: RFC 2046 §5.1.1 compares only the beginning.
-			s.p.doubt(b.part, "prefix_boundary")
+			if isEudora(tail) {
+				s.p.defect("prefix_boundary", b.part.Path)
+			} else {
+				s.p.doubt(b.part, "prefix_boundary")
+			}
 		case len(tail) == 0:
 			level, closing = i, false
 		case len(tail) == 2 && tail[0] == '-' && tail[1] == '-':
@@ -84,6 +88,16 @@ func (s *scanner) match(line []byte) (level int, closing bool) {
 		return loose, true
 	}
 	return level, closing
+}
+
+// isEudora knows what Eudora adds to the boundary of a container for the one
+// within it. Both readings give the same parts, one of them flat.
+func isEudora(tail []byte) bool {
+	switch string(bytes.TrimSuffix(tail, twoHyphens)) {
+	case ".ALT", ".REL", ".ATT":
+		return true
+	}
+	return false
 }
 
 var twoHyphens = []byte("--")
