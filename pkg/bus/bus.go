@@ -158,17 +158,13 @@ func (c *Conn) options(o Options) ([]nats.Option, error) {
 }
 
 func dial(ctx context.Context, url string, opts []nats.Option, log *slog.Logger) (*nats.Conn, error) {
-	closed := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		nc, err := nats.Connect(url, opts...)
 		if err == nil {
 			return nc, nil
 		}
 		// A server in this process closes the pipe before its refusal can be read.
-		if errors.Is(err, io.ErrClosedPipe) {
-			closed++
-		}
-		if closed == 3 || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
+		if errors.Is(err, io.ErrClosedPipe) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
 			return nil, fmt.Errorf("bus: sign-in: %w: %w", ErrDenied, err)
 		}
 		log.Warn("bus not reached, trying again", "err", err)

@@ -2,13 +2,120 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
 )
 
-// HeadersConsumer names the consumer through which service reads the headers of a
-// stream. It is created by Setup from the topology.
-func HeadersConsumer(service string) string { return service + "-headers" }
+// ErrDisturbed: somebody else swept the same headers meanwhile; what was seen may have gaps.
+var ErrDisturbed = errors.New("another sweep of these headers came between")
 
+// scanHeaders reads through the service's own headers consumer, moved to from. No service
+// may create consumers: whoever creates one says where the server delivers to.
 func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
+		fail := func(err error) { yield(nil, fmt.Errorf("headers of %s: %w", stream, err)) }
+		unlock, err := c.scans.take(ctx, stream)
+		if err != nil {
+			fail(err)
+			return
+		}
+		defer unlock()
+		name := stream + "." + topology.HeadersConsumer(c.service)
+		if err := c.rewind(ctx, name, max(from, 1)); err != nil {
+			fail(err)
+			return
+		}
+		var seen uint64 // the consumer's own count, without gaps while we are alone
+		for {
+			var batch []*nats.Msg
+			err := c.around(Call{CallScan, stream}, func() (err error) {
+				batch, err = c.drawHeaders(ctx, name)
+				return err
+			})
+			if err != nil {
+				fail(err)
+				return
+			}
+			if len(batch) == 0 {
+				return
+			}
+			for _, m := range batch {
+				meta, err := m.Metadata()
+				if err != nil {
+					fail(err)
+					return
+				}
+				if meta.Sequence.Stream < from || (seen > 0 && meta.Sequence.Consumer != seen+1) {
+					fail(ErrDisturbed)
+					return
+				}
+				seen = meta.Sequence.Consumer
+				if !yield(&Message{Subject: m.Subject, Header: m.Header, Sequence: meta.Sequence.Stream, Time: meta.Timestamp}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// rewind moves a consumer to the first message from sequence from on.
+func (c *Conn) rewind(ctx context.Context, name string, from uint64) error {
+	request := nats.NewMsg(c.api + "CONSUMER.RESET." + name)
+	request.Data, _ = json.Marshal(map[string]uint64{"seq": from})
+	reply, err := c.ask(ctx, request)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return fmt.Errorf("server's answer: %w", err)
+	}
+	if answer.Error != nil {
+		return answer.Error
+	}
 	return nil
+}
+
+// drawHeaders returns what is there of the next scanBatch messages, without waiting for more.
+func (c *Conn) drawHeaders(ctx context.Context, name string) ([]*nats.Msg, error) {
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	sub, err := c.nc.SubscribeSync(c.nc.NewInbox())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	data, _ := json.Marshal(map[string]any{"batch": scanBatch, "no_wait": true})
+	if err := c.nc.PublishRequest(c.api+"CONSUMER.MSG.NEXT."+name, sub.Subject, data); err != nil {
+		return nil, err
+	}
+	var batch []*nats.Msg
+	for len(batch) < scanBatch {
+		m, err := sub.NextMsgWithContext(ctx)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return nil, ErrNobody
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+			batch = append(batch, m)
+		case "404", "408":
+			return batch, nil
+		case "503":
+			return nil, ErrNobody
+		default:
+			return nil, fmt.Errorf("server answers %s %s", status, m.Header.Get("Description"))
+		}
+	}
+	return batch, nil
 }

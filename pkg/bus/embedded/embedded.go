@@ -58,6 +58,8 @@ func Start(o Options) (*Server, error) {
 	opts.StoreDir = dir
 	opts.SyncAlways = true
 	opts.MaxPayload = 1 << 20
+	// Also how long a refused sign-in takes: both ends of the pipe are writing then.
+	opts.WriteDeadline = 5 * time.Second
 	opts.NoSystemAccount = false
 	opts.DisableJetStreamBanner = true
 	Warn(opts, o.Log)
