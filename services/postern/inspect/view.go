@@ -1,12 +1,10 @@
 package inspect
 
 import (
-	"strings"
-
 	"github.com/postern-mail/postern/pkg/attachment"
-	"github.com/postern-mail/postern/pkg/clean"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/pii"
+	"github.com/postern-mail/postern/services/sanitize"
 )
 
 // A View is what an agent would read.
@@ -32,36 +30,19 @@ type Mask struct {
 	End   int    `json:"end"`
 }
 
-func (o options) view(msg *mail.Message, _ attachment.Report) View {
-	var plain, html string
-	msg.Root.Walk(func(p *mail.Part) {
-		text, _ := p.Text()
-		switch {
-		case p.Type == "text/plain" && plain == "" && p.Filename == "":
-			plain = clean.Plain(text, clean.Flow{Flowed: strings.EqualFold(p.Params["format"], "flowed"), DelSp: strings.EqualFold(p.Params["delsp"], "yes")})
-		case p.Type == "text/html" && html == "" && p.Filename == "":
-			html = text
-		}
-	})
-	cleaned := clean.HTML(html, clean.Options{})
-	if plain == "" {
-		plain = clean.Text(html)
+// view is what the sanitize service would show.
+func (o options) view(msg *mail.Message, report attachment.Report) View {
+	shown := sanitize.Render(msg, report, sanitize.Options{})
+	v := View{Text: shown.MaskedText, HTML: shown.HTML, Removed: Removed(shown.Removed), Masked: []Mask{}}
+	if o.showMasked {
+		v.Text = shown.Text
 	}
-	v := View{Text: plain, HTML: cleaned.HTML, Removed: Removed(cleaned.Removed)}
-	matches := pii.Find(plain)
-	v.Masked = masks(matches)
-	if !o.showMasked {
-		v.Text = pii.Mask(plain, matches, pii.Options{})
+	for _, m := range shown.Masks {
+		if m.Value >= 0 { // else the kind is left readable
+			v.Masked = append(v.Masked, Mask{Kind: string(m.Kind), Start: m.Start, End: m.End})
+		}
 	}
 	return v
-}
-
-func masks(matches []pii.Match) []Mask {
-	out := []Mask{}
-	for _, m := range matches {
-		out = append(out, Mask{Kind: string(m.Kind), Start: m.Start, End: m.End})
-	}
-	return out
 }
 
 // A MaskedText is what --text says of one text file.
@@ -72,5 +53,9 @@ type MaskedText struct {
 
 // maskText runs the masking alone. Offsets are into the file as it is.
 func maskText(name string, raw []byte) MaskedText {
-	return MaskedText{File: name, Masked: masks(pii.Find(string(raw)))}
+	masked := MaskedText{File: name, Masked: []Mask{}}
+	for _, m := range pii.Find(string(raw)) {
+		masked.Masked = append(masked.Masked, Mask{Kind: string(m.Kind), Start: m.Start, End: m.End})
+	}
+	return masked
 }
