@@ -1,0 +1,137 @@
+package retain
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/retention"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+)
+
+// Causes of a plan.
+const (
+	Expiry  = "expiry"
+	Erasure = "erasure"
+)
+
+// Config is when retain works and what it refuses.
+type Config struct {
+	// Schedule is a cron expression (minute hour day month weekday, UTC) of the nightly run.
+	Schedule string `yaml:"schedule"`
+	// MaxShare is the largest part of all layers that one plan may destroy, from 0 to 1. A larger plan is refused: clocks and policies go wrong before mail does.
+	MaxShare float64 `yaml:"max_share"`
+	// AlwaysAllowed is how many layers a plan may destroy whatever their share.
+	AlwaysAllowed int `yaml:"always_allowed"`
+	// MaxClockSkew is how far the keyring's clock may be from ours.
+	MaxClockSkew config.Duration `yaml:"max_clock_skew"`
+	// OrphanAge is how old an object without a record must be before the sweep removes it.
+	OrphanAge config.Duration `yaml:"orphan_age"`
+}
+
+// DefaultConfig runs every night at ten past two.
+func DefaultConfig() Config {
+	return Config{
+		Schedule:      "10 2 * * *",
+		MaxShare:      0.2,
+		AlwaysAllowed: 1000,
+		MaxClockSkew:  config.Duration(time.Minute),
+		OrphanAge:     config.Duration(26 * time.Hour),
+	}
+}
+
+var (
+	// ErrClocks says that the servers' clocks disagree; nothing is destroyed on a wrong clock.
+	ErrClocks = errors.New("retention: the servers' clocks disagree")
+	// ErrShare says that a plan would destroy more than its usual share.
+	ErrShare = errors.New("retention: the plan exceeds its usual share")
+)
+
+// plan closes what is due and lists exactly what its keys open. It gives nil where
+// nothing is due.
+func (s *Service) plan(ctx context.Context) (*retentionv1.Planned, error) {
+	now := s.clock.Now()
+	closed, err := s.keyring.Close(ctx, &keyringv1.Close{Before: timestamppb.New(now)})
+	if err != nil {
+		return nil, err
+	}
+	if skew := closed.GetClock().AsTime().Sub(now).Abs(); skew > s.config.MaxClockSkew.Std() {
+		return nil, fmt.Errorf("%w: the keyring's is %v from ours: set them right, then run again", ErrClocks, skew.Round(time.Second))
+	}
+	if len(closed.GetBuckets()) == 0 {
+		return nil, nil
+	}
+	buckets := map[string]bool{}
+	for _, bucket := range closed.GetBuckets() {
+		buckets[bucket] = true
+	}
+	var targets []*retentionv1.Target
+	layers := 0
+	for record, err := range s.records.All(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("item records: %w", err)
+		}
+		for _, layer := range record.GetLayers() {
+			if layer.GetState() == itemv1.LayerState_LAYER_STATE_PRESENT {
+				layers++
+			}
+		}
+		targets = append(targets, keys.Targets(record, buckets, "")...)
+	}
+	if len(targets) > s.config.AlwaysAllowed && float64(len(targets)) > s.config.MaxShare*float64(layers) {
+		return nil, fmt.Errorf("%w: %d of %d layers are due: look at the clock and the policy; if both are right, raise retain.max_share and run again",
+			ErrShare, len(targets), layers)
+	}
+	return s.newPlan(Expiry, slices.Sorted(slices.Values(closed.GetBuckets())), targets, now), nil
+}
+
+// newPlan names a plan by its content and moment.
+func (s *Service) newPlan(cause string, buckets []string, targets []*retentionv1.Target, now time.Time) *retentionv1.Planned {
+	keys.SortTargets(targets)
+	hash := keys.PlanHash(buckets, targets)
+	name := sha256.Sum256(append(now.AppendFormat(nil, time.RFC3339Nano), hash...))
+	return &retentionv1.Planned{
+		Plan:    "P" + hex.EncodeToString(name[:10]),
+		Cause:   cause,
+		Policy:  policyName(s.policy),
+		Targets: targets,
+		Buckets: buckets,
+		Hash:    hash,
+		Time:    timestamppb.New(now),
+	}
+}
+
+// policyName is how plans name the policy: its name and its text's digest.
+func policyName(policy retention.Policy) string { return policy.Name + "@" + policy.Digest() }
+
+// allBuckets are the plan's buckets and every other that ever wrapped a target: a
+// target is gone only when all of them are.
+func allBuckets(plan *retentionv1.Planned) []string {
+	seen := map[string]bool{}
+	for _, bucket := range plan.GetBuckets() {
+		seen[bucket] = true
+	}
+	for _, target := range plan.GetTargets() {
+		seen[target.GetBucket()] = true
+		for _, past := range target.GetPastBuckets() {
+			seen[past] = true
+		}
+	}
+	delete(seen, "")
+	names := make([]string, 0, len(seen))
+	for bucket := range seen {
+		names = append(names, bucket)
+	}
+	slices.Sort(names)
+	return names
+}

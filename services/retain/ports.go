@@ -1,0 +1,62 @@
+// Package retain sees to it that mail is kept no longer than its policy says, and
+// can prove it: it plans exactly what is due, has the keyring forget the keys,
+// removes every copy that the store admits to, checks, and certifies. It opens
+// nothing. Every step can be repeated, so it may be stopped anywhere.
+package retain
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+)
+
+// Keyring is what retain asks of the holder of the keys; *keys.Client is one.
+type Keyring interface {
+	Close(ctx context.Context, request *keyringv1.Close) (*keyringv1.Closed, error)
+	// Destroy and Erase must be safe to repeat.
+	Destroy(ctx context.Context, request *keyringv1.Destroy) (*keyringv1.Forgotten, error)
+	Erase(ctx context.Context, request *keyringv1.Erase) (*keyringv1.Forgotten, error)
+	Forget(ctx context.Context) (*keyringv1.Forgotten, error)
+	Attest(ctx context.Context, request *keyringv1.Attest) (*keyringv1.Attested, error)
+}
+
+// Records reads item records from the ITEMS stream.
+type Records interface {
+	// All must yield every record as it stands.
+	All(ctx context.Context) iter.Seq2[*itemv1.Record, error]
+	// Get answers nil where there is no such record.
+	Get(ctx context.Context, item string) (*itemv1.Record, error)
+}
+
+// A Said is one event of the RETENTION stream.
+type Said struct {
+	Event proto.Message
+	Time  time.Time
+}
+
+// Log is the RETENTION stream, and retain's voice in others.
+type Log interface {
+	// All must yield every event in order.
+	All(ctx context.Context) iter.Seq2[Said, error]
+	// Say must return once the event is on disk. A second saying with the same
+	// cause and type changes nothing.
+	Say(ctx context.Context, cause string, said proto.Message) error
+	// SayOfTicket is Say on the ticket's subject.
+	SayOfTicket(ctx context.Context, cause, ticket, item string, said proto.Message) error
+	// Record must return once the act is in the audit log.
+	Record(ctx context.Context, action, actor string, items []string, outcome string) error
+}
+
+// Projections tells whether read models have taken in what was said of tickets.
+type Projections interface {
+	// Caught must say whether no read model holds a cell of these layers any more.
+	Caught(ctx context.Context, ticket string, layers []itemv1.LayerKind) (bool, error)
+}
+
+// Clock tells the time.
+type Clock interface{ Now() time.Time }

@@ -1,0 +1,387 @@
+package retain
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/retention"
+	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/pkg/vault/erase"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+	ticketv1 "github.com/postern-mail/postern/proto/ticket/v1"
+)
+
+// Deps are what a Service works with.
+type Deps struct {
+	Log         *slog.Logger
+	Clock       Clock
+	Keyring     Keyring
+	Records     Records
+	Events      Log
+	Vault       vault.Store
+	Eraser      erase.Eraser
+	Projections Projections
+	Policy      retention.Policy
+	Key         ed25519.PrivateKey
+}
+
+// A Service destroys on schedule and certifies.
+type Service struct {
+	config      Config
+	log         *slog.Logger
+	clock       Clock
+	keyring     Keyring
+	records     Records
+	events      Log
+	vault       vault.Store
+	eraser      erase.Eraser
+	projections Projections
+	policy      retention.Policy
+	key         ed25519.PrivateKey
+}
+
+// New makes a service that acts when it is told to; Schedule tells it.
+func New(config Config, d Deps) *Service {
+	return &Service{config, d.Log, d.Clock, d.Keyring, d.Records, d.Events, d.Vault, d.Eraser, d.Projections, d.Policy, d.Key}
+}
+
+// ErrPending says that a destruction waits for something that comes with time: a
+// journal to be written, a keyring's memory to be over, a read model to catch up. The next
+// run goes on from there.
+var ErrPending = errors.New("retention: a destruction is still under way")
+
+// Run finishes what an earlier run began, does the keyring's nightly work, then plans
+// and destroys what is due now. It may be ended and repeated at any point.
+func (s *Service) Run(ctx context.Context) error {
+	_, forgetErr := s.keyring.Forget(ctx)
+	if forgetErr != nil && !passing(forgetErr) {
+		return forgetErr
+	}
+	unfinished, err := s.unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	var pending error
+	if forgetErr != nil {
+		pending = fmt.Errorf("%w: %w", ErrPending, forgetErr)
+	}
+	for _, plan := range unfinished {
+		if err := s.carryOut(ctx, plan); err != nil {
+			if !errors.Is(err, ErrPending) {
+				return err
+			}
+			pending = err
+		}
+	}
+	plan, err := s.plan(ctx)
+	if err != nil {
+		return err
+	}
+	if plan != nil && s.isNew(plan, unfinished) {
+		if err := s.say(ctx, plan); err != nil {
+			return err
+		}
+		if err := s.carryOut(ctx, plan); err != nil {
+			return err
+		}
+	}
+	return pending
+}
+
+// isNew says whether a plan takes anything that no unfinished plan takes already.
+func (s *Service) isNew(plan *retentionv1.Planned, unfinished []*retentionv1.Planned) bool {
+	taken := map[string]bool{}
+	for _, other := range unfinished {
+		for _, bucket := range other.GetBuckets() {
+			taken[bucket] = true
+		}
+	}
+	for _, bucket := range plan.GetBuckets() {
+		if !taken[bucket] {
+			return true
+		}
+	}
+	return false
+}
+
+func passing(err error) bool {
+	code, refused := keys.RefusalOf(err)
+	return refused && code.Passing()
+}
+
+// maxRiding is how many targets ride in the event; more go to the vault.
+const maxRiding = 2000
+
+// say publishes a plan before anything of it is done.
+func (s *Service) say(ctx context.Context, plan *retentionv1.Planned) error {
+	if len(plan.GetTargets()) > maxRiding {
+		return s.sayLong(ctx, plan)
+	}
+	return s.events.Say(ctx, plan.GetPlan(), plan)
+}
+
+// unfinished reads the plans that no certificate (or, for plans without targets, no
+// destruction) has ended.
+func (s *Service) unfinished(ctx context.Context) ([]*retentionv1.Planned, error) {
+	open := map[string]*retentionv1.Planned{}
+	var order []string
+	for said, err := range s.events.All(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("retention log: %w", err)
+		}
+		switch e := said.Event.(type) {
+		case *retentionv1.Planned:
+			open[e.GetPlan()] = e
+			order = append(order, e.GetPlan())
+		case *retentionv1.Destroyed:
+			if plan := open[e.GetPlan()]; plan != nil && len(plan.GetTargets()) == 0 && plan.GetObject() == "" {
+				delete(open, e.GetPlan())
+			}
+		case *retentionv1.Certified:
+			delete(open, e.GetPlan())
+		}
+	}
+	var plans []*retentionv1.Planned
+	for _, name := range order {
+		if plan := open[name]; plan != nil {
+			whole, err := s.whole(ctx, plan)
+			if err != nil {
+				return nil, err
+			}
+			plans = append(plans, whole)
+		}
+	}
+	return plans, nil
+}
+
+// carryOut does a plan from wherever it stands: every step can be repeated.
+func (s *Service) carryOut(ctx context.Context, plan *retentionv1.Planned) error {
+	forgotten, err := s.forget(ctx, plan)
+	if err != nil {
+		if passing(err) {
+			return fmt.Errorf("%w: plan %s: %w", ErrPending, plan.GetPlan(), err)
+		}
+		return fmt.Errorf("plan %s: %w", plan.GetPlan(), err)
+	}
+	destroyed := &retentionv1.Destroyed{Plan: plan.GetPlan(), Generation: forgotten.GetGeneration(), Time: forgotten.GetTime()}
+	if err := s.events.Say(ctx, plan.GetPlan(), destroyed); err != nil {
+		return err
+	}
+	if len(plan.GetTargets()) == 0 {
+		s.log.Info("empty keys forgotten", "plan", plan.GetPlan(), "buckets", len(plan.GetBuckets()))
+		return nil
+	}
+	gone, err := s.removeObjects(ctx, plan)
+	if err != nil {
+		return err
+	}
+	attested, err := s.attest(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if err := s.tellTickets(ctx, plan); err != nil {
+		return err
+	}
+	return s.certify(ctx, plan, destroyed, gone, attested)
+}
+
+// forget has the keyring forget the plan's keys.
+func (s *Service) forget(ctx context.Context, plan *retentionv1.Planned) (*keyringv1.Forgotten, error) {
+	if plan.GetCause() == Expiry {
+		return s.keyring.Destroy(ctx, &keyringv1.Destroy{Plan: plan})
+	}
+	items, layers := erased(plan)
+	if _, err := s.keyring.Erase(ctx, &keyringv1.Erase{Request: plan.GetPlan(), Items: items, Layers: layers}); err != nil {
+		return nil, err
+	}
+	return s.keyring.Forget(ctx)
+}
+
+// erased gives the items and layers of an erasure's plan.
+func erased(plan *retentionv1.Planned) ([]string, []itemv1.LayerKind) {
+	var items []string
+	var layers []itemv1.LayerKind
+	seenItem, seenLayer := map[string]bool{}, map[itemv1.LayerKind]bool{}
+	for _, target := range plan.GetTargets() {
+		if !seenItem[target.GetItem()] {
+			seenItem[target.GetItem()] = true
+			items = append(items, target.GetItem())
+		}
+		if !seenLayer[target.GetLayer()] {
+			seenLayer[target.GetLayer()] = true
+			layers = append(layers, target.GetLayer())
+		}
+	}
+	return items, layers
+}
+
+// removeObjects erases the sealed bytes. They are noise already; this is the second line.
+func (s *Service) removeObjects(ctx context.Context, plan *retentionv1.Planned) (map[string]erase.Report, error) {
+	reports := map[string]erase.Report{}
+	for _, target := range plan.GetTargets() {
+		name := target.GetObject()
+		if name == "" {
+			continue
+		}
+		report, err := s.eraser.Erase(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("plan %s: object: %w", plan.GetPlan(), err)
+		}
+		if !report.Gone && report.LockedUntil.IsZero() && !report.Held {
+			return nil, fmt.Errorf("plan %s: an object is still there after it was erased", plan.GetPlan())
+		}
+		reports[name] = report
+	}
+	return reports, nil
+}
+
+// attest has the keyring prove that every bucket that ever wrapped a target is gone.
+func (s *Service) attest(ctx context.Context, plan *retentionv1.Planned) (*keyringv1.Attested, error) {
+	buckets := allBuckets(plan)
+	attested, err := s.keyring.Attest(ctx, &keyringv1.Attest{Buckets: buckets})
+	if err != nil {
+		if passing(err) {
+			return nil, fmt.Errorf("%w: plan %s: %w", ErrPending, plan.GetPlan(), err)
+		}
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, bucket := range attested.GetGone() {
+		known[bucket.GetBucket()] = bucket.GetGone()
+	}
+	for _, bucket := range buckets {
+		if !known[bucket] {
+			return nil, fmt.Errorf("%w: plan %s: bucket %s once wrapped a target and is still there", ErrPending, plan.GetPlan(), bucket)
+		}
+	}
+	return attested, nil
+}
+
+// tellTickets lets read models forget what the plan took, and waits for none: the
+// certificate asks whether they have.
+func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) error {
+	layers := map[string][]itemv1.LayerKind{}
+	var order []string
+	for _, target := range plan.GetTargets() {
+		if layers[target.GetItem()] == nil {
+			order = append(order, target.GetItem())
+		}
+		layers[target.GetItem()] = append(layers[target.GetItem()], target.GetLayer())
+	}
+	waiting := 0
+	for _, item := range order {
+		record, err := s.records.Get(ctx, item)
+		if err != nil {
+			return fmt.Errorf("item record: %w", err)
+		}
+		ticket := record.GetTicket()
+		if ticket == "" {
+			continue
+		}
+		said := &ticketv1.LayersDestroyed{Ticket: ticket, Layers: layers[item], Certificate: certificateID(plan)}
+		if err := s.events.SayOfTicket(ctx, plan.GetPlan(), ticket, item, said); err != nil {
+			return err
+		}
+		caught, err := s.projections.Caught(ctx, ticket, layers[item])
+		if err != nil {
+			return fmt.Errorf("read models: %w", err)
+		}
+		if !caught {
+			waiting++
+		}
+	}
+	if waiting > 0 {
+		return fmt.Errorf("%w: plan %s: read models still show %d tickets", ErrPending, plan.GetPlan(), waiting)
+	}
+	return nil
+}
+
+func certificateID(plan *retentionv1.Planned) string { return "C" + strings.TrimPrefix(plan.GetPlan(), "P") }
+
+// certify signs what was done and keeps it in the vault and in the log. The vault's copy
+// comes first, and where one is there already it is the one that counts.
+func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, destroyed *retentionv1.Destroyed, gone map[string]erase.Report, attested *keyringv1.Attested) error {
+	document, err := s.document(plan, destroyed, gone, attested)
+	if err != nil {
+		return err
+	}
+	id := certificateID(plan)
+	name := "certificates/" + strings.ToLower(id) + ".json"
+	_, err = s.vault.Put(ctx, name, bytes.NewReader(document), vault.PutOptions{Size: int64(len(document))})
+	if errors.Is(err, vault.ErrExists) {
+		document, err = readAll(ctx, s.vault, name)
+	}
+	if err != nil {
+		return fmt.Errorf("certificate %s: %w", id, err)
+	}
+	if err := s.events.Say(ctx, plan.GetPlan(), &retentionv1.Certified{Certificate: id, Plan: plan.GetPlan(), Document: document}); err != nil {
+		return err
+	}
+	s.log.Info("destruction certified", "plan", plan.GetPlan(), "certificate", id, "layers", len(plan.GetTargets()))
+	return s.events.Record(ctx, "certify", "worker:retain", nil, "allowed")
+}
+
+func (s *Service) document(plan *retentionv1.Planned, destroyed *retentionv1.Destroyed, gone map[string]erase.Report, attested *keyringv1.Attested) ([]byte, error) {
+	salt := make([]byte, 16)
+	rand.Read(salt) //nolint:errcheck // crypto/rand.Read never fails
+	name, digest, _ := strings.Cut(plan.GetPolicy(), "@")
+	certificate := Certificate{
+		ID: certificateID(plan), Plan: plan.GetPlan(), PlanHash: hex.EncodeToString(plan.GetHash()), Cause: plan.GetCause(),
+		Policy: Policy{Name: name, Digest: digest},
+		Times: Times{
+			Planned: plan.GetTime().AsTime(), PacketsRemoved: plan.GetTime().AsTime(),
+			KeysForgotten: destroyed.GetTime().AsTime(), Checked: s.clock.Now(),
+		},
+		Salt:   hex.EncodeToString(salt),
+		Cell:   Cell{Kind: attested.GetCell(), Generation: attested.GetGeneration(), Limits: cellLimits},
+		Issued: s.clock.Now(),
+	}
+	objects, versions, locked := 0, 0, 0
+	for _, target := range plan.GetTargets() {
+		report, stored := gone[target.GetObject()]
+		line := Gone{Item: ItemDigest(salt, target.GetItem()), Layer: layerName(target.GetLayer()), Keys: "gone", Ciphertext: "inline"}
+		if stored {
+			objects++
+			versions += report.Versions
+			line.Ciphertext, line.Versions, line.Markers, line.Uploads = "gone", report.Versions, report.Markers, report.Uploads
+			if !report.Gone {
+				locked++
+				line.Ciphertext = "locked"
+				if !report.LockedUntil.IsZero() {
+					line.LockedUntil = report.LockedUntil.UTC().Format(time.DateOnly)
+				}
+			}
+		}
+		certificate.Items = append(certificate.Items, line)
+	}
+	for _, bucket := range attested.GetGone() {
+		certificate.Buckets = append(certificate.Buckets, Bucket{bucket.GetBucket(), bucket.GetGeneration(), bucket.GetTime().AsTime()})
+	}
+	certificate.Checks = []Check{
+		{"buckets_forgotten", len(attested.GetGone()), "no keyring holds their keys"},
+		{"objects_listed", objects - locked, "no version, marker or unfinished upload is left"},
+		{"objects_locked", locked, "ciphertext is kept by the store's lock; its keys are gone"},
+		{"versions_removed", versions, "removed"},
+		{"read_models_scrubbed", len(plan.GetTargets()), "no cell of these layers is left"},
+	}
+	return Issue(certificate, s.key)
+}
+
+// cellLimits is what is known of the medium that must forget, for the certificate.
+const cellLimits = "The root key is overwritten in place and synced. Flash media and copy-on-write file systems may keep the old block until they reuse it; " +
+	"use an encrypted disk or an external key service where that matters."
+
+func layerName(kind itemv1.LayerKind) string {
+	return strings.ToLower(strings.TrimPrefix(kind.String(), "LAYER_KIND_"))
+}
