@@ -104,6 +104,17 @@ func (a *Attachment) add(reasons ...Reason) {
 	}
 }
 
+// drop takes a reason back.
+func (a *Attachment) drop(reason Reason) {
+	kept := []Reason{}
+	for _, r := range a.Reasons {
+		if r != reason {
+			kept = append(kept, r)
+		}
+	}
+	a.Reasons = kept
+}
+
 // judge sets the verdict from reasons and children.
 func (a *Attachment) judge() {
 	a.Verdict = Clean

@@ -118,7 +118,7 @@ func (c *cfb) chain(start uint32, size int64) ([]byte, error) {
 	var out bytes.Buffer
 	r := &cfbReader{c: c, at: start, left: size, table: size < 0}
 	if r.table {
-		r.left = int64(len(c.b))
+		r.left = 1 << 62
 	}
 	_, err := io.Copy(&out, r)
 	return out.Bytes(), err

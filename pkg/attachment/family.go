@@ -214,6 +214,8 @@ func familyReason(mediaType string) Reason {
 		return CompiledHelp
 	case "application/onenote":
 		return OneNote
+	case "application/x-mso":
+		return VBAMacro
 	}
 	switch familyOf(mediaType) {
 	case program:

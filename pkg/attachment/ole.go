@@ -219,7 +219,7 @@ func wordBinary(a *Attachment, b []byte) {
 	}
 }
 
-var wordDDE = regexp.MustCompile(`(?i)\x13[\s\\"]{0,8}DDE(?:AUTO)?\b`)
+var wordDDE = regexp.MustCompile(`\x13[\s\\"]{0,8}(?i:DDE|DDEAUTO)\b`)
 
 // excelBinary walks the records of a workbook ([MS-XLS] §2.1.4).
 func excelBinary(a *Attachment, b []byte) {

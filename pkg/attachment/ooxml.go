@@ -73,7 +73,7 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 }
 
 // formulaDDE knows a formula that calls another program: cmd|'/c calc'!A0.
-var formulaDDE = regexp.MustCompile(`(?i)<f[^>]*>[^<]{0,64}\b(?:cmd|powershell|mshta|msexcel|winword|regsvr32|rundll32|certutil)(?:\.exe)?\s*\|`)
+var formulaDDE = regexp.MustCompile(`<f[^>]*>[^<]{0,64}\b(?i:cmd|powershell|mshta|msexcel|winword|regsvr32|rundll32|certutil)(?:\.exe)?\s*\|`)
 
 // contentTypes looks at what parts are declared to be, which no name need show.
 func (o *ooxml) contentTypes(content []byte) {

@@ -25,6 +25,7 @@ func (w *walker) openHidden(a *Attachment, f file) {
 			}
 		}
 		a.add(Polyglot)
+		w.run(a, f, w.openPDF)
 	}
 }
 

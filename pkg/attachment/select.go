@@ -75,6 +75,10 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 		for _, child := range p.Children {
 			unpacked = append(unpacked, w.part(child, depth, ambiguous)...)
 		}
+		if len(unpacked) > 0 {
+			// What we have no decoder for was opened with the mail.
+			a.drop(UnsupportedContainer)
+		}
 	}
 	body := isBody(p, a.DetectedType)
 	if body {

@@ -43,6 +43,7 @@ var marks = []mark{
 	{0, "\x71\xc7", "application/x-cpio"},
 	{0, "\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", "application/onenote"},
 	{0, "\xa1\x2f\xff\x43\xd9\xef\x76\x4c\x9e\xe2\x10\xea\x57\x22\x76\x5f", "application/onenote"},
+	{0, "ActiveMime", "application/x-mso"}, // macros of a document saved as a web page
 	{0, "Rar!\x1a\x07", "application/vnd.rar"},
 	{0, "RE~^", "application/x-rar"}, // before version 1.5
 	{0, "{\\rt", "text/rtf"},         // Word opens what begins with less than {\rtf

@@ -52,6 +52,9 @@ func (w *walker) outline(f file) Attachment {
 		Reasons:      []Reason{},
 		Children:     []Attachment{},
 	}
+	if sealed := sealedType(f.content, f.declared, extensionOf(f.name)); sealed != "" {
+		a.DetectedType = sealed
+	}
 	if isEICAR(f.content) {
 		a.add(EICARTestFile)
 	}
@@ -133,6 +136,18 @@ func (w *walker) decoder(mediaType string) decoder {
 	case "application/x-ole-storage", "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint",
 		"application/vnd.ms-publisher", "application/vnd.ms-outlook", "application/x-ms-installer":
 		return w.openOLE
+	case "application/pdf":
+		return w.openPDF
+	case "text/rtf":
+		return w.openRTF
+	case "text/html", "application/xhtml+xml":
+		return w.openWebpage
+	case "image/svg+xml":
+		return w.openDrawing
+	case "text/xml":
+		return w.openXML
+	case "application/pgp-encrypted", "application/pkcs7-mime":
+		return w.openSealed
 	}
 	if strings.HasPrefix(mediaType, "application/vnd.openxmlformats-") || strings.HasPrefix(mediaType, "application/vnd.oasis.opendocument.") {
 		return w.openZip
@@ -160,8 +175,10 @@ func (w *walker) run(a *Attachment, f file, decode decoder) {
 		a.add(reason)
 	case errors.Is(err, errPanic):
 		a.add(DecoderFailed)
-	default:
+	case familyOf(a.DetectedType) == archive || familyOf(a.DetectedType) == program:
 		a.add(MalformedArchive)
+	default:
+		a.add(MalformedDocument)
 	}
 }
 
