@@ -190,10 +190,42 @@ func (s *Service) carryOut(ctx context.Context, plan *retentionv1.Planned) error
 	if err != nil {
 		return err
 	}
-	if err := s.tellTickets(ctx, plan); err != nil {
+	removed, err := s.tellTickets(ctx, plan)
+	if err != nil {
 		return err
 	}
-	return s.certify(ctx, plan, destroyed, gone, attested)
+	return s.certify(ctx, plan, Times{Planned: plan.GetTime().AsTime(), PacketsRemoved: removed, KeysForgotten: forgotten.GetTime().AsTime()}, gone, attested)
+}
+
+// EraseItems destroys items before their time, on somebody's wish: at once their key
+// packets, then, with their buckets re-keyed, every copy of them.
+func (s *Service) EraseItems(ctx context.Context, items []string, actor string) (string, error) {
+	var targets []*retentionv1.Target
+	for _, item := range items {
+		record, err := s.records.Get(ctx, item)
+		if err != nil {
+			return "", fmt.Errorf("item record: %w", err)
+		}
+		if len(record.GetHolds()) > 0 {
+			return "", fmt.Errorf("item %s: %w: lift the hold first", item, keys.Held)
+		}
+		buckets := map[string]bool{}
+		for _, layer := range record.GetLayers() {
+			buckets[layer.GetBucket()] = true
+		}
+		targets = append(targets, keys.Targets(record, buckets, "")...)
+	}
+	if len(targets) == 0 {
+		return "", fmt.Errorf("nothing to erase: %w", keys.NotPresent)
+	}
+	if err := s.events.Record(ctx, "erase", actor, items, "allowed"); err != nil {
+		return "", err
+	}
+	plan := s.newPlan(Erasure, nil, targets, s.clock.Now())
+	if err := s.say(ctx, plan); err != nil {
+		return "", err
+	}
+	return plan.GetPlan(), s.carryOut(ctx, plan)
 }
 
 // forget has the keyring forget the plan's keys.
@@ -270,7 +302,10 @@ func (s *Service) attest(ctx context.Context, plan *retentionv1.Planned) (*keyri
 
 // tellTickets lets read models forget what the plan took, and waits for none: the
 // certificate asks whether they have.
-func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) error {
+//
+// It gives the moment at which the last record lost its key packets.
+func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) (time.Time, error) {
+	removed := plan.GetTime().AsTime()
 	layers := map[string][]itemv1.LayerKind{}
 	var order []string
 	for _, target := range plan.GetTargets() {
@@ -283,7 +318,12 @@ func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) er
 	for _, item := range order {
 		record, err := s.records.Get(ctx, item)
 		if err != nil {
-			return fmt.Errorf("item record: %w", err)
+			return removed, fmt.Errorf("item record: %w", err)
+		}
+		for _, layer := range record.GetLayers() {
+			if at := layer.GetErased(); at != nil && at.AsTime().After(removed) {
+				removed = at.AsTime()
+			}
 		}
 		ticket := record.GetTicket()
 		if ticket == "" {
@@ -291,28 +331,28 @@ func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) er
 		}
 		said := &ticketv1.LayersDestroyed{Ticket: ticket, Layers: layers[item], Certificate: certificateID(plan)}
 		if err := s.events.SayOfTicket(ctx, plan.GetPlan(), ticket, item, said); err != nil {
-			return err
+			return removed, err
 		}
 		caught, err := s.projections.Caught(ctx, ticket, layers[item])
 		if err != nil {
-			return fmt.Errorf("read models: %w", err)
+			return removed, fmt.Errorf("read models: %w", err)
 		}
 		if !caught {
 			waiting++
 		}
 	}
 	if waiting > 0 {
-		return fmt.Errorf("%w: plan %s: read models still show %d tickets", ErrPending, plan.GetPlan(), waiting)
+		return removed, fmt.Errorf("%w: plan %s: read models still show %d tickets", ErrPending, plan.GetPlan(), waiting)
 	}
-	return nil
+	return removed, nil
 }
 
 func certificateID(plan *retentionv1.Planned) string { return "C" + strings.TrimPrefix(plan.GetPlan(), "P") }
 
 // certify signs what was done and keeps it in the vault and in the log. The vault's copy
 // comes first, and where one is there already it is the one that counts.
-func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, destroyed *retentionv1.Destroyed, gone map[string]erase.Report, attested *keyringv1.Attested) error {
-	document, err := s.document(plan, destroyed, gone, attested)
+func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, times Times, gone map[string]erase.Report, attested *keyringv1.Attested) error {
+	document, err := s.document(plan, times, gone, attested)
 	if err != nil {
 		return err
 	}
@@ -332,17 +372,15 @@ func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, destro
 	return s.events.Record(ctx, "certify", "worker:retain", nil, "allowed")
 }
 
-func (s *Service) document(plan *retentionv1.Planned, destroyed *retentionv1.Destroyed, gone map[string]erase.Report, attested *keyringv1.Attested) ([]byte, error) {
+func (s *Service) document(plan *retentionv1.Planned, times Times, gone map[string]erase.Report, attested *keyringv1.Attested) ([]byte, error) {
+	times.Checked = s.clock.Now()
 	salt := make([]byte, 16)
 	rand.Read(salt) //nolint:errcheck // crypto/rand.Read never fails
 	name, digest, _ := strings.Cut(plan.GetPolicy(), "@")
 	certificate := Certificate{
 		ID: certificateID(plan), Plan: plan.GetPlan(), PlanHash: hex.EncodeToString(plan.GetHash()), Cause: plan.GetCause(),
 		Policy: Policy{Name: name, Digest: digest},
-		Times: Times{
-			Planned: plan.GetTime().AsTime(), PacketsRemoved: plan.GetTime().AsTime(),
-			KeysForgotten: destroyed.GetTime().AsTime(), Checked: s.clock.Now(),
-		},
+		Times:  times,
 		Salt:   hex.EncodeToString(salt),
 		Cell:   Cell{Kind: attested.GetCell(), Generation: attested.GetGeneration(), Limits: cellLimits},
 		Issued: s.clock.Now(),

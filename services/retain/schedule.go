@@ -1,0 +1,101 @@
+package retain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// A Leader lets one process of many act.
+type Leader interface {
+	// Lead must run the work while this process alone has the lease, and end its
+	// context when the lease is lost. It returns when ctx ends.
+	Lead(ctx context.Context, work func(ctx context.Context) error) error
+}
+
+// Intervals of the schedule's loop.
+const (
+	tick     = time.Second      // how soon a due run begins, and a moved clock is noticed
+	retry    = 15 * time.Second // how soon a run that waits for something goes on
+	idleTurn = time.Hour        // how often orphans are swept
+)
+
+// A Schedule runs the service when its time has come, or when it is told to.
+type Schedule struct {
+	service *Service
+	cron    cron.Schedule
+	leader  Leader
+	wake    chan chan error
+}
+
+// NewSchedule reads the cron expression.
+func NewSchedule(service *Service, leader Leader) (*Schedule, error) {
+	parsed, err := cron.ParseStandard(service.config.Schedule)
+	if err != nil {
+		return nil, fmt.Errorf("retain.schedule %q: write five fields: minute hour day month weekday: %w", service.config.Schedule, err)
+	}
+	return &Schedule{service, parsed, leader, make(chan chan error)}, nil
+}
+
+// Now runs at once and gives the outcome, where this process leads.
+func (s *Schedule) Now(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case s.wake <- answer:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run waits for the hour and acts, while this process leads.
+func (s *Schedule) Run(ctx context.Context) error { return s.leader.Lead(ctx, s.lead) }
+
+func (s *Schedule) lead(ctx context.Context) error {
+	clock := s.service.clock
+	next := clock.Now() // what was begun, or missed while nobody led, is looked at first
+	swept := time.Time{}
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		var answer chan error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case answer = <-s.wake:
+		case <-ticker.C:
+			if clock.Now().Before(next) {
+				continue
+			}
+		}
+		err := s.service.Run(ctx)
+		next = s.cron.Next(clock.Now())
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrPending):
+			next = clock.Now().Add(retry)
+			s.service.log.Info("destruction waits", "err", err)
+		case err != nil:
+			next = clock.Now().Add(retry)
+			s.service.log.Error("retention run stopped", "err", err)
+		}
+		if now := clock.Now(); now.Sub(swept) >= idleTurn {
+			swept = now
+			if _, err := s.service.SweepOrphans(ctx); err != nil {
+				s.service.log.Error("orphan sweep stopped", "err", err)
+			}
+		}
+		if answer != nil {
+			answer <- err
+		}
+	}
+}
