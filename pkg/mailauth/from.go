@@ -51,6 +51,12 @@ func readAuthor(msg *mail.Message, text *dkim.Text) author {
 		a.ambiguous(one.ambiguities...)
 		a.sign(one.signs...)
 	}
+	for _, to := range msg.ReplyTo {
+		domain, err := asciiDomain(to.Addr[strings.LastIndexByte(to.Addr, '@')+1:])
+		if a.domain != "" && (err != nil || !related(domain, a.domain)) {
+			a.sign(ReplyToElsewhere)
+		}
+	}
 	if len(a.ambiguities) == 0 && !seenAlike(msg.From, a.address) {
 		a.ambiguous(FromReadersDisagree)
 	}

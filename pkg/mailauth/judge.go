@@ -11,6 +11,7 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/mailauth/spf"
+	"github.com/postern-mail/postern/pkg/signature"
 )
 
 // A judge carries one message through the checks.
@@ -26,8 +27,10 @@ type judge struct {
 	boundary    boundary
 	identifiers []dmarc.Identifier
 	published   dmarc.Policy
-	vouched     bool // a sealer that we trust saw the author authenticated
-	testing     bool // an aligned signature holds, of a domain that only tests
+	vouched     bool           // a sealer that we trust saw the author authenticated
+	signed      signature.Kind // what the author's own good signature over the whole is, "" for none
+	badlySigned bool           // the author's own signature over the whole is bad
+	testing     bool           // an aligned signature holds, of a domain that only tests
 }
 
 func (j *judge) run() {
@@ -38,6 +41,7 @@ func (j *judge) run() {
 	j.checkDKIM()
 	j.checkDMARC()
 	j.checkARC()
+	j.checkSignatures()
 	j.decide()
 }
 
@@ -169,4 +173,22 @@ func (j *judge) checkDMARC() {
 		OrgDomain: found.OrgDomain, Aligned: append([]dmarc.Mechanism{}, found.Aligned...),
 	}
 	j.reason(found.Reason)
+}
+
+// checkSignatures looks for the author's own signature. One over a part, or of
+// somebody else, is evidence but decides nothing.
+func (j *judge) checkSignatures() {
+	for _, r := range signature.Check(j.msg, j.options.Keys, j.options.At) {
+		j.result.Signatures = append(j.result.Signatures, r)
+		j.reason(r.Reason)
+		whole := r.MatchesFrom && r.Covers == signature.Whole
+		switch {
+		case r.Covers == signature.Part:
+			j.reason(SignatureOnPart)
+		case whole && r.Result == signature.Good && j.signed != signature.OpenPGP:
+			j.signed = r.Kind
+		case whole && r.Result == signature.Bad:
+			j.badlySigned = true
+		}
+	}
 }

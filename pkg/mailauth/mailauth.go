@@ -55,7 +55,8 @@ type Options struct {
 	Helo     string
 	MailFrom string
 
-	Customers Customers      // optional
+	Keys      signature.Keys // of authors who sign themselves
+	Customers Customers      // optional; without it a key of an author makes a customer known
 	KeyCache  *dkim.KeyCache // optional
 	Limits    Limits         // zero fields take the defaults
 }

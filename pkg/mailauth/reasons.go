@@ -5,6 +5,7 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
 	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
 	"github.com/postern-mail/postern/pkg/mailauth/spf"
+	"github.com/postern-mail/postern/pkg/signature"
 )
 
 // Reason codes of the judgement itself. Those of one check are declared in its
@@ -28,6 +29,9 @@ const (
 	ForgedResults        = "forged_authentication_results"
 	ARCVouched           = "arc_vouched"
 	ARCAuthorUnsigned    = "arc_author_unsigned"
+	AuthorSignatureGood  = "author_signature_good"
+	AuthorSignatureBad   = "author_signature_bad"
+	SignatureOnPart      = "signature_on_part"
 
 	FromMissing          = "from_missing"
 	FromRepeated         = "from_repeated"
@@ -53,6 +57,7 @@ const (
 	NameLooksLikeAddress = "display_name_is_other_address"
 	NameBidi             = "display_name_turns_text"
 	NameInvisible        = "display_name_invisible_characters"
+	ReplyToElsewhere     = "reply_to_elsewhere"
 )
 
 // A Reason explains a code: to the people who answer customers, and to those who
@@ -79,6 +84,27 @@ var Reasons = map[string]Reason{
 	ForgedResults:        {"The mail claims check results in our own name.", "An Authentication-Results field with one of our authserv-ids stands below the trust boundary, where anybody could have written it (RFC 8601 §5)."},
 	ARCVouched:           {"A forwarder that we trust saw the sender confirmed.", "DMARC failed here, but an ARC chain of trusted sealers holds and records dmarc=pass for the From domain."},
 	ARCAuthorUnsigned:    {"The forwarder's seal leaves out the sender.", "The newest ARC-Message-Signature does not cover every From field, so the chain says nothing about the author."},
+	AuthorSignatureGood:  {"The sender signed this mail with their own key.", "An OpenPGP or S/MIME signature of the From address covers the whole body and is good."},
+	AuthorSignatureBad:   {"The mail was changed after the sender signed it.", "An OpenPGP or S/MIME signature of the From address over the whole body does not verify."},
+	SignatureOnPart:      {"Only part of this mail is signed.", "A signature covers one part among others; the rest could be anybody's."},
+
+	signature.StructureBroken:     {"A signature does not belong to a clear part of the mail.", "multipart/signed does not have exactly two parts of the right types, or a detached CMS signature brings content of its own."},
+	signature.StructureAmbiguous:  {"A signature does not belong to a clear part of the mail.", "The structure of the signed part is ambiguous, so readers differ in what was signed."},
+	signature.SignatureUnreadable: {"A signature of the mail cannot be read.", "OpenPGP packets or the CMS structure are malformed, or of no use for a document."},
+	signature.ContentChanged:      {"The signed text was changed.", "The signature or message digest does not match the signed bytes."},
+	signature.ValueWrong:          {"The signature does not fit the mail.", "The signature value does not verify under the signer's key."},
+	signature.KeyMissing:          {"We do not have the key to check a signature.", "No configured key or certificate matches the signer."},
+	signature.HashWeak:            {"A signature is of a kind that can be forged.", "The digest is MD5, SHA-1 or the algorithm DSA."},
+	signature.KeyWeak:             {"The key of a signature is too short to prove anything.", "An RSA key of fewer than 2048 bits, or a deprecated kind of key."},
+	signature.AlgorithmUnknown:    {"A signature of the mail is of an unknown kind.", "The digest or signature algorithm is not supported."},
+	signature.KeyRevoked:          {"The key of a signature was withdrawn.", "The signer's key or certificate was revoked at the time of receipt."},
+	signature.KeyExpired:          {"The key of a signature was not valid when the mail arrived.", "The signer's key or certificate had expired, or was not valid yet, at the time of receipt."},
+	signature.SignatureExpired:    {"A signature had expired when the mail arrived.", "The OpenPGP signature's own lifetime had ended."},
+	signature.SignatureFromFuture: {"A signature claims to be made after the mail arrived.", "The OpenPGP signature's creation time is after the time of receipt."},
+	signature.KeyNotForSigning:    {"The key of a signature is not meant for signing.", "Key flags or keyUsage do not allow signing."},
+	signature.ChainUntrusted:      {"Nobody we trust vouches for the signer.", "The certificate leads to no configured root."},
+	signature.PurposeNotMail:      {"The signer's certificate is not meant for mail.", "extendedKeyUsage lacks emailProtection (RFC 8550 §4.4.4)."},
+	signature.SignerNotAuthor:     {"The mail is signed by somebody else than its sender.", "No address of the key or certificate is the From address."},
 
 	arc.TooManySets:         {"The mail was sealed by too many forwarders.", "An ARC instance is above 50 (RFC 8617 §4.2.1)."},
 	arc.SetMalformed:        {"A forwarder's seal cannot be read.", "An ARC field has no valid instance, or stands twice in its set."},
@@ -115,6 +141,7 @@ var Reasons = map[string]Reason{
 
 	NameLooksLikeAddress: {"The sender's name looks like a different address.", "The display name contains an address other than the one in From."},
 	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},
+	ReplyToElsewhere:     {"Answers would go to another domain than the sender's.", "Reply-To holds an address whose domain is neither the From domain nor above or below it."},
 	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},
 
 	dkim.SignatureMalformed:      {"A signature of the mail cannot be read.", "The DKIM-Signature field does not follow RFC 6376 §3.5."},

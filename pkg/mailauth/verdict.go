@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
+	"github.com/postern-mail/postern/pkg/signature"
 )
 
 // decide turns what was found into a verdict. The gravest rule that applies wins:
@@ -14,12 +15,24 @@ func (j *judge) decide() {
 	case len(j.author.ambiguities) > 0:
 		j.result.Verdict = Ambiguous
 		j.reason(j.author.ambiguities...)
+	case j.badlySigned:
+		j.result.Verdict = Forged
+		j.reason(AuthorSignatureBad)
 	case j.result.DMARC.Result == dmarc.Fail && j.vouched:
 		// RFC 8617 §7.2.1: local policy may let a trusted chain stand in for DMARC.
 		j.reason(ARCVouched)
 		j.authenticated()
 	case j.disowned():
+		// A good signature of the author does not help here: it covers neither date
+		// nor recipient, so an old mail can be sent again by anybody.
 		j.result.Verdict = Forged
+	case j.signed != "":
+		j.reason(AuthorSignatureGood)
+		j.authenticated()
+		if j.signed == signature.OpenPGP && j.options.Customers == nil {
+			// Who gave us the key said whose it is.
+			j.result.Verdict = Verified
+		}
 	case j.result.DMARC.Result == dmarc.Pass:
 		j.authenticated()
 	default:

@@ -1,0 +1,68 @@
+package mailauth
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every constant that looks like a reason code has an entry, and every entry is
+// such a constant.
+func TestEveryReasonIsExplained(t *testing.T) {
+	code := regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)+$`)
+	// Words of other vocabularies that look alike.
+	other := map[string]bool{"unknown_key": true}
+	declared := map[string]bool{}
+	for _, folder := range []string{".", "spf", "dkim", "dmarc", "arc", "../signature"} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", folder, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, decl := range parsed.Decls {
+				gen, ok := decl.(*ast.GenDecl)
+				if !ok || gen.Tok != token.CONST {
+					continue
+				}
+				ast.Inspect(gen, func(n ast.Node) bool {
+					if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+						if text, _ := strconv.Unquote(lit.Value); code.MatchString(text) && !other[text] {
+							declared[text] = true
+						}
+					}
+					return true
+				})
+			}
+		}
+	}
+	if len(declared) < 80 {
+		t.Fatalf("only %d codes found", len(declared))
+	}
+	for name := range declared {
+		if r := Reasons[name]; r.Agent == "" || r.Engineer == "" {
+			t.Errorf("%s is not explained", name)
+		}
+	}
+	for name, r := range Reasons {
+		if !declared[name] {
+			t.Errorf("%s is explained but never given", name)
+		}
+		for _, sentence := range []string{r.Agent, r.Engineer} {
+			if !strings.HasSuffix(sentence, ".") {
+				t.Errorf("%s: %q is no sentence", name, sentence)
+			}
+		}
+	}
+}
