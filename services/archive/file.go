@@ -26,9 +26,9 @@ type Filer interface {
 	File(ctx context.Context, request *keyringv1.File) (*keyringv1.Recorded, error)
 }
 
-// file turns what was scanned into what is archived. The answer speaks of the
+// File turns what was scanned into what is archived. The answer speaks of the
 // record as it stands, whichever attempt filed it.
-func (s *Service) file(ctx context.Context, scanned *mailv1.Scanned) (*mailv1.Archived, error) {
+func (s *Service) File(ctx context.Context, scanned *mailv1.Scanned) (*mailv1.Archived, error) {
 	record := scanned.GetRecord()
 	findings := scanned.GetFindings()
 	class := s.config.Policy.Choose(retention.Facts{

@@ -37,6 +37,8 @@ type Config struct {
 	MaxClockSkew config.Duration `yaml:"max_clock_skew"`
 	// OrphanAge is how old an object without a record must be before the sweep removes it.
 	OrphanAge config.Duration `yaml:"orphan_age"`
+	// Key is the file of the Ed25519 key that signs certificates; it is made where there is none. Empty: keys/certificate.ed25519 below data_dir.
+	Key string `yaml:"key"`
 }
 
 // DefaultConfig runs every night at ten past two.

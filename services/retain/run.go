@@ -347,7 +347,9 @@ func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) (t
 	return removed, nil
 }
 
-func certificateID(plan *retentionv1.Planned) string { return "C" + strings.TrimPrefix(plan.GetPlan(), "P") }
+func certificateID(plan *retentionv1.Planned) string {
+	return "C" + strings.TrimPrefix(plan.GetPlan(), "P")
+}
 
 // certify signs what was done and keeps it in the vault and in the log. The vault's copy
 // comes first, and where one is there already it is the one that counts.

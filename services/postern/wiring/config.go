@@ -1,0 +1,223 @@
+// Package wiring puts the services together: it alone knows what shape Postern
+// runs in, one process with everything inside or a fleet on real servers.
+package wiring
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/retention"
+	"github.com/postern-mail/postern/pkg/run"
+	"github.com/postern-mail/postern/services/archive"
+	"github.com/postern-mail/postern/services/audit"
+	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/ingest"
+	"github.com/postern-mail/postern/services/keyring"
+	"github.com/postern-mail/postern/services/retain"
+	"github.com/postern-mail/postern/services/verify"
+)
+
+// Config is the whole file.
+type Config struct {
+	// DataDir holds what Postern keeps on this machine, mode 0700.
+	DataDir string `yaml:"data_dir"`
+	// Clock is the time that Postern lives by.
+	Clock ClockConfig `yaml:"clock"`
+	// Log is where one line an event goes, on standard error.
+	Log run.LogConfig `yaml:"log"`
+	// Operations is where operators look.
+	Operations run.OperationsConfig `yaml:"operations"`
+	// Trace is where spans go.
+	Trace run.TraceConfig `yaml:"trace"`
+	// NATS is the bus.
+	NATS NATSConfig `yaml:"nats"`
+	// Redis holds read models and sessions, nothing that cannot be rebuilt.
+	Redis RedisConfig `yaml:"redis"`
+	// Vault keeps sealed mail.
+	Vault VaultConfig `yaml:"vault"`
+	// Clamd is the second opinion about attachments.
+	Clamd ClamdConfig `yaml:"clamd"`
+	// Retention is the policy: which class a mail belongs to and how long each of its layers is kept.
+	Retention retention.Policy `yaml:"retention"`
+	// Ingest takes mail in.
+	Ingest ingest.Config `yaml:"ingest"`
+	// Verify finds out who sent it.
+	Verify verify.Config `yaml:"verify"`
+	// Scan finds out what it carries.
+	Scan ScanConfig `yaml:"scan"`
+	// Archive files it.
+	Archive archive.Config `yaml:"archive"`
+	// Sanitize makes what agents see.
+	Sanitize SanitizeConfig `yaml:"sanitize"`
+	// Keyring holds the keys.
+	Keyring keyring.Config `yaml:"keyring"`
+	// Retain destroys on time.
+	Retain retain.Config `yaml:"retain"`
+	// Audit signs the log.
+	Audit audit.Config `yaml:"audit"`
+	// Desk is where agents work.
+	Desk desk.Config `yaml:"desk"`
+}
+
+// ClockConfig moves the clock, for demonstrations.
+type ClockConfig struct {
+	// Offset runs the clock ahead of the machine's. Every process of a fleet needs the same.
+	Offset config.Duration `yaml:"offset"`
+}
+
+// NATSConfig says which bus.
+type NATSConfig struct {
+	// URL of the servers, comma separated. Empty: a server inside this process, without a port.
+	URL string `yaml:"url"`
+	// CAFile holds the authorities that the servers' certificates come from.
+	CAFile string `yaml:"ca_file"`
+	// Nkeys is the folder of <service>.seed files. Empty: nkeys below data_dir. Each process needs only its own services'.
+	Nkeys string `yaml:"nkeys"`
+	// Replicas of every stream: 1 or 3.
+	Replicas int `yaml:"replicas"`
+}
+
+// RedisConfig says which Redis.
+type RedisConfig struct {
+	// Address, host:port. Empty: one inside this process.
+	Address string `yaml:"address"`
+	// Username to sign in with.
+	Username string `yaml:"username"`
+	// PasswordFile holds the password.
+	PasswordFile config.Secret `yaml:"password_file"`
+	// TLS encrypts the connection.
+	TLS bool `yaml:"tls"`
+	// CAFile holds the authorities to trust, in place of the system's.
+	CAFile string `yaml:"ca_file"`
+	// Prefix of every key, where several share one server.
+	Prefix string `yaml:"prefix"`
+}
+
+// VaultConfig says where sealed mail is kept.
+type VaultConfig struct {
+	// Kind is dir or s3.
+	Kind string `yaml:"kind"`
+	// Dir is the folder, for kind dir. Empty: vault below data_dir.
+	Dir string `yaml:"dir"`
+	// S3 is the bucket, for kind s3.
+	S3 S3Config `yaml:"s3"`
+}
+
+// S3Config is a bucket.
+type S3Config struct {
+	// Endpoint, host:port.
+	Endpoint string `yaml:"endpoint"`
+	// Insecure speaks plain HTTP, for servers on this machine.
+	Insecure bool `yaml:"insecure"`
+	// CAFile holds the authorities to trust, in place of the system's.
+	CAFile string `yaml:"ca_file"`
+	// Region of the bucket.
+	Region string `yaml:"region"`
+	// Bucket that is there already.
+	Bucket string `yaml:"bucket"`
+	// AccessKeyFile holds the access key.
+	AccessKeyFile config.Secret `yaml:"access_key_file"`
+	// SecretKeyFile holds the secret key.
+	SecretKeyFile config.Secret `yaml:"secret_key_file"`
+	// PathStyle puts the bucket into the path instead of the host name.
+	PathStyle bool `yaml:"path_style"`
+}
+
+// ClamdConfig says which clamd.
+type ClamdConfig struct {
+	// Address is unix:PATH, tcp:HOST:PORT, or none: then mails pass without a second opinion and their reports say so.
+	Address string `yaml:"address"`
+	// Timeout of one question.
+	Timeout config.Duration `yaml:"timeout"`
+}
+
+// ScanConfig says how long a silent scanner is waited for.
+type ScanConfig struct {
+	// Patience is how old a mail may be for a silent scanner to be waited for. After that its parts are errors, which agents see and cannot open.
+	Patience config.Duration `yaml:"patience"`
+}
+
+// SanitizeConfig says what is masked.
+type SanitizeConfig struct {
+	// Leave are kinds of personal data that stay readable, such as email or phone.
+	Leave []string `yaml:"leave"`
+	// Regions are the countries whose national telephone numbers are known, such as DE or US.
+	Regions []string `yaml:"regions"`
+}
+
+// Default is the configuration of one process with everything inside.
+func Default() Config {
+	return Config{
+		DataDir:    "/var/lib/postern",
+		Log:        run.LogConfig{Level: "info", Format: "json"},
+		Operations: run.OperationsConfig{Listen: "127.0.0.1:9090"},
+		Trace:      run.TraceConfig{Ratio: 0.01},
+		NATS:       NATSConfig{Replicas: 1},
+		Redis:      RedisConfig{Prefix: "postern"},
+		Vault:      VaultConfig{Kind: "dir"},
+		Clamd:      ClamdConfig{Address: "none", Timeout: config.Duration(2 * time.Minute)},
+		Retention:  retention.Standard(),
+		Ingest:     ingest.Default(),
+		Verify:     verify.DefaultConfig(),
+		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour)},
+		Archive:    archive.DefaultConfig(),
+		Keyring:    keyring.Defaults(),
+		Retain:     retain.DefaultConfig(),
+		Audit:      audit.DefaultConfig(),
+		Desk:       desk.DefaultConfig(),
+	}
+}
+
+// Load reads a file over the defaults.
+func Load(path string) (Config, error) {
+	c := Default()
+	if err := config.Load(path, &c); err != nil {
+		return c, err
+	}
+	return c.Complete()
+}
+
+// Complete fills in what follows from other keys, and refuses what cannot work.
+func (c Config) Complete() (Config, error) {
+	var problems []error
+	if !filepath.IsAbs(c.DataDir) {
+		abs, err := filepath.Abs(c.DataDir)
+		problems = append(problems, err)
+		c.DataDir = abs
+	}
+	below := func(path *string, name string) {
+		if *path == "" {
+			*path = filepath.Join(c.DataDir, name)
+		}
+	}
+	below(&c.NATS.Nkeys, "nkeys")
+	below(&c.Vault.Dir, "vault")
+	below(&c.Keyring.Dir, "keyring")
+	below(&c.Audit.Key, "keys/audit.ed25519")
+	below(&c.Retain.Key, "keys/certificate.ed25519")
+	if !filepath.IsAbs(c.Desk.UsersFile) {
+		c.Desk.UsersFile = filepath.Join(c.DataDir, c.Desk.UsersFile)
+	}
+	if c.Vault.Kind != "dir" && c.Vault.Kind != "s3" {
+		problems = append(problems, fmt.Errorf("vault.kind %q: use dir or s3", c.Vault.Kind))
+	}
+	if c.Vault.Kind == "s3" && (c.Vault.S3.Endpoint == "" || c.Vault.S3.Bucket == "" || !c.Vault.S3.AccessKeyFile.Set() || !c.Vault.S3.SecretKeyFile.Set()) {
+		problems = append(problems, errors.New("vault.s3: endpoint, bucket, access_key_file and secret_key_file are needed"))
+	}
+	if c.NATS.Replicas != 1 && c.NATS.Replicas != 3 {
+		problems = append(problems, fmt.Errorf("nats.replicas %d: use 1 or 3", c.NATS.Replicas))
+	}
+	if err := c.Retention.Check(); err != nil {
+		problems = append(problems, err)
+	}
+	c.Archive.Policy, c.Keyring.Policy = c.Retention, c.Retention
+	var err error
+	if c.Ingest, err = c.Ingest.Complete(); err != nil {
+		problems = append(problems, fmt.Errorf("ingest: %w", err))
+	}
+	problems = append(problems, c.Desk.Check())
+	return c, errors.Join(problems...)
+}
