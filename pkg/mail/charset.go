@@ -104,8 +104,8 @@ func decodeCharset(in []byte, charset string) (string, int) {
 		return repairUTF8(in)
 	case utf7Family:
 		return decodeUTF7(in)
-	case iso2022krFamily:
-		return decodeISO2022KR(in)
+	case iso2022Family:
+		return decodeISO2022(in, charset)
 	}
 	enc := lookupEncoding(charset)
 	if enc == nil {
@@ -114,7 +114,14 @@ func decodeCharset(in []byte, charset string) (string, int) {
 		}
 		return guess(in), 1
 	}
+	if strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "utf16") {
+		enc = byteOrder(enc, in)
+	}
 	text, n := decodeWith(enc, in)
+	if other := windowsFor[charset]; other != nil && (n > 0 || strings.ContainsFunc(text, isC1)) { // mislabelled
+		text, _ = decodeWith(other, in)
+		return text, 1
+	}
 	if n > 0 && utf8.Valid(in) && !isPlainASCII(in) { // UTF-8 under another name
 		return string(in), 1
 	}
@@ -147,7 +154,7 @@ const (
 	asciiFamily
 	utf8Family
 	utf7Family
-	iso2022krFamily
+	iso2022Family
 )
 
 func family(charset string) int {
@@ -158,8 +165,9 @@ func family(charset string) int {
 		return utf8Family
 	case "utf-7", "utf7", "unicode-1-1-utf-7", "x-unicode-2-0-utf-7":
 		return utf7Family
-	case "iso-2022-kr", "csiso2022kr":
-		return iso2022krFamily
+	}
+	if strings.HasPrefix(charset, "iso-2022-") || strings.HasPrefix(charset, "csiso2022") || strings.HasPrefix(charset, "cp5022") || charset == "jis" || charset == "jis_encoding" {
+		return iso2022Family
 	}
 	return otherFamily
 }
@@ -184,10 +192,6 @@ var aliases = map[string]encoding.Encoding{
 	"cp949": korean.EUCKR, "uhc": korean.EUCKR, "windows-949": korean.EUCKR, "ks_c_5601-1989": korean.EUCKR,
 	"shift_jis": japanese.ShiftJIS, "shift-jis": japanese.ShiftJIS, "sjis": japanese.ShiftJIS, "x-sjis": japanese.ShiftJIS,
 	"cp932": japanese.ShiftJIS, "windows-31j": japanese.ShiftJIS, "ms_kanji": japanese.ShiftJIS, "shiftjis": japanese.ShiftJIS,
-	"iso-2022-jp": japanese.ISO2022JP, "iso-2022-jp-1": japanese.ISO2022JP, "iso-2022-jp-2": japanese.ISO2022JP,
-	"iso-2022-jp-3": japanese.ISO2022JP, "iso-2022-jp-2004": japanese.ISO2022JP, "iso-2022-jp-ms": japanese.ISO2022JP,
-	"csiso2022jp": japanese.ISO2022JP, "cp50220": japanese.ISO2022JP, "cp50221": japanese.ISO2022JP, "cp50222": japanese.ISO2022JP,
-	"jis": japanese.ISO2022JP, "jis_encoding": japanese.ISO2022JP,
 	"euc-jp": japanese.EUCJP, "eucjp": japanese.EUCJP, "x-euc-jp": japanese.EUCJP, "ujis": japanese.EUCJP,
 	"iso-8859-1": charmap.Windows1252, "latin1": charmap.Windows1252, "iso8859-1": charmap.Windows1252, "iso_8859-1": charmap.Windows1252,
 	"iso-8859-9": charmap.Windows1254, "iso-8859-8-i": charmap.ISO8859_8, "iso-8859-8-e": charmap.ISO8859_8,
@@ -203,6 +207,39 @@ var aliases = map[string]encoding.Encoding{
 	"utf-16le": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16be": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
 	"ucs-2": unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "iso-10646-ucs-2": unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "unicode": unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
 	"utf-32": utf32.UTF32(utf32.BigEndian, utf32.UseBOM), "utf-32le": utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), "utf-32be": utf32.UTF32(utf32.BigEndian, utf32.UseBOM), "ucs-4": utf32.UTF32(utf32.BigEndian, utf32.UseBOM),
+}
+
+// windowsFor is what senders mean where a text of one of these charsets holds
+// the control characters of ISO 6429, which nobody writes.
+var windowsFor = map[string]encoding.Encoding{
+	"iso-8859-2": charmap.Windows1250, "iso-8859-5": charmap.Windows1251, "iso-8859-6": charmap.Windows1256, "iso-8859-7": charmap.Windows1253,
+	"iso-8859-8": charmap.Windows1255, "iso-8859-13": charmap.Windows1257, "iso-8859-15": charmap.Windows1252,
+}
+
+func isC1(r rune) bool { return r >= 0x80 && r <= 0x9f }
+
+// byteOrder chooses the order of UTF-16 without a mark by where the zeros stand
+// that its ASCII has.
+func byteOrder(enc encoding.Encoding, in []byte) encoding.Encoding {
+	if len(in) < 2 || in[0] == 0xfe && in[1] == 0xff || in[0] == 0xff && in[1] == 0xfe {
+		return enc
+	}
+	even, odd := 0, 0
+	for i := 0; i+1 < min(len(in), guessBytes); i += 2 {
+		if in[i] == 0 {
+			even++
+		}
+		if in[i+1] == 0 {
+			odd++
+		}
+	}
+	switch {
+	case odd > even:
+		return aliases["utf-16le"]
+	case even > odd:
+		return aliases["utf-16be"]
+	}
+	return enc
 }
 
 // lookupEncoding finds the decoder of a charset, nil where it is unknown.

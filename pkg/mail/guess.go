@@ -23,7 +23,7 @@ func guess(in []byte) string {
 		return string(in)
 	}
 	if bytes.Contains(in, []byte("\x1b$")) || bytes.Contains(in, []byte("\x1b(J")) {
-		text, _ := decodeWith(japanese.ISO2022JP, in)
+		text, _ := decodeISO2022(in, "")
 		return text
 	}
 	sample := in[:min(len(in), guessBytes)]

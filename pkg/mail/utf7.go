@@ -6,9 +6,6 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/transform"
 )
 
 var utf7Alphabet = base64.StdEncoding.WithPadding(base64.NoPadding)
@@ -71,32 +68,4 @@ func writeASCII(out *strings.Builder, in []byte) int {
 	}
 	out.WriteString(guess(in))
 	return 1
-}
-
-// decodeISO2022KR reads ISO-2022-KR (RFC 1557): between SO and SI two bytes are
-// one character of KS C 5601, which EUC-KR has with the high bits set.
-func decodeISO2022KR(in []byte) (string, int) {
-	in = bytes.ReplaceAll(in, []byte("\x1b$)C"), nil)
-	euc := make([]byte, 0, len(in))
-	shifted := false
-	for _, c := range in {
-		switch {
-		case c == 0x0e:
-			shifted = true
-		case c == 0x0f:
-			shifted = false
-		case shifted && c > 0x20 && c < 0x7f:
-			euc = append(euc, c|0x80)
-		default:
-			if c == '\n' {
-				shifted = false
-			}
-			euc = append(euc, c)
-		}
-	}
-	out, _, err := transform.Bytes(korean.EUCKR.NewDecoder(), euc)
-	if err != nil {
-		return strings.ToValidUTF8(string(in), "\uFFFD"), 1
-	}
-	return string(out), countReplacements(out)
 }

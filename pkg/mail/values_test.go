@@ -182,6 +182,12 @@ func TestCharsetsAreDecodedAndTheirMisfitsCounted(t *testing.T) {
 		{"big5", "\xa7\x41\xa6\x6e", "你好", 0},
 		{"euc-kr", "\xbe\xc8\xb3\xe7", "안녕", 0},
 		{"iso-2022-kr", "\x1b$)C\x0e\x3e\x48\x33\x67\x0f", "안녕", 0},
+		{"iso-2022-jp-2", "\x1b$A\x44\x63\x3a\x43\x1b(B \x1b$(C\x3e\x48\x33\x67\x1b(B caf\x1b.A\x1bNi", "你好 안녕 café", 0}, // RFC 1554
+		{"iso-2022-cn", "\x1b$)A\x0e\x44\x63\x3a\x43\x0f.", "你好.", 0},                                                    // RFC 1922
+		{"iso-2022-jp", "\x1b(I\x31\x32\x1b(B\n\x1b$B$3\nx", "ｱｲ\nこ\nx", 0},
+		{"iso-8859-2", "\x8a\xb9", "Šą", 1}, // Windows-1250 under another name
+		{"iso-8859-2", "\xb9", "š", 0},
+		{"utf-16", "a\x00b\x00", "ab", 0},
 		{"utf-7", "Hi Mom -+Jjo--!", "Hi Mom -☺-!", 0}, // RFC 2152
 		{"utf-7", "A+ImIDkQ.", "A≢Α.", 0},
 		{"utf-7", "1 +- 1", "1 + 1", 0},

@@ -138,7 +138,7 @@ func (w encodedWord) bytes() []byte {
 
 // plainText makes header text without encoded words valid UTF-8.
 func plainText(text string) (string, int) {
-	if utf8.ValidString(text) {
+	if utf8.ValidString(text) && !strings.Contains(text, "\x1b$") {
 		return text, 0
 	}
 	return decodeCharset([]byte(text), "")
