@@ -113,8 +113,6 @@ func readFrom(value string) author {
 		a.ambiguous(FromBareLineBreak)
 	case strings.IndexFunc(value, isControl) >= 0:
 		a.ambiguous(FromControl)
-	case !utf8.ValidString(value):
-		a.ambiguous(FromEncoding)
 	}
 	p := &addressParser{s: value}
 	boxes := p.list()
@@ -142,6 +140,9 @@ func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 // otherwise.
 func (a *author) readDomain(box mailbox) {
 	switch {
+	case !utf8.ValidString(box.local) || !utf8.ValidString(box.domain):
+		a.ambiguous(FromEncoding) // RFC 6532 §3.2
+		return
 	case hasEncodedWord(box.local) || hasEncodedWord(box.domain):
 		a.ambiguous(FromEncodedWord) // RFC 2047 §5: never in an addr-spec
 		return

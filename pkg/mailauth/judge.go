@@ -86,6 +86,10 @@ func (j *judge) checkSPF() {
 	switch found.Outcome {
 	case spf.Pass, spf.TempError:
 		j.identify(dmarc.SPF, found.Domain, found.Outcome == spf.Pass)
+	case spf.Fail:
+		j.reason(SPFFail)
+	case spf.SoftFail:
+		j.reason(SPFSoftFail)
 	}
 	j.reason(found.Reason)
 }

@@ -246,6 +246,7 @@ func TestAmbiguousAuthors(t *testing.T) {
 		{"a@bank.example\r b@evil.example", FromBareLineBreak, ""},
 		{"a@evil.example\x0b", FromControl, ""},
 		{"a@bank..example", FromMalformed, ""},
+		{"\xff <a@bank.example>", "", "bank.example"}, // an old charset in the name harms nobody
 		{"\xffa@bank.example", FromEncoding, ""},
 		{"a@bank.example\u3002evil.example", FromDomainMalformed, ""},
 	} {

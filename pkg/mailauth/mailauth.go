@@ -10,6 +10,7 @@ package mailauth
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/mail"
@@ -143,8 +144,7 @@ type Evidence struct {
 	Questions []dns.Question // asked of the DNS, in order, with their answers
 	Envelope  Envelope       // of the session, as far as it is known
 	Boundary  string         // the Received line of our own server, "" for none
-	Headers   []string       // lines that were read as evidence: From, signatures, results
-	Notes     []string       // codes for engineers that decided nothing
+	Headers   []string       // fields that were read as evidence, as they stand
 }
 
 // An Envelope is what is known of the SMTP session.
@@ -174,6 +174,7 @@ func Judge(ctx context.Context, msg *mail.Message, options Options) Result {
 		j.reason(LookupBudgetSpent)
 	}
 	j.result.Evidence.At = options.At
+	j.result.Evidence.Headers = evidenceOf(msg.Header)
 	j.result.Evidence.Questions = recorder.Questions()
 	return j.result
 }
@@ -189,4 +190,25 @@ func (l Limits) withDefaults() Limits {
 		l.SPF = DefaultLimits.SPF
 	}
 	return l
+}
+
+// Limits of the header fields that are kept as evidence.
+const (
+	maxEvidenceFields = 200
+	maxEvidenceField  = 8 << 10
+)
+
+// evidenceOf gives the fields that a judgement reads, as they stand.
+func evidenceOf(header mail.Header) []string {
+	var kept []string
+	for i := range header {
+		switch strings.ToLower(strings.TrimRight(header[i].Name, " \t")) {
+		case "from", "sender", "reply-to", "return-path", "received", "received-spf", "authentication-results",
+			"dkim-signature", "arc-seal", "arc-message-signature", "arc-authentication-results":
+			if len(kept) < maxEvidenceFields {
+				kept = append(kept, string(header[i].Raw[:min(len(header[i].Raw), maxEvidenceField)]))
+			}
+		}
+	}
+	return kept
 }

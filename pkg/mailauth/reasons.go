@@ -23,6 +23,8 @@ const (
 	NoPolicy             = "no_policy"
 	AlignedWithoutPolicy = "aligned_without_policy"
 	SPFNotEvaluated      = "spf_not_evaluated"
+	SPFFail              = "spf_fail"
+	SPFSoftFail          = "spf_softfail"
 	TooManySignatures    = "too_many_signatures"
 	LookupBudgetSpent    = "lookup_budget_spent"
 	DirectoryUnavailable = "directory_unavailable"
@@ -78,6 +80,8 @@ var Reasons = map[string]Reason{
 	NoPolicy:             {"The sender's domain does not protect its name.", "No DMARC record applies to the From domain."},
 	AlignedWithoutPolicy: {"The sender's domain seems to have sent this, but does not protect its name.", "DKIM or SPF passed and is aligned, but without a DMARC record this authenticates nobody."},
 	SPFNotEvaluated:      {"We do not know which server delivered this mail.", "Client address or envelope sender are not known from our own mail server (trust boundary), so SPF was not evaluated."},
+	SPFFail:              {"The mail came from a server that its envelope domain rules out.", "SPF: fail. The envelope domain does not allow the client address."},
+	SPFSoftFail:          {"The mail came from a server that its envelope domain does not expect.", "SPF: softfail. The client address is probably not allowed."},
 	TooManySignatures:    {"The mail carries unusually many signatures; not all were checked.", "More DKIM-Signature fields than the limit; only the topmost were verified."},
 	LookupBudgetSpent:    {"Checking this mail took too many questions; some were left out.", "The message's budget of DNS look-ups was spent; what was not asked counts as a temporary failure."},
 	DirectoryUnavailable: {"We could not look up whether this is a known customer.", "The customer directory gave an error."},
@@ -128,7 +132,7 @@ var Reasons = map[string]Reason{
 	FromControl:          {"The author's address contains hidden characters.", "From contains control characters, plain or in an encoded word."},
 	FromBareLineBreak:    {"The author's address contains a hidden line break.", "From contains a CR or LF that is no line end."},
 	FromSmuggled:         {"A second author is hidden in the mail.", "A header line contains a lone CR or LF followed by From:, a field to some readers and not to others."},
-	FromEncoding:         {"The author's name is not readable text.", "From is not valid UTF-8."},
+	FromEncoding:         {"The author's address is not readable text.", "The From address is not valid UTF-8 (RFC 6532)."},
 	FromEncodedWord:      {"The author's address is disguised.", "An encoded word stands inside the address (forbidden by RFC 2047 §5); readers that decode it see another address."},
 	FromCommentInAddress: {"The author's address has text hidden in it.", "White space or a comment stands inside the address (obsolete, RFC 5322 §4.4)."},
 	FromCommentAddress:   {"A second address is hidden beside the author's.", "A comment in From spells an address; readers differ in whether they show it."},
