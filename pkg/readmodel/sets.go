@@ -8,8 +8,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// pageSize is how many members are fetched at once.
+// pageSize is how many members are fetched at once, at most.
 const pageSize = 512
+
+// spare is how many more than asked for are fetched at first: those of the same
+// score as the last of the page before.
+const spare = 8
 
 // Range gives members of a set in the order of their scores.
 func (r *Redis) Range(ctx context.Context, set string, q Query) ([]Member, error) {
@@ -28,9 +32,13 @@ func (r *Redis) Range(ctx context.Context, set string, q Query) ([]Member, error
 	if q.Reverse {
 		args.Start, args.Stop = args.Stop, args.Start // the first is where it begins
 	}
+	size := pageSize
+	if q.Limit > 0 {
+		size = min(pageSize, q.Limit+spare)
+	}
+	args.Count = int64(size)
 	var found []Member
 	for {
-		args.Count = pageSize
 		page, err := r.client.ZRangeArgsWithScores(ctx, args).Result()
 		if err != nil {
 			return nil, wrap("range", err)
@@ -45,10 +53,10 @@ func (r *Redis) Range(ctx context.Context, set string, q Query) ([]Member, error
 				return found, nil
 			}
 		}
-		if len(page) < pageSize {
+		if len(page) < size {
 			return found, nil
 		}
-		args.Offset += pageSize
+		args.Offset += int64(size)
 	}
 }
 

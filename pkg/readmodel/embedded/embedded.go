@@ -24,17 +24,39 @@ type Server struct {
 
 	mu     sync.Mutex
 	server *server.Server // nil: closed
+	stop   chan struct{}
 }
 
-// Start starts a server. Values live by the system's clock.
+// tick is how often values age. The library can have them age with every command,
+// but each time it sorts all keys.
+const tick = time.Second
+
+// Start starts a server. Short-lived values end to the second, at most one early.
 func Start() (*Server, error) {
 	redis := miniredis.NewMiniRedis()
-	redis.ClockTTL(true)       // without it nothing would ever expire
 	first, err := redis.Dial() // starts it without a port
 	if err != nil {
 		return nil, fmt.Errorf("embedded redis: %w", err)
 	}
-	return &Server{redis: redis, first: first, server: redis.Server()}, nil
+	s := &Server{redis: redis, first: first, server: redis.Server(), stop: make(chan struct{})}
+	go s.age()
+	return s, nil
+}
+
+// age has values end, which the library leaves to us.
+func (s *Server) age() {
+	last := time.Now()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-ticker.C:
+			s.redis.FastForward(now.Sub(last))
+			last = now
+		}
+	}
 }
 
 // Config is how to reach the server.
@@ -53,6 +75,7 @@ func (s *Server) Close() error {
 		return nil
 	}
 	s.server = nil
+	close(s.stop)
 	s.redis.Close()
 	return s.first.Close()
 }

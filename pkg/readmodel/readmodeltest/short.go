@@ -139,11 +139,11 @@ func counters(t *testing.T, config readmodel.Config) {
 	}
 	// The window is the first one's and later counts do not move its end: were
 	// it moved, asking every few milliseconds would never see it end.
-	if _, err := short.Count(t.Context(), "c", 10*brief); err != nil {
+	if _, err := short.Count(t.Context(), "c", 30*brief); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the window has ended", func() bool {
-		count, err := short.Count(t.Context(), "c", 10*brief)
+		count, err := short.Count(t.Context(), "c", 30*brief)
 		must(t, err)
 		return count == 1
 	})
