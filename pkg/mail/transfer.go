@@ -40,6 +40,9 @@ func (p *parser) decode(part *Part) {
 	default:
 		part.Content = p.uudecodeWhole(part, body, room)
 	}
+	if part.Content == nil {
+		part.Content = []byte{}
+	}
 	p.decoded += len(part.Content)
 	if p.decoded >= p.lim.Decoded && len(body) > 0 {
 		p.doubt(part, "decoded_limit")
