@@ -23,6 +23,9 @@ type Board struct{ model readmodel.ReadModel }
 // NewBoard keeps the board in a read model.
 func NewBoard(model readmodel.ReadModel) *Board { return &Board{model} }
 
+// errFold says that a message is not one that the board can fold.
+var errFold = errors.New("board: message cannot be folded")
+
 // Topic is what lists wait for.
 const Topic = "tickets"
 
@@ -70,12 +73,12 @@ func setOf(filter Filter) string {
 func (b *Board) ApplyTicket(ctx context.Context, sequence uint64, subject string, at time.Time, data []byte) error {
 	envelope, said, err := event.Open(subject, data)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errFold, err)
 	}
 	return b.model.Apply(ctx, ticketStream, sequence, func(tx readmodel.Tx) error {
 		ticket, ok := said.(interface{ GetTicket() string })
 		if !ok {
-			return fmt.Errorf("ticket event %s names no ticket", envelope.GetType())
+			return fmt.Errorf("%w: %s names no ticket", errFold, envelope.GetType())
 		}
 		before, known, err := readRow(tx.Get(ticketCell(ticket.GetTicket())))
 		if err != nil {
@@ -195,11 +198,11 @@ func (b *Board) Counts(ctx context.Context) (map[string]int64, error) {
 func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, data []byte) error {
 	_, said, err := event.Open(subject, data)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errFold, err)
 	}
 	entry, ok := said.(*auditv1.Entry)
 	if !ok {
-		return errors.New("audit message holds no entry")
+		return fmt.Errorf("%w: no audit entry", errFold)
 	}
 	return b.model.Apply(ctx, auditStream, sequence, func(tx readmodel.Tx) error {
 		for i, act := range entry.GetActs() {

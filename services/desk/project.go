@@ -86,7 +86,7 @@ func apply(row Row, said proto.Message, at time.Time) (Row, error) {
 			forget(row.Record, kind)
 		}
 	default:
-		return row, fmt.Errorf("ticket event %s is not known", said.ProtoReflect().Descriptor().FullName())
+		return row, fmt.Errorf("%w: %s is not known", errFold, said.ProtoReflect().Descriptor().FullName())
 	}
 	return row, nil
 }
