@@ -152,3 +152,9 @@ func encode(signed signedCertificate) ([]byte, error) {
 	}
 	return append(line, '\n'), nil
 }
+
+// Speaks says whether a line of the certificate is about an item.
+func (c Certificate) Speaks(line Gone, item string) bool {
+	salt, err := hex.DecodeString(c.Salt)
+	return err == nil && line.Item == ItemDigest(salt, item)
+}
