@@ -91,7 +91,8 @@ func isOldBounce(m *Message) bool {
 		case "mailer-daemon", "mailerdaemon", "postmaster", "post_master", "post.master", "mail.delivery.system", "mdaemon":
 			score++
 		default:
-			if strings.Contains(name, "mail delivery s") || strings.Contains(name, "mailer-daemon") || strings.Contains(name, "mail deliver") || strings.Contains(name, "postmaster") {
+			if strings.Contains(name, "mail delivery s") || strings.Contains(name, "mailer-daemon") || strings.Contains(name, "mail deliver") || strings.Contains(name, "postmaster") ||
+				name == "system administrator" || strings.HasPrefix(name, "courier mail server") {
 				score++
 			}
 		}
@@ -103,8 +104,8 @@ func isOldBounce(m *Message) bool {
 		return true // Amazon SES tells of bounces in JSON
 	}
 	auto := strings.ToLower(m.Header.Get("Auto-Submitted"))
-	if strings.HasPrefix(auto, "auto-replied") || strings.HasPrefix(auto, "auto-generated") {
-		score++
+	if strings.HasPrefix(auto, "auto-replied") || strings.HasPrefix(auto, "auto-generated") && strings.Contains(auto, "failure") {
+		score++ // shops write auto-generated alone, about deliveries of another kind
 	}
 	if m.Header.Has("X-Mailer-Daemon") || returnsMail(m.Root) || score > 0 && saysBounce(m.Root) {
 		score++
@@ -145,7 +146,10 @@ var bounceSubjects = []string{
 	"failure notice", "failed delivery", "returned mail", "returning message", "mail failure", "mail system error", "mail delivery", "mail failed", "non remis",
 	"not delivered", "could not be delivered", "couldn't be delivered", "message rejected", "rejected mail", "user unknown", "unzustellbar", "unzustellbarkeit",
 	"bounce notification", "nondeliverable", "non-deliverable", "non delivery", "non-delivery", "warning: could not send message", "returned to sender", "errors from ",
-	"не доставлено", "nicht zugestellt", "zustellung fehlgeschlagen", "配信不能", "未達", "message delayed", "delayed mail",
+	"не доставлено", "nicht zugestellt", "zustellung fehlgeschlagen", "配信不能", "配信でき", "配信に失敗", "未達", "message delayed", "delayed mail",
+	"undelivered", "delivery has been delayed", "message could not be delivered", "error sending your mail", "unable to deliver", "nicht zustellbar", "échec de la remise", "échec de remise",
+	"non recapitabile", "recapito non riuscito", "no se puede entregar", "no entregado", "onbestelbaar", "kan inte levereras", "nedoručiteln", "nie można dostarczyć", "niedostarcz",
+	"не удалось доставить", "недоставлен", "não entregue", "falha na entrega", "退信", "退件", "无法投递", "送達不能",
 }
 
 func isBounceSubject(subject string) bool {
