@@ -24,6 +24,9 @@ import (
 // copyBuffer is how much of a streamed mail is in hand, in bytes.
 const copyBuffer = 32 << 10
 
+// sealOverhead is about what sealing adds to a small mail, in bytes.
+const sealOverhead = 1 << 10
+
 // An attempt is one try at making an item of a mail.
 type attempt struct {
 	service *Service
@@ -72,7 +75,12 @@ func (a *attempt) storeHeaders(ctx context.Context, hands *buffers) error {
 }
 
 func (a *attempt) store(ctx context.Context, hands *buffers, size int64) error {
-	if err := a.seal(&hands.sealed, bytes.NewReader(hands.plain), size); err != nil {
+	hands.sealed.Grow(int(size) + sealOverhead)
+	err := a.seal(&hands.sealed, size, func(to io.Writer) (int64, error) {
+		n, err := to.Write(hands.plain)
+		return int64(n), err
+	})
+	if err != nil {
 		return err
 	}
 	body := bytes.NewReader(hands.sealed.Bytes())
@@ -94,7 +102,10 @@ func (a *attempt) storeStream(ctx context.Context, from io.Reader) error {
 		out.CloseWithError(errStoreEnded) // the writer must not wait for a reader that is gone
 		stored <- err
 	}()
-	err := a.seal(in, from, a.mail.Size)
+	err := a.seal(in, a.mail.Size, func(to io.Writer) (int64, error) {
+		// The bare reader and writer keep io.Copy from handing over everything at once.
+		return io.CopyBuffer(onlyWriter{to}, onlyReader{from}, make([]byte, copyBuffer))
+	})
 	in.CloseWithError(err) // nil: the end
 	if put := <-stored; put != nil && (err == nil || isStoreEnded(err)) {
 		return fmt.Errorf("store: %w", put)
@@ -102,9 +113,9 @@ func (a *attempt) storeStream(ctx context.Context, from io.Reader) error {
 	return err
 }
 
-// seal encrypts what it reads and digests it on the way. It fails unless exactly
+// seal encrypts what fill writes and digests it on the way. It fails unless exactly
 // size bytes came.
-func (a *attempt) seal(to io.Writer, from io.Reader, size int64) error {
+func (a *attempt) seal(to io.Writer, size int64, fill func(io.Writer) (int64, error)) error {
 	layer, err := seal.NewLayer(a.to, to)
 	if err != nil {
 		return err
@@ -115,8 +126,7 @@ func (a *attempt) seal(to io.Writer, from io.Reader, size int64) error {
 		return err
 	}
 	sum := sha256.New()
-	// The bare reader and writer keep io.Copy from handing over everything at once.
-	n, err := io.CopyBuffer(onlyWriter{io.MultiWriter(packet, sum)}, onlyReader{from}, make([]byte, min(copyBuffer, size+1)))
+	n, err := fill(io.MultiWriter(packet, sum))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -38,6 +39,10 @@ func isStoreEnded(err error) bool {
 // again from the record alone. A record whose sealed bytes are fewer than the
 // mail's holds its headers only: that mail is set aside.
 func (s *Service) say(ctx context.Context, record *itemv1.Record) error {
+	return s.sayFor(ctx, record.GetItem(), record)
+}
+
+func (s *Service) sayFor(ctx context.Context, cause string, record *itemv1.Record) error {
 	if record.GetState() == itemv1.State_STATE_REGISTERED && headersOnly(record) {
 		request := &keyringv1.SetAside{Item: record.Item, Code: CodeOversize, Stage: Stage}
 		recorded, err := s.deps.Registrar.SetAside(ctx, request)
@@ -48,9 +53,9 @@ func (s *Service) say(ctx context.Context, record *itemv1.Record) error {
 	}
 	switch {
 	case record.GetState() == itemv1.State_STATE_REGISTERED:
-		return s.publish(ctx, record, receivedIndex, &mailv1.Received{Record: record})
+		return s.publish(ctx, cause, record, receivedIndex, &mailv1.Received{Record: record})
 	case record.GetState() == itemv1.State_STATE_SET_ASIDE && record.GetSetAside().GetStage() == Stage:
-		return s.publish(ctx, record, setAsideIndex, &mailv1.SetAside{Record: record})
+		return s.publish(ctx, cause, record, setAsideIndex, &mailv1.SetAside{Record: record})
 	}
 	return nil
 }
@@ -66,8 +71,14 @@ func headersOnly(record *itemv1.Record) bool {
 	return false
 }
 
-func (s *Service) publish(ctx context.Context, record *itemv1.Record, index int, msg proto.Message) error {
-	envelope, err := event.New(record.Item, Stage, index, record.Item, s.deps.Now(), msg)
+// Redrive says again what a standing record calls for. The sweep's hour makes the
+// event another one for the bus, which would take a repeat for said already.
+func (s *Service) Redrive(ctx context.Context, record *itemv1.Record, sweep time.Time) error {
+	return s.sayFor(ctx, record.GetItem()+"."+sweep.UTC().Format("2006010215"), record)
+}
+
+func (s *Service) publish(ctx context.Context, cause string, record *itemv1.Record, index int, msg proto.Message) error {
+	envelope, err := event.New(cause, Stage, index, record.Item, s.deps.Now(), msg)
 	if err != nil {
 		return err
 	}

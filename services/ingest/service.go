@@ -34,6 +34,7 @@ type Service struct {
 	slots      chan struct{} // mails being sealed, stored, registered
 	streams    chan struct{} // mails too large to be held whole
 	least      time.Duration // the first pause after a failure
+	ended      chan struct{} // Run has ended
 }
 
 // New checks the configuration and makes a service. It connects to nothing.
@@ -50,13 +51,14 @@ func New(config Config, deps Deps) (*Service, error) {
 		slots:   make(chan struct{}, config.Concurrency),
 		streams: make(chan struct{}, config.Streams),
 		least:   time.Second,
+		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	for _, each := range config.Mailboxes {
-		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID)}
+		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID), jobs: make(chan job)}
 		if each.OAuth2 != nil {
 			m.tokens = newTokenSource(*each.OAuth2, deps.Now, m.log)
 		}
@@ -72,11 +74,15 @@ func New(config Config, deps Deps) (*Service, error) {
 }
 
 // Run reads all mailboxes until ctx ends, and finishes the mails in hand. It does
-// not end by itself: a mailbox in trouble is tried again, alone.
+// not end by itself: a mailbox in trouble is tried again, alone. It runs once.
 func (s *Service) Run(ctx context.Context) error {
+	defer close(s.ended)
 	var working sync.WaitGroup
 	for _, m := range s.mailboxes {
 		working.Go(func() { m.run(ctx) })
+		if m.config.After != Keep {
+			working.Go(func() { m.act(ctx) })
+		}
 	}
 	<-ctx.Done()
 	working.Wait()
@@ -90,6 +96,7 @@ type mailbox struct {
 	log     *slog.Logger
 	tokens  *tokenSource // nil: a password
 	folders []*folder
+	jobs    chan job // archived mails that the mailbox is touched for
 }
 
 // run holds the mailbox's lease and reads its folders, again and again.

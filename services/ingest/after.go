@@ -1,0 +1,229 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/fault"
+	"github.com/postern-mail/postern/pkg/stage"
+	eventv1 "github.com/postern-mail/postern/proto/event/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
+	"github.com/postern-mail/postern/services/ingest/imap"
+)
+
+// AfterStage is the name of the stage that touches mailboxes.
+const AfterStage = "ingest-after"
+
+// Codes of a mailbox action that has to wait.
+const (
+	CodeMailboxAway    = "mailbox_away"    // no session, or it ended
+	CodeMailboxRefused = "mailbox_refused" // the server will not do it
+)
+
+const (
+	// afterGather is how long a session waits for more mails to act on at once.
+	afterGather = 20 * time.Millisecond
+	// afterIdle is how long a session without work is kept.
+	afterIdle = 30 * time.Second
+	// afterGiveUp is the age at which a mail is left on the server for good: before
+	// the stage's own patience ends, which would set aside a mail that is well.
+	afterGiveUp = 13 * 24 * time.Hour
+)
+
+// A job is one archived mail whose mailbox is to be touched.
+type job struct {
+	record *itemv1.Record
+	done   chan error
+}
+
+// After is the work of the stage ingest-after: what the configuration says is done to
+// the mail on the server, now that it is archived. It does nothing where the folder's
+// UIDVALIDITY has changed or the UID stands for another mail, and may be repeated.
+func (s *Service) After(ctx context.Context, _ *eventv1.Envelope, msg proto.Message) ([]stage.Out, error) {
+	archived, ok := msg.(*mailv1.Archived)
+	if !ok {
+		return nil, fault.Final("garbled_event")
+	}
+	record := archived.GetRecord()
+	m := s.mailbox(record.GetMailbox())
+	if m == nil || m.config.After == Keep || record.GetDirection() == itemv1.Direction_DIRECTION_SENT {
+		return nil, nil
+	}
+	j := job{record, make(chan error, 1)}
+	select {
+	case m.jobs <- j:
+	case <-s.ended:
+		return nil, fault.Later(0, CodeMailboxAway)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case err := <-j.done:
+		return nil, m.afterFault(record, err)
+	case <-s.ended:
+		return nil, fault.Later(0, CodeMailboxAway)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *Service) mailbox(id string) *mailbox {
+	for _, m := range s.mailboxes {
+		if m.config.ID == id {
+			return m
+		}
+	}
+	return nil
+}
+
+func (m *mailbox) afterFault(record *itemv1.Record, err error) error {
+	if err == nil {
+		return nil
+	}
+	if age := m.service.deps.Now().Sub(record.GetReceived().AsTime()); age > afterGiveUp {
+		m.log.Error("mail stays on the server as it is", "item", record.GetItem(), "err", err)
+		return nil
+	}
+	code := CodeMailboxAway
+	if errors.Is(err, imap.ErrRefused) || errors.Is(err, imap.ErrUnsafe) || errors.Is(err, imap.ErrNoFolder) {
+		code = CodeMailboxRefused
+	}
+	return fault.LaterFor(err, 0, code)
+}
+
+// act touches the mailbox for all archived mails that come, in one session of its
+// own, until ctx ends.
+func (m *mailbox) act(ctx context.Context) {
+	var session *imap.Session
+	leave := func() {
+		if session != nil {
+			session.Close()
+			session = nil
+		}
+	}
+	defer leave()
+	for {
+		jobs := m.gather(ctx)
+		if ctx.Err() != nil {
+			answer(jobs, ctx.Err())
+			return
+		}
+		if len(jobs) == 0 {
+			leave()
+			continue
+		}
+		for folder, its := range byFolder(jobs) {
+			var err error
+			if session == nil {
+				session, err = m.dial(ctx)
+			}
+			if err == nil {
+				err = m.touch(session, folder, its)
+			}
+			if err != nil {
+				m.log.Warn("mailbox not touched", "folder", folder, "mails", len(its), "err", err)
+				leave()
+			}
+			answer(its, err)
+		}
+	}
+}
+
+// gather gives the next jobs, none where there was nothing to do for a while.
+func (m *mailbox) gather(ctx context.Context) []job {
+	timer := time.NewTimer(afterIdle)
+	defer timer.Stop()
+	var jobs []job
+	for len(jobs) < batchSize {
+		select {
+		case j := <-m.jobs:
+			jobs = append(jobs, j)
+			if len(jobs) == 1 {
+				timer.Reset(afterGather)
+			}
+		case <-timer.C:
+			return jobs
+		case <-ctx.Done():
+			return jobs
+		}
+	}
+	return jobs
+}
+
+func byFolder(jobs []job) map[string][]job {
+	folders := map[string][]job{}
+	for _, j := range jobs {
+		folders[j.record.GetFolder()] = append(folders[j.record.GetFolder()], j)
+	}
+	return folders
+}
+
+func answer(jobs []job, err error) {
+	for _, j := range jobs {
+		j.done <- err
+	}
+}
+
+// touch does the action to those mails of a folder that are still the same.
+func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error {
+	opened, err := session.Select(folder)
+	if errors.Is(err, imap.ErrNoFolder) {
+		return nil // with the folder, its mails are gone
+	}
+	if err != nil {
+		return err
+	}
+	records := map[uint32]*itemv1.Record{}
+	var asked []uint32
+	for _, j := range jobs {
+		// Under another UIDVALIDITY the UID says nothing. (RFC 3501 §2.3.1.1)
+		if j.record.GetUidValidity() == opened.Validity {
+			records[j.record.GetUid()] = j.record
+			asked = append(asked, j.record.GetUid())
+		}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	there, err := session.Describe(asked)
+	if err != nil {
+		return err
+	}
+	var same []uint32
+	for _, mail := range there {
+		record := records[mail.UID]
+		if record == nil {
+			continue
+		}
+		if mail.Size != record.GetSize() || !mail.Received.Equal(record.GetInternalDate().AsTime()) {
+			m.log.Warn("UID stands for another mail now, which is left alone", "folder", folder, "uid", mail.UID)
+			continue
+		}
+		same = append(same, mail.UID)
+	}
+	if len(same) == 0 {
+		return nil
+	}
+	switch m.config.After {
+	case Keyword:
+		if !opened.Keywords {
+			return imap.ErrRefused
+		}
+		return session.Keyword(same, m.config.Keyword)
+	case Move:
+		err := session.Move(same, m.config.MoveTo)
+		if errors.Is(err, imap.ErrNoFolder) {
+			if err = session.CreateFolder(m.config.MoveTo); err == nil {
+				err = session.Move(same, m.config.MoveTo)
+			}
+		}
+		return err
+	case Delete:
+		return session.Delete(same)
+	}
+	return nil
+}
