@@ -10,7 +10,7 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 )
 
-// An Outcome is a DMARC result (RFC 9989 §11.2 names the same as RFC 8601).
+// An Outcome is a DMARC result, in the words of RFC 8601 §2.7.
 type Outcome string
 
 const (
@@ -66,7 +66,7 @@ func Evaluate(ctx context.Context, resolver dns.Resolver, author string, identif
 	}
 	w := &walker{ctx: ctx, resolver: resolver, walks: map[string]*walk{}}
 	climb := w.walk(author)
-	own := len(climb.records) > 0 && climb.records[0].domain == author
+	own := climb.unusable || len(climb.records) > 0 && climb.records[0].domain == author
 	if climb.err != nil && !own {
 		result.Outcome, result.Reason = TempError, RecordUnavailable
 		return result
@@ -100,6 +100,9 @@ func Evaluate(ctx context.Context, resolver dns.Resolver, author string, identif
 // applies picks the record whose policy counts: the author domain's own, else
 // its organizational domain's, else its public suffix domain's (RFC 9989 §4.10.1).
 func (r *walk) applies() (found, bool) {
+	if r.unusable {
+		return found{}, false // RFC 9989 §4.10.1: no DMARC processing then
+	}
 	organization := r.organization()
 	for _, want := range []string{r.start, organization, dns.Parent(organization)} {
 		for _, f := range r.records {

@@ -179,6 +179,8 @@ func TestWalksAndPolicies(t *testing.T) {
 			"example.com", nil, Fail, NoPolicy, "example.com", "example.com"},
 		{"without p and rua there is no record", map[string]string{"_dmarc.example.com": "v=DMARC1;sp=reject"},
 			"example.com", nil, None, NoPolicy, "", "example.com"},
+		{"an unusable record of its own stops the search for others", map[string]string{"_dmarc.a.example.com": "v=DMARC1;sp=reject", "_dmarc.example.com": "v=DMARC1;p=reject"},
+			"a.example.com", nil, None, NoPolicy, "", "example.com"},
 		{"a bad sp without rua spoils the record", map[string]string{"_dmarc.example.com": "v=DMARC1;p=reject;sp=maybe"},
 			"example.com", nil, None, NoPolicy, "", "example.com"},
 		{"an error above leaves the own record", map[string]string{"_dmarc.a.example.com": "v=DMARC1;p=reject", "_dmarc.example.com": "servfail"},
@@ -209,6 +211,26 @@ func TestWalkAsksAtMostEightNames(t *testing.T) {
 	Evaluate(context.Background(), recorder, strings.Repeat("a.", 60)+"com", nil)
 	if n := len(recorder.Questions()); n != 8 {
 		t.Errorf("%d questions, want 8", n)
+	}
+}
+
+// The example of RFC 9989 §4.10.
+func TestTheWalkOfTheStandard(t *testing.T) {
+	recorder := dns.NewRecorder(zone(t, nil), 100, nil)
+	Evaluate(context.Background(), recorder, "a.b.c.d.e.f.g.h.i.j.mail.example.com", nil)
+	want := []string{"a.b.c.d.e.f.g.h.i.j.mail", "g.h.i.j.mail", "h.i.j.mail", "i.j.mail", "j.mail", "mail", "", "com"}
+	questions := recorder.Questions()
+	if len(questions) != len(want) {
+		t.Fatalf("%d questions, want %d", len(questions), len(want))
+	}
+	for i, prefix := range want {
+		name := strings.ReplaceAll("_dmarc."+prefix+".example.com", "..", ".")
+		if prefix == "com" {
+			name = "_dmarc.com"
+		}
+		if questions[i].Name != name {
+			t.Errorf("question %d is %s, want %s", i, questions[i].Name, name)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func isRecord(text string) bool {
 
 // ParseRecord reads a record. It is false for one that asks for nothing that
 // could be applied: without a usable policy and without anybody to report to
-// (RFC 9989 §4.7).
+// (RFC 9989 §4.10.1).
 func ParseRecord(text string) (Record, bool) {
 	record := Record{PSD: 'u'}
 	if len(text) > maxRecord || !isRecord(text) {
@@ -79,7 +79,7 @@ func ParseRecord(text string) (Record, bool) {
 	if usable && record.P != "" {
 		return record, true
 	}
-	// RFC 9989 §4.7: without a valid p, or with a bad sp or np, the record counts
+	// RFC 9989 §4.10.1: without a valid p, or with a bad sp or np, the record counts
 	// as p=none where somebody wants reports, and not at all otherwise.
 	record.P, record.SP, record.NP = NoPolicy, "", ""
 	return record, reports

@@ -21,7 +21,9 @@ type found struct {
 type walk struct {
 	start   string
 	records []found // longest name first
-	err     error   // the look-up that failed, which makes the rest uncertain
+	// unusable is true where the start has a record that asks for nothing.
+	unusable bool
+	err      error // the look-up that failed, which makes the rest uncertain
 }
 
 // A walker walks and remembers, so that names above several domains are asked
@@ -41,12 +43,13 @@ func (w *walker) walk(domain string) *walk {
 	result := &walk{start: domain}
 	w.walks[domain] = result
 	for name := domain; name != ""; {
-		record, has, err := w.record(name)
+		record, has, usable, err := w.record(name)
 		if err != nil {
 			result.err = err
 			return result
 		}
-		if has {
+		result.unusable = result.unusable || has && !usable && name == domain
+		if has && usable {
 			result.records = append(result.records, found{name, record})
 			if record.PSD != 'u' {
 				return result // RFC 9989 §4.10, steps 2 and 6
@@ -72,12 +75,12 @@ func lastLabels(name string, n int) string {
 	return name
 }
 
-// record asks for the one valid record of a domain. Several are as good as none
+// record asks for the one record of a domain. Several are as good as none
 // (RFC 9989 §4.10, steps 2 and 6).
-func (w *walker) record(domain string) (Record, bool, error) {
+func (w *walker) record(domain string) (record Record, has, usable bool, err error) {
 	answer, err := w.resolver.Lookup(w.ctx, dns.TXT, "_dmarc."+domain)
 	if dns.IsTemporary(err) {
-		return Record{}, false, err
+		return Record{}, false, false, err
 	}
 	text, several := "", false
 	for _, candidate := range answer.Texts {
@@ -87,10 +90,10 @@ func (w *walker) record(domain string) (Record, bool, error) {
 		}
 	}
 	if text == "" || several {
-		return Record{}, false, nil
+		return Record{}, false, false, nil
 	}
-	record, ok := ParseRecord(text)
-	return record, ok, nil
+	record, usable = ParseRecord(text)
+	return record, true, usable, nil
 }
 
 // organization gives the organizational domain that a walk found
