@@ -116,6 +116,9 @@ func wellFormed(t testing.TB, name string, raw []byte, m *mail.Message) {
 	}
 	seen := map[mail.Defect]bool{}
 	for _, d := range m.Defects {
+		if mail.Codes[d.Code] == "" {
+			t.Errorf("%s: %s is not explained", name, d.Code)
+		}
 		if seen[d] || strings.Trim(d.Code, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
 			t.Errorf("%s: defect %+v twice or misnamed", name, d)
 		}
