@@ -3,7 +3,6 @@ package attachment
 import (
 	"bytes"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/klauspost/compress/flate"
@@ -214,12 +213,34 @@ func wordBinary(a *Attachment, b []byte) {
 		a.add(EncryptedDocument)
 	}
 	// A field begins with 0x13 (§2.8.25); its text is of one or two bytes a letter.
-	if wordDDE.Match(b) || wordDDE.Match(bytes.ReplaceAll(b, []byte{0}, nil)) {
+	if beginsDDE(b) || beginsDDE(bytes.ReplaceAll(b, []byte{0}, nil)) {
 		a.add(DDE)
 	}
 }
 
-var wordDDE = regexp.MustCompile(`\x13[\s\\"]{0,8}(?i:DDE|DDEAUTO)\b`)
+// beginsDDE tells whether a field begins with DDE or DDEAUTO.
+func beginsDDE(b []byte) bool {
+	for {
+		i := bytes.IndexByte(b, 0x13)
+		if i < 0 {
+			return false
+		}
+		b = b[i+1:]
+		code := bytes.TrimLeft(b[:min(len(b), 24)], " \t\r\n\"\\")
+		if isDDE(code) {
+			return true
+		}
+	}
+}
+
+// isDDE tells whether a field code is DDE or DDEAUTO.
+func isDDE(code []byte) bool {
+	n := 0
+	for n < len(code) && (code[n]|0x20 >= 'a' && code[n]|0x20 <= 'z' || code[n] >= '0' && code[n] <= '9') {
+		n++
+	}
+	return bytes.EqualFold(code[:n], []byte("dde")) || bytes.EqualFold(code[:n], []byte("ddeauto"))
+}
 
 // excelBinary walks the records of a workbook ([MS-XLS] §2.1.4).
 func excelBinary(a *Attachment, b []byte) {

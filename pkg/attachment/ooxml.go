@@ -67,13 +67,36 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 		o.container.add(DDE)
 	case strings.HasPrefix(lower, "word/") && strings.HasSuffix(base, ".xml"):
 		o.wordFields(content)
-	case strings.HasPrefix(lower, "xl/worksheets/") && formulaDDE.Match(content):
+	case strings.HasPrefix(lower, "xl/worksheets/") && formulaCalls(content):
 		o.container.add(DDE)
 	}
 }
 
-// formulaDDE knows a formula that calls another program: cmd|'/c calc'!A0.
-var formulaDDE = regexp.MustCompile(`<f[^>]*>[^<]{0,64}\b(?i:cmd|powershell|mshta|msexcel|winword|regsvr32|rundll32|certutil)(?:\.exe)?\s*\|`)
+// shells are the programs that formulas are known to call.
+var shells = [][]byte{[]byte("cmd"), []byte("powershell"), []byte("mshta"), []byte("msexcel"), []byte("winword"), []byte("regsvr32"), []byte("rundll32"), []byte("certutil")}
+
+// formulaCalls tells whether a formula calls another program: cmd|'/c calc'!A0.
+func formulaCalls(sheet []byte) bool {
+	for from := 0; ; {
+		i := bytes.IndexByte(sheet[from:], '|')
+		if i < 0 {
+			return false
+		}
+		at := from + i
+		before := bytes.ToLower(bytes.TrimRight(sheet[max(from, at-128):at], " \t\r\n"))
+		from = at + 1
+		formula := bytes.LastIndex(before, []byte("<f"))
+		if formula < 0 {
+			continue
+		}
+		program := bytes.TrimSuffix(before[formula:], []byte(".exe"))
+		for _, shell := range shells {
+			if bytes.HasSuffix(program, shell) {
+				return true
+			}
+		}
+	}
+}
 
 // contentTypes looks at what parts are declared to be, which no name need show.
 func (o *ooxml) contentTypes(content []byte) {
@@ -192,7 +215,7 @@ func (o *ooxml) wordFields(content []byte) {
 var fieldDDE = regexp.MustCompile(`(?im)^\s*(?:DDE|DDEAUTO)\b`)
 
 // fieldRemote knows fields that load a document from elsewhere.
-var fieldRemote = regexp.MustCompile(`(?im)^\s*(?:INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK)\b[^\n]*(?:https?:|\\\\\\\\|ftp:)`)
+var fieldRemote = regexp.MustCompile(`(?im)^\s*(?:INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK)\b[^\n]*(?:https?:|ftp:|\\\\)`)
 
 func (o *ooxml) finish() {
 	fields := o.fields.String()

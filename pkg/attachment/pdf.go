@@ -23,6 +23,10 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 		if !ok {
 			break
 		}
+		if streams.overlap() {
+			a.add(OverlappingMembers)
+			break
+		}
 		content, err := w.pdfStream(f, s)
 		if err == errStop {
 			return err
@@ -155,10 +159,15 @@ const pdfDictionaryBytes = 4096
 // pdfStreams finds the streams of a file that matter. It passes over each byte
 // a fixed number of times, however often the keywords come.
 type pdfStreams struct {
-	b   []byte
-	at  int // behind the last keyword
-	end int // the last "endstream" found
+	b       []byte
+	at      int // behind the last keyword
+	end     int // the last "endstream" found
+	covered int // bytes of all streams given out
 }
+
+// overlap tells whether the streams given out hold more bytes than the file,
+// more than sloppy writing explains.
+func (p *pdfStreams) overlap() bool { return p.covered > 2*len(p.b) }
 
 // next is the next stream that holds objects or a file.
 func (p *pdfStreams) next() (s pdfStream, ok bool) {
@@ -175,6 +184,7 @@ func (p *pdfStreams) next() (s pdfStream, ok bool) {
 		}
 		if s = describePDFStream(before); s.objects || s.file {
 			s.data = p.data()
+			p.covered += len(s.data)
 			return s, true
 		}
 	}

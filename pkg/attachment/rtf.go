@@ -2,38 +2,36 @@ package attachment
 
 import (
 	"bytes"
-	"regexp"
+	"iter"
 )
 
-// The control words of RTF 1.9 that matter.
-var (
-	rtfObject   = regexp.MustCompile(`\\obj(?:emb|link|autlink|ocx|update|data|html|attph|sub|pub|icemb)\b`)
-	rtfTemplate = regexp.MustCompile(`\\template[\s{]*(?:\\[a-z]+-?\d*[\s{]*)*([^}\\][^}]{0,512})`)
-	rtfDDE      = regexp.MustCompile(`\\fldinst[^}]{0,64}?\b(?i:DDE|DDEAUTO)\b`)
-	rtfRemote   = regexp.MustCompile(`\\fldinst[^}]{0,64}?\b(?i:INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK)\b[^}]{0,64}?(?i:https?:|ftp:|\\\\\\\\)`)
-)
+// rtfObjects are the control words of objects, without their common beginning
+// \obj (RTF 1.9).
+var rtfObjects = map[string]bool{"emb": true, "link": true, "autlink": true, "ocx": true, "update": true, "data": true, "html": true,
+	"attph": true, "sub": true, "pub": true, "icemb": true}
 
 // openRTF looks through a Rich Text document for objects, fields and templates
 // that act, and takes out its objects.
 func (w *walker) openRTF(a *Attachment, f file) error {
-	if rtfObject.Match(f.content) {
-		a.add(OLEObject)
-	}
-	if m := rtfTemplate.FindSubmatch(f.content); m != nil && remote(string(bytes.ToLower(bytes.TrimSpace(m[1])))) {
-		a.add(ExternalTemplate)
-	}
-	// Groups and line ends may stand between the keyword and its text.
-	flat := bytes.Clone(f.content)
-	for i, c := range flat {
-		if c == '{' || c == '\r' || c == '\n' {
-			flat[i] = ' '
+	for rest := range afterEach(f.content, `\obj`) {
+		if rtfObjects[rtfWord(rest)] {
+			a.add(OLEObject)
+			break
 		}
 	}
-	if rtfDDE.Match(flat) {
-		a.add(DDE)
+	for rest := range afterEach(f.content, `\template`) {
+		if target := rtfText(rest); remote(string(bytes.ToLower(target))) {
+			a.add(ExternalTemplate)
+		}
 	}
-	if rtfRemote.Match(flat) {
-		a.add(ExternalObject)
+	for rest := range afterEach(f.content, `\fldinst`) {
+		code := rtfText(rest)
+		if isDDE(code) {
+			a.add(DDE)
+		}
+		if fieldRemote.Match(code) {
+			a.add(ExternalObject)
+		}
 	}
 	for rest := f.content; ; {
 		i := bytes.Index(rest, []byte(`\objdata`))
@@ -52,6 +50,63 @@ func (w *walker) openRTF(a *Attachment, f file) error {
 			return err
 		}
 	}
+}
+
+// afterEach gives what follows each place where a control word stands.
+func afterEach(b []byte, word string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for {
+			i := bytes.Index(b, []byte(word))
+			if i < 0 {
+				return
+			}
+			b = b[i+len(word):]
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+// rtfWord is the rest of a control word: its letters.
+func rtfWord(b []byte) string {
+	n := 0
+	for n < len(b) && n < 16 && b[n] >= 'a' && b[n] <= 'z' {
+		n++
+	}
+	return string(b[:n])
+}
+
+// rtfTextBytes is how far behind a control word its text is looked for.
+const rtfTextBytes = 512
+
+// rtfText is the plain text that follows a control word: braces, further control
+// words and line ends are passed over, up to the next control word behind it.
+func rtfText(b []byte) []byte {
+	b = b[:min(len(b), rtfTextBytes)]
+	var text []byte
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '{' || c == '\r' || c == '\n':
+		case c == '}':
+			if len(text) > 0 {
+				return bytes.TrimSpace(text)
+			}
+		case c == '\\' && i+1 < len(b) && (b[i+1] == '\\' || b[i+1] == '{' || b[i+1] == '}'):
+			i++
+			text = append(text, b[i])
+		case c == '\\':
+			for i+1 < len(b) && (b[i+1] >= 'a' && b[i+1] <= 'z' || b[i+1] >= '0' && b[i+1] <= '9' || b[i+1] == '-' || b[i+1] == '*') {
+				i++
+			}
+			if i+1 < len(b) && b[i+1] == ' ' {
+				i++
+			}
+		case len(text) > 0 || c > ' ':
+			text = append(text, c)
+		}
+	}
+	return bytes.TrimSpace(text)
 }
 
 // rtfHex decodes the digits of an object up to the end of its group, passing

@@ -27,15 +27,20 @@ func (w *walker) openGzip(a *Attachment, f file) error {
 	if name == "" {
 		name = innerName(f.name, "gz", "tgz")
 	}
-	_, err = w.member(a, f, name, 0, &gzipStreams{r: r, source: source, rest: func() { a.add(DataAfterArchive) }})
+	streams := &gzipStreams{content: f.content, r: r, source: source}
+	_, err = w.member(a, f, name, 0, streams)
+	if streams.trailing {
+		a.add(DataAfterArchive)
+	}
 	return err
 }
 
 // gzipStreams reads stream after stream and stops before bytes that begin none.
 type gzipStreams struct {
-	r      *gzip.Reader
-	source *bytes.Reader
-	rest   func()
+	content  []byte
+	r        *gzip.Reader
+	source   *bytes.Reader
+	trailing bool // bytes that are no stream follow the last one
 }
 
 func (g *gzipStreams) Read(p []byte) (int, error) {
@@ -43,17 +48,9 @@ func (g *gzipStreams) Read(p []byte) (int, error) {
 	if err != io.EOF {
 		return n, err
 	}
-	if g.source.Len() == 0 {
-		return n, io.EOF
-	}
-	left := make([]byte, g.source.Len())
-	if _, err := g.source.ReadAt(left, g.source.Size()-int64(len(left))); err != nil {
-		return n, err
-	}
+	left := g.content[len(g.content)-g.source.Len():]
 	if !bytes.HasPrefix(left, []byte("\x1f\x8b")) {
-		if !blank(left) {
-			g.rest()
-		}
+		g.trailing = !blank(left)
 		return n, io.EOF
 	}
 	if err := g.r.Reset(g.source); err != nil {

@@ -212,10 +212,11 @@ func heapGrowth(t *testing.T, scan func()) uint64 {
 	return after.HeapSys - min(before.HeapSys, after.HeapSys)
 }
 
-func TestAZipOfZipsThatUnfoldsToPetabytesEndsAtALimit(t *testing.T) {
-	// Six levels of sixteen: 16^5 times 4 GB of zeros, some 4.5 PB.
-	deep := deflated(t, io.LimitReader(zeros{}, 64<<20))
-	level := handZip(record{localName: "0.dll", centralName: "0.dll", localMethod: 8, centralMethod: 8, data: deep, size: 1<<32 - 2, offset: -1})
+// bombOf is a zip of zips of zips, sixteen at each of five levels, with 4 GB of
+// zeros in each of the innermost: 16^5 times 4 GB are some 4.5 PB.
+func bombOf(t testing.TB) []byte {
+	zero := deflated(t, io.LimitReader(zeros{}, 64<<20))
+	level := handZip(record{localName: "0.dll", centralName: "0.dll", localMethod: 8, centralMethod: 8, data: zero, size: 1<<32 - 2, offset: -1})
 	for i := range 5 {
 		var members []member
 		for j := range 16 {
@@ -223,9 +224,16 @@ func TestAZipOfZipsThatUnfoldsToPetabytesEndsAtALimit(t *testing.T) {
 		}
 		level = zipOf(t, members...)
 	}
-	t.Logf("the bomb has %d bytes", len(level))
+	return level
+}
+
+func TestAZipOfZipsThatUnfoldsToPetabytesEndsAtALimit(t *testing.T) {
+	bomb := bombOf(t)
+	if len(bomb) > 42<<10 {
+		t.Fatalf("the bomb has %d bytes", len(bomb))
+	}
 	var a Attachment
-	grown := heapGrowth(t, func() { a = scanFile(t, "42.zip", level) })
+	grown := heapGrowth(t, func() { a = scanFile(t, "42.zip", bomb) })
 	want(t, a, Limit, RatioLimit)
 	if grown > 64<<20 {
 		t.Errorf("the heap grew by %d MB", grown>>20)
