@@ -30,7 +30,11 @@ type judge struct {
 	vouched     bool           // a sealer that we trust saw the author authenticated
 	signed      signature.Kind // what the author's own good signature over the whole is, "" for none
 	badlySigned bool           // the author's own signature over the whole is bad
-	testing     bool           // an aligned signature holds, of a domain that only tests
+	// replyToSigned is true where a signature of the author's domain leaves no
+	// Reply-To open.
+	replyToSigned bool
+
+	testing bool // an aligned signature holds, of a domain that only tests
 }
 
 func (j *judge) run() {
@@ -145,6 +149,9 @@ func (j *judge) checkDKIM() {
 		switch r.Result {
 		case dkim.Pass, dkim.TempError:
 			j.identify(dmarc.DKIM, r.Domain, r.Result == dkim.Pass)
+		}
+		if r.Result == dkim.Pass && related(r.Domain, j.author.domain) && !r.ReplyToOpen {
+			j.replyToSigned = true
 		}
 		if r.Reason != "" && related(r.Domain, j.author.domain) {
 			j.reason(r.Reason)

@@ -60,6 +60,7 @@ const (
 	NameBidi             = "display_name_turns_text"
 	NameInvisible        = "display_name_invisible_characters"
 	ReplyToElsewhere     = "reply_to_elsewhere"
+	ReplyToUnsigned      = "reply_to_unsigned"
 )
 
 // A Reason explains a code: to the people who answer customers, and to those who
@@ -146,6 +147,7 @@ var Reasons = map[string]Reason{
 	NameLooksLikeAddress: {"The sender's name looks like a different address.", "The display name contains an address other than the one in From."},
 	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},
 	ReplyToElsewhere:     {"Answers would go to another domain than the sender's.", "Reply-To holds an address whose domain is neither the From domain nor above or below it."},
+	ReplyToUnsigned:      {"The reply address could have been added by anybody.", "Reply-To leads to another domain, no signature of the author's domain covers it, and SPF does not show that the mail came from there directly."},
 	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},
 
 	dkim.SignatureMalformed:      {"A signature of the mail cannot be read.", "The DKIM-Signature field does not follow RFC 6376 §3.5."},

@@ -29,7 +29,7 @@ func (j *judge) decide() {
 	case j.signed != "":
 		j.reason(AuthorSignatureGood)
 		j.authenticated()
-		if j.signed == signature.OpenPGP && j.options.Customers == nil {
+		if j.signed == signature.OpenPGP && j.options.Customers == nil && j.result.Verdict == Authenticated {
 			// Who gave us the key said whose it is.
 			j.result.Verdict = Verified
 		}
@@ -44,6 +44,14 @@ func (j *judge) decide() {
 }
 
 func (j *judge) authenticated() {
+	// A true mail can be sent again with a Reply-To that its signature leaves open,
+	// and the answer would go to whoever did it. SPF shows that nobody did.
+	if slices.Contains(j.author.signs, ReplyToElsewhere) && !j.replyToSigned &&
+		!(j.result.DMARC.Result == dmarc.Pass && slices.Contains(j.result.DMARC.Aligned, dmarc.SPF)) {
+		j.result.Verdict = Unverified
+		j.reason(ReplyToUnsigned)
+		return
+	}
 	j.result.Verdict = Authenticated
 	if j.known() {
 		j.result.Verdict = Verified

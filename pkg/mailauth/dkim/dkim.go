@@ -63,4 +63,8 @@ type Result struct {
 	// Holds is true where the mathematics are right, whatever was made of it.
 	Holds   bool
 	KeyBits int // of the key that was used
+
+	// ReplyToOpen is true where the message has a Reply-To that the signature does
+	// not cover: many signers leave it out, and anybody can add one.
+	ReplyToOpen bool
 }

@@ -97,7 +97,8 @@ func (c *check) verify(ctx context.Context, text *Text, body BodyDigest, options
 		return end(Fail, SignatureMismatch)
 	}
 	result.Holds, result.KeyBits = true, key.Bits
-	if outcome, code := acceptable(text, sig, key, picked, body, options); code != "" {
+	result.ReplyToOpen = open(text, picked, "reply-to")
+	if outcome, code := acceptable(text, sig, key, picked, body, c.field, options); code != "" {
 		return end(outcome, code)
 	}
 	return end(Pass, "")
@@ -133,7 +134,7 @@ func Unsigned(field *mail.Field, tags Tags) []byte {
 }
 
 // acceptable asks of a signature that holds whether it says enough.
-func acceptable(text *Text, sig *Signature, key *Key, picked Selection, body BodyDigest, options Options) (Outcome, string) {
+func acceptable(text *Text, sig *Signature, key *Key, picked Selection, body BodyDigest, own int, options Options) (Outcome, string) {
 	if key.Exact && sig.AUIDDomain() != sig.Domain {
 		return PermError, KeySubdomainRefused // RFC 6376 §3.6.1, t=s
 	}
@@ -149,7 +150,7 @@ func acceptable(text *Text, sig *Signature, key *Key, picked Selection, body Bod
 	case sig.Limit >= 0 && sig.Limit < body.Length:
 		return Policy, BodyTailUnsigned // RFC 6376 §8.2
 	}
-	if code := openFields(text, picked); code != "" {
+	if code := openFields(text, picked, own); code != "" {
 		return Policy, code
 	}
 	if key.Testing {
@@ -169,26 +170,42 @@ var guarded = []struct{ name, added, unsigned string }{
 	{"reply-to", ReplyToAdded, ""},
 }
 
-func openFields(text *Text, picked Selection) string {
+// openFields gives the code of the first guarded field that the signature leaves
+// open. A field that was never signed counts as added where it stands above the
+// signature: signers put theirs on top.
+func openFields(text *Text, picked Selection, own int) string {
 	for _, guard := range guarded {
-		present, signed := 0, 0
-		for i := range text.Header {
-			if Is(&text.Header[i], guard.name) {
-				present++
-			}
-		}
-		for _, i := range picked.Fields {
-			if i >= 0 && Is(&text.Header[i], guard.name) {
-				signed++
-			}
-		}
+		present, signed, above := count(text, picked, guard.name, own)
 		switch {
 		case present == signed:
-		case signed > 0:
+		case signed > 0 || above && guard.unsigned == "":
 			return guard.added
 		case guard.unsigned != "":
 			return guard.unsigned
 		}
 	}
 	return ""
+}
+
+// count counts the instances of a field, those that are signed, and tells whether
+// one stands above the signature.
+func count(text *Text, picked Selection, name string, own int) (present, signed int, above bool) {
+	for i := range text.Header {
+		if Is(&text.Header[i], name) {
+			present++
+			above = above || i < own
+		}
+	}
+	for _, i := range picked.Fields {
+		if i >= 0 && Is(&text.Header[i], name) {
+			signed++
+		}
+	}
+	return present, signed, above
+}
+
+// open reports whether a signature leaves an instance of a field out.
+func open(text *Text, picked Selection, name string) bool {
+	present, signed, _ := count(text, picked, name, 0)
+	return present > signed
 }

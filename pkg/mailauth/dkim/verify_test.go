@@ -116,6 +116,8 @@ func TestEachRuleHasItsReason(t *testing.T) {
 		{name: "To added", tags: good, before: "TO: x\r\n", result: Policy, reason: ToAdded, holds: true},
 		{name: "Date added", tags: good, before: "Date: x\r\n", result: Policy, reason: DateAdded, holds: true},
 		{name: "Reply-To added", tags: strings.Replace(good, "h=", "h=reply-to:", 1), message: "Reply-To: a@example.com\r\n" + message, before: "Reply-To: x\r\n", result: Policy, reason: ReplyToAdded, holds: true},
+		{name: "Reply-To added that was never signed", tags: good, before: "Reply-To: x\r\n", result: Policy, reason: ReplyToAdded, holds: true},
+		{name: "Reply-To that the signer left out", tags: good, message: "Reply-To: a@example.com\r\n" + message, result: Pass, holds: true},
 		{name: "From added though oversigned", tags: strings.Replace(good, "from:", "from:from:", 1), before: "From: x@evil.example\r\n", result: Fail, reason: SignatureMismatch},
 		{name: "Reply-To added though oversigned", tags: strings.Replace(good, "h=", "h=reply-to:", 1), before: "Reply-To: x\r\n", result: Fail, reason: SignatureMismatch},
 		{name: "another version", tags: strings.Replace(good, "v=1", "v=2", 1), result: PermError, reason: VersionUnknown},
