@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,6 +102,25 @@ func TestASyncThatFailsLeavesNothingVisibleAndTheNextPutSucceeds(t *testing.T) {
 		if _, err := store.Put(t.Context(), "raw/a", bytes.NewReader([]byte("y")), opts); err != nil {
 			t.Errorf("after sync %d: %v", i, err)
 		}
+	}
+}
+
+// With the rename before the first sync, a power failure could leave the name
+// with half a body; with no sync after it, Put would promise too much.
+func TestTheBodyIsOnDiskBeforeItsNameAndTheNameBeforePutReturns(t *testing.T) {
+	store := open(t, t.TempDir())
+	var visible []bool
+	real := store.group.sync
+	store.group.sync = func() error {
+		_, err := os.Stat(dirlayout.Object(store.root, "raw/a"))
+		visible = append(visible, err == nil)
+		return real()
+	}
+	if _, err := store.Put(t.Context(), "raw/a", bytes.NewReader([]byte("x")), vault.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(visible, []bool{false, true}) {
+		t.Errorf("visible at the syncs: %v", visible)
 	}
 }
 

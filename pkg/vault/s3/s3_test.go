@@ -13,10 +13,7 @@ func TestTheS3VaultKeepsThePromises(t *testing.T) {
 	vaulttest.Suite(t, func(t *testing.T) vault.Store { return open(t, s3test.Start(t)) })
 }
 
-func TestTheS3VaultWithVersionsKeepsThePromises(t *testing.T) {
-	vaulttest.Suite(t, func(t *testing.T) vault.Store { return open(t, s3test.Start(t, s3test.WithVersions())) })
-}
-
+// Object lock brings versions with it.
 func TestTheS3VaultWithObjectLockKeepsThePromises(t *testing.T) {
 	vaulttest.Suite(t, func(t *testing.T) vault.Store { return open(t, s3test.Start(t, s3test.WithLock(s3.Governance))) })
 }
