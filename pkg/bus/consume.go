@@ -150,27 +150,23 @@ func (in *inlet) pull(ctx context.Context, share *share) error {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	refused, done := c.denials.watch(in.subject)
-	defer done()
+	wait, cancel := context.WithTimeout(ctx, pullExpires+pullGrace)
+	defer cancel()
+	denial := c.denials.watch(in.subject, cancel)
+	defer denial.done()
 	err = c.around(Call{CallPull, in.subject}, func() error {
 		return c.nc.PublishRequest(in.subject, sub.Subject, request)
 	})
 	if err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, pullExpires+pullGrace)
-	defer cancel()
-	go func() {
-		select {
-		case <-refused:
-			cancel()
-		case <-wait.Done():
-		}
-	}()
 	for share.messages > 0 {
 		m, err := sub.NextMsgWithContext(wait)
 		if err != nil {
-			return in.ended(ctx, sub, share, refused, err)
+			if denial.refused.Load() {
+				return ErrDenied
+			}
+			return in.ended(ctx, sub, share, err)
 		}
 		if over, err := in.hand(m, share); over {
 			return err
@@ -182,12 +178,7 @@ func (in *inlet) pull(ctx context.Context, share *share) error {
 // ended deals with a pull that did not end by itself. Where we are asked to stop,
 // what the server has sent already is handed over still: it would otherwise look like
 // mail that died with its worker.
-func (in *inlet) ended(ctx context.Context, sub *nats.Subscription, share *share, refused <-chan struct{}, err error) error {
-	select {
-	case <-refused:
-		return ErrDenied
-	default:
-	}
+func (in *inlet) ended(ctx context.Context, sub *nats.Subscription, share *share, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		if err := sub.Drain(); err != nil {

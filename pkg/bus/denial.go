@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 )
@@ -12,43 +13,52 @@ import (
 // has refused. The server names only the subject, so every call that waits on it hears.
 type denials struct {
 	mu      sync.Mutex
-	waiting map[string]map[chan struct{}]struct{}
+	waiting map[string]map[*waiter]struct{}
 }
 
-// watch returns a channel that closes when a publish to subject is refused. done
-// must be called when the wait is over.
-func (d *denials) watch(subject string) (refused <-chan struct{}, done func()) {
-	ch := make(chan struct{})
+// A waiter is one call that waits.
+type waiter struct {
+	all     *denials
+	subject string
+	wake    func()
+	refused atomic.Bool
+}
+
+// watch calls wake when a publish to subject is refused. done must be called when the
+// wait is over.
+func (d *denials) watch(subject string, wake func()) *waiter {
+	w := &waiter{all: d, subject: subject, wake: wake}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.waiting == nil {
-		d.waiting = make(map[string]map[chan struct{}]struct{})
+		d.waiting = make(map[string]map[*waiter]struct{})
 	}
 	set := d.waiting[subject]
 	if set == nil {
-		set = make(map[chan struct{}]struct{}, 1)
+		set = make(map[*waiter]struct{}, 1)
 		d.waiting[subject] = set
 	}
-	set[ch] = struct{}{}
-	return ch, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if set := d.waiting[subject]; set != nil {
-			delete(set, ch)
-			if len(set) == 0 {
-				delete(d.waiting, subject)
-			}
-		}
+	set[w] = struct{}{}
+	return w
+}
+
+func (w *waiter) done() {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	set := w.all.waiting[w.subject]
+	delete(set, w)
+	if len(set) == 0 {
+		delete(w.all.waiting, w.subject)
 	}
 }
 
 func (d *denials) tell(subject string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for ch := range d.waiting[subject] {
-		close(ch)
+	for w := range d.waiting[subject] {
+		w.refused.Store(true)
+		w.wake()
 	}
-	delete(d.waiting, subject)
 }
 
 // deniedSubject reads the subject out of the server's

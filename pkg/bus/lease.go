@@ -148,12 +148,8 @@ func (h *holder) write(ctx context.Context, mark string, ttl time.Duration) erro
 }
 
 // last may be a moment old: who is wrong about a free lease fails at the write.
-func (h *holder) last(ctx context.Context) (msg *Message, err error) {
-	err = h.conn.around(Call{CallLast, h.subject}, func() error {
-		msg, err = h.conn.directLast(ctx, topology.Leases, h.subject)
-		return err
-	})
-	return msg, err
+func (h *holder) last(ctx context.Context) (*Message, error) {
+	return h.conn.Peek(ctx, topology.Leases, h.subject)
 }
 
 func (h *holder) free() {

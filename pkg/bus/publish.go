@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,18 +59,11 @@ func (c *Conn) Publish(ctx context.Context, subject string, data []byte, opts ..
 	err = c.around(Call{CallPublish, subject}, func() error {
 		ctx, cancel := c.within(ctx)
 		defer cancel()
-		refused, done := c.denials.watch(subject)
-		defer done()
-		go func() {
-			select {
-			case <-refused:
-				cancel()
-			case <-ctx.Done():
-			}
-		}()
+		wait := c.denials.watch(subject, cancel)
+		defer wait.done()
 		ack, err := c.js.PublishMsg(ctx, msg, jsOpts...)
 		if err != nil {
-			return publishError(subject, err, refused)
+			return publishError(subject, err, wait)
 		}
 		seq = ack.Sequence
 		return nil
@@ -85,8 +79,8 @@ type Pending struct {
 	conn    *Conn
 	subject string
 	future  jetstream.PubAckFuture
-	refused <-chan struct{}
-	done    func()
+	wait    *waiter
+	refused chan struct{} // closed when the server refuses it
 }
 
 // PublishAsync sends without waiting for the acknowledgement, at most Options.Window
@@ -98,11 +92,12 @@ func (c *Conn) PublishAsync(subject string, data []byte, opts ...PublishOption) 
 	}
 	p := &Pending{conn: c, subject: subject}
 	err = c.around(Call{CallPublish, subject}, func() error {
-		p.refused, p.done = c.denials.watch(subject)
+		p.refused = make(chan struct{})
+		p.wait = c.denials.watch(subject, sync.OnceFunc(func() { close(p.refused) }))
 		future, err := c.js.PublishMsgAsync(msg, append(jsOpts, jetstream.WithStallWait(c.timeout))...)
 		if err != nil {
-			p.done()
-			return publishError(subject, err, p.refused)
+			p.wait.done()
+			return publishError(subject, err, p.wait)
 		}
 		p.future = future
 		return nil
@@ -115,7 +110,7 @@ func (c *Conn) PublishAsync(subject string, data []byte, opts ...PublishOption) 
 
 // Wait returns when the server has acknowledged the publish, or refused it.
 func (p *Pending) Wait(ctx context.Context) (uint64, error) {
-	defer p.done()
+	defer p.wait.done()
 	var seq uint64
 	err := p.conn.around(Call{CallWait, p.subject}, func() error {
 		select {
@@ -123,11 +118,11 @@ func (p *Pending) Wait(ctx context.Context) (uint64, error) {
 			seq = ack.Sequence
 			return nil
 		case err := <-p.future.Err():
-			return publishError(p.subject, err, p.refused)
+			return publishError(p.subject, err, p.wait)
 		case <-p.refused:
-			return publishError(p.subject, ErrDenied, p.refused)
+			return publishError(p.subject, ErrDenied, p.wait)
 		case <-ctx.Done():
-			return publishError(p.subject, ctx.Err(), p.refused)
+			return publishError(p.subject, ctx.Err(), p.wait)
 		}
 	})
 	if err != nil {
@@ -153,11 +148,9 @@ const (
 	wrongLastSequenceConstant = 10164
 )
 
-func publishError(subject string, err error, refused <-chan struct{}) error {
-	select {
-	case <-refused:
+func publishError(subject string, err error, wait *waiter) error {
+	if wait.refused.Load() {
 		return fmt.Errorf("publish %s: %w", subject, ErrDenied)
-	default:
 	}
 	var api *jetstream.APIError
 	switch {

@@ -53,6 +53,20 @@ func (c *Conn) LastFresh(ctx context.Context, stream, subject string) (*Message,
 	return found, nil
 }
 
+// Peek is Last by any replica, also where it says that there is nothing. It reaches the
+// streams of which a service may read single subjects only.
+func (c *Conn) Peek(ctx context.Context, stream, subject string) (*Message, error) {
+	var found *Message
+	err := c.around(Call{CallLast, subject}, func() (err error) {
+		found, err = c.directLast(ctx, stream, subject)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
 func (c *Conn) directLast(ctx context.Context, stream, subject string) (*Message, error) {
 	reply, err := c.ask(ctx, nats.NewMsg(c.api+"DIRECT.GET."+stream+"."+subject))
 	if err != nil {

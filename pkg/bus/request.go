@@ -57,23 +57,14 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte, opts ..
 func (c *Conn) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	refused, done := c.denials.watch(msg.Subject)
-	defer done()
-	go func() {
-		select {
-		case <-refused:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	wait := c.denials.watch(msg.Subject, cancel)
+	defer wait.done()
 	reply, err := c.nc.RequestMsgWithContext(ctx, msg)
 	if err == nil {
 		return reply, nil
 	}
-	select {
-	case <-refused:
+	if wait.refused.Load() {
 		return nil, fmt.Errorf("request %s: %w", msg.Subject, ErrDenied)
-	default:
 	}
 	if errors.Is(err, nats.ErrNoResponders) {
 		err = ErrNobody

@@ -99,15 +99,8 @@ func (c *Conn) batch(ctx context.Context, sub *nats.Subscription, stream string,
 	}
 	data, _ := json.Marshal(request)
 	subject := c.api + "DIRECT.GET." + stream
-	refused, done := c.denials.watch(subject)
-	defer done()
-	go func() {
-		select {
-		case <-refused:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	wait := c.denials.watch(subject, cancel)
+	defer wait.done()
 	if err := c.nc.PublishRequest(subject, sub.Subject, data); err != nil {
 		return nil, 0, err
 	}
@@ -116,10 +109,8 @@ func (c *Conn) batch(ctx context.Context, sub *nats.Subscription, stream string,
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			select {
-			case <-refused:
+			if wait.refused.Load() {
 				return nil, 0, ErrDenied
-			default:
 			}
 			if errors.Is(err, nats.ErrNoResponders) {
 				return nil, 0, ErrNobody

@@ -175,3 +175,15 @@ func envelope(t testing.TB, stage string, msg proto.Message) []byte {
 	}
 	return data
 }
+
+func TestAStateIsOneWordInItsHeader(t *testing.T) {
+	for state, want := range map[itemv1.State]string{
+		itemv1.State_STATE_REGISTERED: "registered", itemv1.State_STATE_FILED: "filed",
+		itemv1.State_STATE_RENDERED: "rendered", itemv1.State_STATE_TICKETED: "ticketed",
+		itemv1.State_STATE_SET_ASIDE: "set_aside", itemv1.State_STATE_TOMBSTONE: "tombstone",
+	} {
+		if got := StateWord(state); got != want {
+			t.Errorf("%s: got %s, want %s", state, got, want)
+		}
+	}
+}

@@ -28,7 +28,11 @@ type Options struct {
 }
 
 // A Server is a running server.
-type Server struct{ ns *server.Server }
+type Server struct {
+	ns      *server.Server
+	running string // a file that is there while the server runs
+	unclean bool
+}
 
 // Start starts a server over whatever state it finds in Dir, and returns when it
 // takes connections.
@@ -45,6 +49,12 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("embedded bus: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded bus: %w", err)
+	}
+	running := filepath.Join(dir, "running")
+	_, err = os.Lstat(running)
+	unclean := err == nil
+	if err := os.WriteFile(running, nil, 0o600); err != nil {
 		return nil, fmt.Errorf("embedded bus: %w", err)
 	}
 	opts := new(server.Options)
@@ -77,7 +87,7 @@ func Start(o Options) (*Server, error) {
 		ns.Shutdown()
 		return nil, fmt.Errorf("embedded bus: streams in %s could not be opened", dir)
 	}
-	return &Server{ns}, nil
+	return &Server{ns, running, unclean}, nil
 }
 
 // InProcessConn is a connection to the server without a network.
@@ -87,7 +97,12 @@ func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn()
 func (s *Server) Stop() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
+	_ = os.Remove(s.running) // left behind, it only makes the next start more careful
 }
+
+// Unclean reports whether the server before this one over the same state died without Stop.
+// What consumers had in work shortly before is then not known for certain.
+func (s *Server) Unclean() bool { return s.unclean }
 
 // Warn says aloud where a configuration defeats what Postern relies on. With a key
 // for JetStream configured, the server reports a secure deletion as done and leaves the

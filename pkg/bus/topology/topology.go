@@ -64,8 +64,7 @@ var Streams = []Stream{
 	{Name: Leases, Subject: "leases.*.*", Shown: "leases.<service>.<name>", LastOnly: true, TTL: true, Async: true,
 		About: "ingest, retain, archive, sanitize"},
 	{Name: Deaths, Subject: "deaths.*.*", Shown: "deaths.<stage>.<event id>", MaxAge: 7 * 24 * time.Hour,
-		LastOnly: true, TTL: true, Async: true,
-		About: "every stage"},
+		LastOnly: true, TTL: true, About: "every stage"},
 }
 
 // A Consumer is a durable pull consumer with explicit acknowledgement: the inlet of a stage.
