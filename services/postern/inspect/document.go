@@ -65,18 +65,22 @@ type Part struct {
 // internalError is the code of a fault of ours.
 const internalError = "internal_error"
 
-// unknown is the document of a message of which nothing is known yet: nothing in
-// it is believed and nothing is clean.
-func unknown(name string, raw []byte) Document {
-	none := mailauth.Judge(context.Background(), mail.Parse(nil, mail.Limits{}), mailauth.Options{})
-	none.Reasons = []string{internalError}
-	return Document{
-		File: name, Size: len(raw), SHA256: digest(raw),
-		Message:     describe(mail.Parse(nil, mail.Limits{})),
-		Sender:      none,
-		Attachments: []attachment.Attachment{},
-		Scan:        attachment.Summary{Verdict: attachment.Error, Reasons: []attachment.Reason{internalError}},
-		View:        View{Masked: []Mask{}},
+// fault completes a document that was left half done: what was not reached is not
+// known, and nothing is clean.
+func (d *Document) fault() {
+	nothing := mail.Parse(nil, mail.Limits{})
+	if d.Message.Parts == nil {
+		d.Message = describe(nothing)
+	}
+	d.Message.Defects = append(d.Message.Defects, internalError)
+	if d.Sender.Reasons == nil {
+		d.Sender = mailauth.Judge(context.Background(), nothing, mailauth.Options{})
+		d.Sender.Reasons = []string{internalError}
+	}
+	d.Attachments = complete(d.Attachments)
+	d.Scan = attachment.Summary{Verdict: attachment.Error, Reasons: []attachment.Reason{internalError}}
+	if d.View.Masked == nil {
+		d.View.Masked = []Mask{}
 	}
 }
 

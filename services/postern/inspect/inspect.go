@@ -143,11 +143,10 @@ func (o options) input(ctx context.Context, name string, stdin io.Reader) outcom
 // inspect makes the document of one message. Whatever goes wrong within is said
 // in it, and never as "clean".
 func (o options) inspect(ctx context.Context, name string, raw []byte, start time.Time) (d Document) {
-	d = unknown(name, raw)
+	d = Document{File: name, Size: len(raw), SHA256: digest(raw)}
 	defer func() {
 		if recover() != nil { // what was thrown may quote the mail, so it is not repeated
-			d.Message.Defects = append(d.Message.Defects, internalError)
-			d.Scan = attachment.Summary{Verdict: attachment.Error, Reasons: []attachment.Reason{internalError}}
+			d.fault()
 		}
 		d.TookMS = time.Since(start).Milliseconds()
 	}()
