@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
@@ -169,3 +172,16 @@ func (a *attempt) request() *keyringv1.Register {
 type onlyWriter struct{ io.Writer }
 
 type onlyReader struct{ io.Reader }
+
+// span begins the trace of a mail, which goes on with the event.
+func (a *attempt) span(ctx context.Context) (context.Context, trace.Span) {
+	return a.service.tracer.Start(ctx, Stage, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attribute.String("postern.item", a.item), attribute.Int64("postern.size", a.mail.Size)))
+}
+
+func endSpan(span trace.Span, err error) {
+	if err != nil {
+		span.SetStatus(codes.Error, "not taken")
+	}
+	span.End()
+}

@@ -7,13 +7,17 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/postern-mail/postern/pkg/run"
 	"github.com/postern-mail/postern/pkg/vault"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 )
 
-// Deps is what ingest works with. All but Log are needed.
+// Deps is what ingest works with. The last five may be left out.
 type Deps struct {
 	Vault     Vault
 	Intake    Intake
@@ -22,7 +26,12 @@ type Deps struct {
 	Cursors   Cursors
 	Leases    Leases
 	Now       func() time.Time // the clock that everything lives by
-	Log       *slog.Logger     // nil: silent
+
+	Standing Standing              // nil: items that stand still are not swept
+	Log      *slog.Logger          // nil: silent
+	Tracer   trace.Tracer          // nil: no spans
+	Metrics  prometheus.Registerer // nil: none
+	Health   *run.Reporter         // nil: nobody asks
 }
 
 // A Vault stores sealed objects; pkg/vault says what it promises.

@@ -2,5 +2,8 @@ package ingest
 
 import "time"
 
+// Standstill changes how long a record must be untouched before it is said again.
+func Standstill(s *Service, d time.Duration) { s.standstill = d }
+
 // Hurry shortens the pauses after failures.
 func (s *Service) Hurry() { s.least = time.Millisecond }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/services/ingest/imap"
 )
@@ -68,7 +70,7 @@ func (w *flight) take(body *imap.Body) error {
 		return err
 	}
 	if body.Length != body.Size {
-		w.outcome(body.UID, errSize)
+		w.outcome(body.Mail, errSize)
 		return nil
 	}
 	if body.Length > whole {
@@ -95,7 +97,7 @@ func (w *flight) take(body *imap.Body) error {
 		err := w.held(body.Mail, hands)
 		hands.clear()
 		w.folder.service.buffers.Put(hands)
-		w.outcome(body.UID, err)
+		w.outcome(body.Mail, err)
 	})
 	return nil
 }
@@ -106,13 +108,17 @@ func (w *flight) stream(body *imap.Body) error {
 		return err
 	}
 	attempt, err := w.folder.service.begin(w.session, w.folder, w.where, body.Mail)
+	working := w.work
 	if err == nil {
-		err = attempt.storeStream(w.session, body)
+		ctx, span := attempt.span(w.session)
+		err = attempt.storeStream(ctx, body)
+		endSpan(span, err)
+		working = trace.ContextWithSpanContext(w.work, span.SpanContext()) // the event follows from it
 	}
 	<-w.folder.service.streams
 	if err != nil {
 		if errors.Is(err, errSize) {
-			w.outcome(body.UID, err)
+			w.outcome(body.Mail, err)
 			return nil
 		}
 		return err
@@ -122,7 +128,7 @@ func (w *flight) stream(body *imap.Body) error {
 	}
 	w.mails.Go(func() {
 		defer func() { <-w.folder.service.slots }()
-		w.outcome(body.UID, attempt.register(w.work))
+		w.outcome(body.Mail, attempt.register(working))
 	})
 	return nil
 }
@@ -133,10 +139,12 @@ func (w *flight) held(mail imap.Mail, hands *buffers) error {
 	if err != nil {
 		return err
 	}
-	if err := attempt.storeWhole(w.work, hands); err != nil {
-		return err
+	ctx, span := attempt.span(w.work)
+	if err = attempt.storeWhole(ctx, hands); err == nil {
+		err = attempt.register(ctx)
 	}
-	return attempt.register(w.work)
+	endSpan(span, err)
+	return err
 }
 
 func (w *flight) slot(slots chan struct{}) error {
@@ -149,9 +157,12 @@ func (w *flight) slot(slots chan struct{}) error {
 }
 
 // outcome notes what became of a mail.
-func (w *flight) outcome(uid uint32, err error) {
+func (w *flight) outcome(mail imap.Mail, err error) {
+	uid, meters, mailbox := mail.UID, w.folder.service.meters, w.folder.mailbox.config.ID
 	if err == nil {
 		w.done(uid)
+		meters.mails.WithLabelValues(mailbox, "taken").Inc()
+		meters.bytes.WithLabelValues(mailbox).Add(float64(mail.Size))
 		return
 	}
 	w.mu.Lock()
@@ -161,10 +172,12 @@ func (w *flight) outcome(uid uint32, err error) {
 	case errors.Is(err, errSize), refusal == keys.Late, refusal == keys.ClosedBucket:
 		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
 		w.repeated = w.folder.troubled(uid) || w.repeated
+		meters.mails.WithLabelValues(mailbox, "delayed").Inc()
 	case refusal == keys.Conflict:
 		w.clashes = true
 	default:
 		w.err = errors.Join(w.err, err)
+		meters.mails.WithLabelValues(mailbox, "failed").Inc()
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -35,8 +34,8 @@ func isStoreEnded(err error) bool {
 }
 
 // say publishes what a record calls for: Received while it is only registered, and
-// nothing once somebody has carried on. Whoever sweeps standing items says the same
-// again from the record alone. A record whose sealed bytes are fewer than the
+// nothing once somebody has carried on; the sweep says the same again from the
+// record alone. A record whose sealed bytes are fewer than the
 // mail's holds its headers only: that mail is set aside.
 func (s *Service) say(ctx context.Context, record *itemv1.Record) error {
 	return s.sayFor(ctx, record.GetItem(), record)
@@ -69,12 +68,6 @@ func headersOnly(record *itemv1.Record) bool {
 		}
 	}
 	return false
-}
-
-// Redrive says again what a standing record calls for. The sweep's hour makes the
-// event another one for the bus, which would take a repeat for said already.
-func (s *Service) Redrive(ctx context.Context, record *itemv1.Record, sweep time.Time) error {
-	return s.sayFor(ctx, record.GetItem()+"."+sweep.UTC().Format("2006010215"), record)
 }
 
 func (s *Service) publish(ctx context.Context, cause string, record *itemv1.Record, index int, msg proto.Message) error {
@@ -113,7 +106,7 @@ func (f *folder) oversize(session *imap.Session, work *flight, mail imap.Mail) e
 		if err == nil {
 			err = attempt.register(work.work)
 		}
-		work.outcome(mail.UID, err)
+		work.outcome(mail, err)
 	})
 	return nil
 }

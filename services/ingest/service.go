@@ -16,6 +16,9 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/postern-mail/postern/pkg/seal"
 	"github.com/postern-mail/postern/services/ingest/imap"
 )
@@ -34,7 +37,10 @@ type Service struct {
 	slots      chan struct{} // mails being sealed, stored, registered
 	streams    chan struct{} // mails too large to be held whole
 	least      time.Duration // the first pause after a failure
+	standstill time.Duration // how long a record must be untouched to be said again
 	ended      chan struct{} // Run has ended
+	tracer     trace.Tracer
+	meters     *meters
 }
 
 // New checks the configuration and makes a service. It connects to nothing.
@@ -47,15 +53,26 @@ func New(config Config, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		config: config, deps: deps, log: deps.Log,
+		config: config, deps: deps, log: deps.Log, tracer: deps.Tracer,
 		slots:   make(chan struct{}, config.Concurrency),
 		streams: make(chan struct{}, config.Streams),
-		least:   time.Second,
+		least:   time.Second, standstill: standstill,
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.tracer == nil {
+		s.tracer = noop.NewTracerProvider().Tracer(Stage)
+	}
+	if s.meters, err = newMeters(deps.Metrics, s); err != nil {
+		return nil, fmt.Errorf("ingest: metrics: %w", err)
+	}
+	if len(config.Mailboxes) > 0 {
+		s.health(errors.New("mailboxes"))
+	} else {
+		s.health(nil)
 	}
 	for _, each := range config.Mailboxes {
 		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID), jobs: make(chan job)}
@@ -83,6 +100,9 @@ func (s *Service) Run(ctx context.Context) error {
 		if m.config.After != Keep {
 			working.Go(func() { m.act(ctx) })
 		}
+	}
+	if s.deps.Standing != nil {
+		working.Go(func() { s.sweep(ctx) })
 	}
 	<-ctx.Done()
 	working.Wait()

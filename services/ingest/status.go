@@ -42,10 +42,23 @@ func (f *folder) succeeded(idle bool) {
 	defer f.mu.Unlock()
 	f.status.LastSuccess, f.status.LastError, f.status.Idle = f.service.deps.Now(), nil, idle
 	f.status.Waiting = 0
+	f.service.health(nil)
 }
 
 func (f *folder) lag(mails int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.status.Waiting = mails
+}
+
+// health tells /readyz whether mailboxes are read. One that is away is no reason to
+// call the service unready: another process could do no better, and its metrics tell.
+func (s *Service) health(waiting error) {
+	switch {
+	case s.deps.Health == nil:
+	case waiting != nil:
+		s.deps.Health.Waiting(waiting.Error())
+	default:
+		s.deps.Health.Ready()
+	}
 }

@@ -1,0 +1,113 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/event"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+)
+
+const (
+	sweepEvery = time.Minute
+	// standstill is how long a record must be untouched before it is said again.
+	standstill = 10 * time.Minute
+	// sweepLease is the lease under which one process sweeps. No mailbox has this
+	// name: an ID begins with a letter or digit.
+	sweepLease = "_sweep"
+)
+
+// A Standing tells which items stand where.
+type Standing interface {
+	// Heads must yield the last change of every item from a sequence on, in order.
+	Heads(ctx context.Context, from uint64) iter.Seq2[Head, error]
+	// Record must give the record as it stands.
+	Record(ctx context.Context, head Head) (*itemv1.Record, error)
+}
+
+// A Head is what is known of an item's last change without reading it.
+type Head struct {
+	Subject  string
+	Sequence uint64
+	State    string
+	Changed  time.Time // by the server's clock
+}
+
+// sweep says again what items in the state registered call for, every minute, in
+// one process at a time: an event may be lost with a bus that was not synced.
+func (s *Service) sweep(ctx context.Context) {
+	pause := backoff{least: s.least, most: sweepEvery}
+	for ctx.Err() == nil {
+		err := s.sweepHeld(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.log.Warn("sweep interrupted", "err", err)
+		pause.wait(ctx, err)
+	}
+}
+
+func (s *Service) sweepHeld(ctx context.Context) error {
+	held, release, err := s.deps.Leases.Hold(ctx, sweepLease)
+	if err != nil {
+		return fmt.Errorf("lease: %w", err)
+	}
+	defer release()
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for from := uint64(1); ; {
+		if from, err = s.SweepFrom(held, from); err != nil {
+			return err
+		}
+		select {
+		case <-held.Done():
+			return context.Cause(held)
+		case <-ticker.C:
+		}
+	}
+}
+
+// SweepFrom looks once at the items whose last change is at or after a sequence, and
+// says those again that stand still. It gives where the next look may begin: every
+// change gives a record a new and higher sequence, so what was at rest stays so.
+func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err error) {
+	var lowest, last uint64
+	for head, err := range s.deps.Standing.Heads(ctx, from) {
+		if err != nil {
+			return from, fmt.Errorf("items: %w", err)
+		}
+		last = head.Sequence
+		if head.State != event.StateWord(itemv1.State_STATE_REGISTERED) {
+			continue
+		}
+		if lowest == 0 {
+			lowest = head.Sequence
+		}
+		if time.Since(head.Changed) < s.standstill {
+			continue
+		}
+		record, err := s.deps.Standing.Record(ctx, head)
+		if err != nil {
+			return from, fmt.Errorf("item record: %w", err)
+		}
+		if err := s.redrive(ctx, record); err != nil {
+			return from, err
+		}
+		s.log.Info("standing item said again", "item", record.GetItem())
+	}
+	switch {
+	case lowest != 0:
+		return lowest, nil
+	case last != 0:
+		return last + 1, nil
+	}
+	return from, nil
+}
+
+// redrive says again what a record calls for. The hour makes the event another one
+// for the bus, which would take a repeat for said already.
+func (s *Service) redrive(ctx context.Context, record *itemv1.Record) error {
+	return s.sayFor(ctx, record.GetItem()+"."+s.deps.Now().UTC().Format("2006010215"), record)
+}
