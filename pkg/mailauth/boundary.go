@@ -31,7 +31,7 @@ func findBoundary(header mail.Header, options Options) boundary {
 	var hop received
 	seen := 0
 	for i := range header {
-		if !dkim.Is(&header[i], "received") {
+		if len(options.TrustMX) == 0 || !dkim.Is(&header[i], "received") {
 			continue
 		}
 		if seen++; seen > maxReceived {
@@ -177,6 +177,8 @@ func oneOf(name string, list []string) bool {
 	return false
 }
 
+var lineEnds = strings.NewReplacer("\r\n", "", "\n", "")
+
 func unfold(value string) string {
-	return strings.TrimSpace(strings.NewReplacer("\r\n", "", "\n", "").Replace(value))
+	return strings.TrimSpace(lineEnds.Replace(value))
 }
