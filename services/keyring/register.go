@@ -1,0 +1,207 @@
+package keyring
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/seal"
+	"github.com/postern-mail/postern/pkg/seal/open"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+)
+
+// register makes the record of a mail that is stored and sealed. The first wins; a repeat
+// gives the record that is there, and an id with another size or date is a conflict.
+func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) {
+	r, err := read(c, new(keyringv1.Register))
+	if err != nil {
+		return nil, err
+	}
+	item := event.Item(r.Mailbox, r.Folder, r.UidValidity, r.Uid, r.Generation)
+	if err := checkRegister(r, item); err != nil {
+		return nil, err
+	}
+	defer s.stripe(item)()
+	if there, err := s.look(ctx, item); err == nil {
+		return again(r, there)
+	} else if !errors.Is(err, ErrNoRecord) {
+		return nil, err
+	}
+
+	// Late is void: the sweep of orphans counts on nobody registering an old attempt.
+	now := s.now()
+	age := now.Sub(r.Raw.Attempted.AsTime())
+	if age > s.cfg.LateAfter.Std() || age < -s.cfg.RequestSkew.Std() {
+		return nil, refuse(keys.Late, "the attempt began too long ago, or ahead of the clock")
+	}
+	intake, err := s.intakeFor(r.Raw.Bucket, now)
+	if err != nil {
+		return nil, err
+	}
+	digest, period, err := s.rawDigest(ctx, intake, r, now)
+	if err != nil {
+		return nil, err
+	}
+	record := &itemv1.Record{
+		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
+		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.New(now),
+		Direction: itemv1.Direction_DIRECTION_RECEIVED, State: itemv1.State_STATE_REGISTERED,
+		RawDigest: digest, DigestPeriod: period,
+		Layers: []*itemv1.Layer{{
+			Kind: raw, State: present, Object: r.Raw.Object, Size: r.Raw.Size, Digest: r.Raw.Digest,
+			PacketEnds: r.Raw.PacketEnds, KeyPacket: r.Raw.KeyPacket, Bucket: r.Raw.Bucket, Attempted: r.Raw.Attempted,
+		}},
+	}
+	a := s.act(c, "register", "")
+	a.Items = []string{item}
+	stored, err := s.putAndTell(ctx, record, 0, a)
+	if errors.Is(err, ErrConflict) {
+		there, err := s.deps.Records.Get(ctx, item)
+		if err != nil {
+			return nil, err
+		}
+		return again(r, there)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return recorded(stored, true), nil
+}
+
+// again answers a registration of an id that is taken.
+func again(r *keyringv1.Register, there Stored) (proto.Message, error) {
+	if there.Record.Size != r.Size || !there.Record.InternalDate.AsTime().Equal(r.InternalDate.AsTime()) {
+		return nil, refuse(keys.Conflict, "the id is taken by a mail of another size or date")
+	}
+	return recorded(there, false), nil
+}
+
+func checkRegister(r *keyringv1.Register, item string) error {
+	l := r.Raw
+	switch {
+	case r.Mailbox == "" || r.Folder == "" || r.UidValidity == 0 || r.Uid == 0:
+		return refuse(keys.Malformed, "mailbox, folder, UIDVALIDITY or UID is missing")
+	case r.Size < 0 || r.InternalDate.CheckValid() != nil:
+		return refuse(keys.Malformed, "size or INTERNALDATE is missing")
+	case l == nil || l.Kind != raw:
+		return refuse(keys.WrongLayer, "only raw is registered")
+	case len(l.Inline) > 0:
+		return refuse(keys.Malformed, "raw stands in the vault, not inline")
+	}
+	if err := checkSealed(l); err != nil {
+		return err
+	}
+	began, ok := attemptOf(l.Object, "raw/", item)
+	if !ok {
+		return refuse(keys.Malformed, "the object's name is not raw/<yyyy>/<mm>/<dd>/<item>.<attempt>")
+	}
+	if off := began.Sub(l.Attempted.AsTime()).Abs(); off > time.Second {
+		return refuse(keys.Malformed, "the attempt's start differs from its name")
+	}
+	return nil
+}
+
+// checkSealed checks what every layer that comes in must have.
+func checkSealed(l *itemv1.Layer) error {
+	switch {
+	case l.Size <= 0 || len(l.Digest) != sha256.Size:
+		return refuse(keys.Malformed, "the layer's size or digest is missing")
+	case len(l.KeyPacket) != seal.KeyPacketSize:
+		return refuse(keys.Malformed, "the key packet has not 96 bytes")
+	case l.Attempted.CheckValid() != nil:
+		return refuse(keys.Malformed, "the attempt's start is missing")
+	case len(l.PacketEnds) == 0 || l.PacketEnds[len(l.PacketEnds)-1] != l.Size:
+		return refuse(keys.Malformed, "the packet ends do not end with the layer")
+	}
+	var last int64
+	for _, end := range l.PacketEnds {
+		if end <= last {
+			return refuse(keys.Malformed, "the packet ends do not grow")
+		}
+		last = end
+	}
+	return nil
+}
+
+// attemptOf reads when an attempt began out of an object's name,
+// <prefix>…/<item>.<ULID>: the first ten characters of a ULID are milliseconds since 1970
+// in Crockford's base 32.
+func attemptOf(object, prefix, item string) (time.Time, bool) {
+	name, ok := strings.CutPrefix(object, prefix)
+	if !ok || len(object) > 300 {
+		return time.Time{}, false
+	}
+	attempt, ok := strings.CutPrefix(name[strings.LastIndexByte(name, '/')+1:], item+".")
+	if !ok || len(attempt) != 26 {
+		return time.Time{}, false
+	}
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+	var ms int64
+	for i, c := range strings.ToUpper(attempt) {
+		v := strings.IndexRune(alphabet, c)
+		if v < 0 || (i == 0 && v > 7) {
+			return time.Time{}, false
+		}
+		if i < 10 {
+			ms = ms<<5 | int64(v)
+		}
+	}
+	return time.UnixMilli(ms).UTC(), true
+}
+
+// intakeFor checks that a bucket takes raw mail now.
+func (s *Service) intakeFor(id string, now time.Time) (*bucket, error) {
+	b, err := s.bucketFor(id, raw)
+	if err != nil {
+		return nil, err
+	}
+	if b.class != classIntake {
+		return nil, refuse(keys.WrongLayer, "mail comes in through an intake bucket")
+	}
+	if dayOver(b.lastDay, now, intakeLinger) {
+		return nil, refuse(keys.ClosedBucket, "the intake bucket's day is over")
+	}
+	return b, nil
+}
+
+// bucketFor checks that a bucket is of a layer and takes wraps.
+func (s *Service) bucketFor(id string, kind itemv1.LayerKind) (*bucket, error) {
+	b := s.snap.Load().buckets[id]
+	switch {
+	case b == nil:
+		return nil, refuse(keys.ClosedBucket, "the bucket is gone or never was")
+	case b.layer != kind:
+		return nil, refuse(keys.WrongLayer, "the bucket is of another layer")
+	case b.phase != keyringv1.Phase_PHASE_OPEN:
+		return nil, refuse(keys.ClosedBucket, "the bucket takes nothing any more")
+	}
+	return b, nil
+}
+
+// rawDigest opens the digest that came sealed beside raw, which proves that the key packet
+// opens, and gives its HMAC under the period's key.
+func (s *Service) rawDigest(ctx context.Context, intake *bucket, r *keyringv1.Register, now time.Time) ([]byte, string, error) {
+	session, err := intake.unwrap(r.Raw.KeyPacket)
+	if err != nil {
+		return nil, "", refuse(keys.Malformed, "the key packet does not open with its bucket")
+	}
+	defer session.Clear()
+	sum, err := open.Bytes(session, r.RawDigest, sha256.Size)
+	if err != nil || len(sum) != sha256.Size {
+		return nil, "", refuse(keys.Malformed, "the sealed digest does not open with the layer's key")
+	}
+	defer clear(sum)
+	p, err := s.ensurePeriod(ctx, now)
+	if err != nil {
+		return nil, "", err
+	}
+	return p.digestOf(sum), p.name, nil
+}
