@@ -36,7 +36,6 @@ func (r *runner) done(ctx context.Context, m *mail, e end) end {
 	}
 	if err := m.Ack(ctx); err != nil {
 		e.err, e.lost = err, true
-		return e
 	}
 	r.forget(ctx, m)
 	return e
@@ -67,7 +66,6 @@ func (r *runner) setAside(ctx context.Context, m *mail, e end) end {
 	}
 	if err := m.Term(ctx, e.code); err != nil {
 		e.err, e.lost = err, true
-		return e
 	}
 	r.forget(ctx, m)
 	return e
@@ -87,7 +85,8 @@ func (r *runner) back(ctx context.Context, m *mail, e end) end {
 	return e
 }
 
-// forget removes what was remembered of a mail that is dealt with.
+// forget removes what was remembered of a mail that is dealt with, also where the server may
+// not have heard of its end: should it come again, it is a suspect again, which harms nobody.
 func (r *runner) forget(ctx context.Context, m *mail) {
 	if m.env == nil || !r.Process.doubts(m) {
 		return
