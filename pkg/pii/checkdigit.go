@@ -261,8 +261,8 @@ func grAFM(d []byte) bool {
 	return !allSame(d) && weighted(d, 256, 128, 64, 32, 16, 8, 4, 2)%11%10 == int(d[8])
 }
 
-// caSIN: Service Canada, Luhn; none begins with 0 or 8.
-func caSIN(d []byte) bool { return d[0] != 0 && d[0] != 8 && luhnNonZero(d) }
+// caSIN: Service Canada, Luhn; none begins with 8.
+func caSIN(d []byte) bool { return d[0] != 8 && luhnNonZero(d) }
 
 // auTFN: Australian Taxation Office, modulus 11 for nine and eight digits.
 func auTFN(d []byte) bool {

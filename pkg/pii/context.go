@@ -97,10 +97,10 @@ var phrases = map[topic]string{
 		calling|dial|ring me|text me|sms|whatsapp|signal|telegram|hotline|contact number|phone number|telefon|telefonnummer|telefono|
 		teléfono|telefone|téléphone|telefoon|telefoonnummer|handy|handynummer|rufnummer|rückruf|anrufen|anruf|erreichen|erreichbar|durchwahl|
 		portable|appeler|appelez|joignable|llamar|llámame|móvil|movil|celular|cellulare|chiamare|chiamami|bellen|mobiel|puhelin|
-		puhelinnumero|telefonnr|tlf|tfn|telefonní|numer telefonu|tel nr|komórka|телефон|тел|мобильный|電話|電話番号|携帯|电话|手机|전화|번호|
+		puhelinnumero|telefonnr|tlf|telefonní|numer telefonu|tel nr|komórka|телефон|тел|мобильный|電話|電話番号|携帯|电话|手机|전화|번호|
 		הטלפון|هاتف|landline|voicemail|desk phone|messages to|reach me|answering at|registered number|my number|number is`,
-	aboutPhoneLabel: `office|desk|home|work|direct|main|private|privat|büro|bureau|oficina|ufficio|kantoor|t|m|f|p|h|c|w`,
-	aboutOrder: `order|orders|order number|order no|order id|invoice|invoices|invoice number|tracking|tracking number|parcel|shipment|
+	aboutPhoneLabel: `office|desk|home|work|direct|main|private|privat|büro|bureau|oficina|ufficio|kantoor`,
+	aboutOrder: `order|orders|order number|order no|order id|offer|invoice|invoices|invoice number|tracking|tracking number|parcel|shipment|
 		consignment|ticket|ticket number|case|case number|case id|reference|reference number|ref|ref no|reference no|sku|item|item number|article|
 		product|serial|serial number|part number|model|isbn|issn|ean|upc|gtin|asin|quantity|qty|price|amount|total|transaction|transaction id|
 		booking|reservation|confirmation number|customer number|customer id|customer no|delivery|waybill|awb|usps|ups|fedex|dhl|dpd|gls|hermes|
@@ -201,6 +201,15 @@ var lexicon = func() map[string][]phrase {
 	return lexicon
 }()
 
+// lengths holds, by first byte, the lengths of the words in the lexicon: most
+// words of a text are told by it alone to be none of them.
+var lengths = func() (table [256]uint64) {
+	for word := range lexicon {
+		table[word[0]] |= 1 << min(len(word), 63)
+	}
+	return table
+}()
+
 // maxWord bounds the bytes of a word that is looked up.
 const maxWord = 48
 
@@ -212,8 +221,15 @@ func (s *scan) words() {
 			return
 		}
 		i = end
-		word := lower(s.text[start:end])
-		list := lexicon[word]
+		first := s.text[start]
+		if first >= 'A' && first <= 'Z' {
+			first += 'a' - 'A'
+		}
+		// Letters beyond ASCII may change their bytes in lower case.
+		if first < 0x80 && lengths[first]&(1<<min(end-start, 63)) == 0 && plain(s.text[start:end]) {
+			continue
+		}
+		list := look(s.text[start:end])
 		if len(list) == 0 {
 			continue
 		}
@@ -235,8 +251,37 @@ func (s *scan) words() {
 		}
 		if topics != 0 {
 			s.marks = append(s.marks, mark{start, longest, topics})
+			i = longest // a phrase is not read again from its middle: "serial number is"
 		}
 	}
+}
+
+func plain(word string) bool {
+	for i := 0; i < len(word); i++ {
+		if word[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// look finds a word in the lexicon in lower case, without allocating for ASCII.
+func look(word string) []phrase {
+	if len(word) > maxWord {
+		return nil
+	}
+	var buffer [maxWord]byte
+	for i := 0; i < len(word); i++ {
+		c := word[i]
+		if c >= 0x80 {
+			return lexicon[strings.ToLower(word)]
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buffer[i] = c
+	}
+	return lexicon[string(buffer[:len(word)])]
 }
 
 func glue(gap string) bool {
@@ -259,29 +304,53 @@ func lower(word string) string {
 // without spaces are cut where kanji, hiragana and katakana meet. A digit within
 // or after Latin letters belongs to the word (cvv2, 2fa).
 func nextWord(text string, i int) (start, end int) {
+	for i < len(text) {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if isLetter(c) {
+				break
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if sort := sortOf(r); sort != noWord && sort != digitWord {
+			break
+		}
+		i += size
+	}
+	return i, wordAt(text, i)
+}
+
+// wordAt gives the end of the word that begins right at i, i where none does.
+func wordAt(text string, i int) int {
 	var sort wordSort
 	for i < len(text) {
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(text[i:])
+		c := text[i]
+		if c < utf8.RuneSelf {
+			next := noWord
+			switch {
+			case isLetter(c):
+				next = letterWord
+			case isDigit(c) && sort == letterWord:
+				next = letterWord
+			}
+			if next == noWord || sort != noWord && next != sort {
+				break
+			}
+			sort = next
+			i++
+			continue
 		}
-		if sort = sortOf(r); sort != noWord && sort != digitWord {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		next := sortOf(r)
+		if next == noWord || next == digitWord || sort != noWord && next != sort {
 			break
 		}
+		sort = next
 		i += size
 	}
-	start = i
-	for i < len(text) {
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(text[i:])
-		}
-		if next := sortOf(r); next != sort && !(next == digitWord && sort == letterWord) {
-			break
-		}
-		i += size
-	}
-	return start, i
+	return i
 }
 
 type wordSort uint8

@@ -147,9 +147,9 @@ func namedDate(text string, i int) int {
 			i = end
 			i = skipAny(text, i, "st", "nd", "rd", "th", "º", "er", "年", "月", "日")
 		} else {
-			a, b := nextWord(text, i)
-			name := lower(text[a:b])
-			if a != i || !startsMonth(name) || month {
+			b := wordAt(text, i)
+			name := lower(text[i:b])
+			if b == i || !startsMonth(name) || month {
 				return 0
 			}
 			month = true

@@ -79,7 +79,7 @@ func domainEnd(text string, i int) int {
 	start := i
 	for i < len(text) && i-start < 253 {
 		c := text[i]
-		if !isAlnum(c) && c != '-' && c != '.' && !(c >= 0x80 && sortOfNext(text[i:]) == letterWord) {
+		if !isAlnum(c) && c != '-' && c != '.' && !(c >= 0x80 && sortOfNext(text[i:]) != noWord) {
 			break
 		}
 		if c == '.' && (i == start || text[i-1] == '.') {

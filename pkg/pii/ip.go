@@ -31,10 +31,6 @@ func (s *scan) addresses() {
 	}
 }
 
-func isHexByte(c byte) bool {
-	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
 // address looks for an address in a stretch of hexadecimal digits, colons and dots.
 func (s *scan) address(start, end, colons int) {
 	text := s.text

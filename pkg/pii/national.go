@@ -15,7 +15,7 @@ type rule struct {
 // for it.
 func (s *scan) national(w *window) {
 	n := len(w.digits)
-	if n < 7 || n > 15 || w.lines || !w.apart || w.from == 0 && (w.run.lead != 0 && w.run.lead != '(') || w.groups() > 5 {
+	if n < 7 || n > 15 || w.lines || !w.apart || w.from == 0 && (w.run.lead != 0 && w.run.lead != '(') || w.groups() > 7 {
 		return
 	}
 	for i := range rulesBySize[n] {
@@ -112,7 +112,7 @@ var rules = []rule{
 	{SIEMSO, 13, "", []topic{aboutEMSO}, siEMSO, true},
 	{GRAMKA, 11, "", []topic{aboutAMKA}, grAMKA, false},
 	{GRAFM, 9, "", []topic{aboutAFM}, grAFM, false},
-	{CASIN, 9, "3-3-3; 3 3 3", []topic{aboutSIN}, caSIN, false},
+	{CASIN, 9, "", []topic{aboutSIN}, caSIN, false},
 	{AUTFN, 9, "", []topic{aboutTFN}, auTFN, false},
 	{AUTFN, 8, "", []topic{aboutTFN}, auTFN, false},
 	{AUABN, 11, "2 3 3 3", []topic{aboutABN}, auABN, false},

@@ -84,14 +84,21 @@ func (s *scan) readRun(r *run, i int) int {
 			r.digits, r.at, r.after = append(r.digits, d), append(r.at, i), append(r.after, i+size)
 			i += size
 		}
-		r.groups = append(r.groups, group{first, len(r.digits), gap, long})
+		if gap == 'z' { // nothing that can be seen: one group still
+			r.groups[len(r.groups)-1].end = len(r.digits)
+		} else {
+			r.groups = append(r.groups, group{first, len(r.digits), gap, long})
+		}
 		next := 0
 		if gap, long, next = s.gap(i); next < 0 {
 			break
 		}
 		i = next
 	}
-	r.tail = 0
+	r.tail, r.extension = 0, 0
+	if len(r.digits) < 7 {
+		return i
+	}
 	if r.extension = extension(s.text, i); r.extension > 0 {
 		return i
 	}
@@ -115,8 +122,8 @@ func extension(text string, i int) int {
 	for j < len(text) && text[j] == ' ' && j-i < 2 {
 		j++
 	}
-	word, end := nextWord(text, j)
-	if word != j || end == j {
+	word, end := j, wordAt(text, j)
+	if end == j {
 		return 0
 	}
 	name := lower(text[word:end])
@@ -247,10 +254,6 @@ func (s *scan) gap(i int) (sign byte, long bool, next int) {
 	return 0, false, -1
 }
 
-func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
-func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
-func isAlnum(c byte) bool  { return isLetter(c) || isDigit(c) }
-
 // A window is some neighbouring groups of a run, read as one number.
 type window struct {
 	run         *run
@@ -283,9 +286,6 @@ func (s *scan) run(r *run) {
 				sign := g.gap
 				if g.gap == '\n' {
 					w.lines = true
-				}
-				if sign == 'z' {
-					sign = w.sign
 				}
 				switch {
 				case w.sign == 0 || w.sign == '\n':

@@ -11,7 +11,7 @@ const maxPhones = 2000
 // valid; national ones where words say so or their form leaves little doubt.
 func (s *scan) phone(w *window) {
 	n := len(w.digits)
-	if n < 7 || n > 15 || w.lines || w.groups() > 7 {
+	if n < 7 || n > 15 || w.lines || w.groups() > 7 || openBracket(w) {
 		return
 	}
 	start := w.start
@@ -34,7 +34,7 @@ func (s *scan) phone(w *window) {
 	if w.last && w.run.extension > 0 {
 		end = w.run.extension
 	}
-	told := s.near(aboutPhone, start, w.end, 40, 16) || s.near(aboutPhoneLabel, start, w.end, 4, 2)
+	told := s.near(aboutPhone, start, w.end, 40, 16) || s.near(aboutPhoneLabel, start, w.end, 4, 2) || s.labelled(start)
 	if lead == '+' || n >= 9 && w.digits[0] == 0 && w.digits[1] == 0 && w.apart {
 		if w.from == 0 && (told && n >= 8 || s.plan(text, w.digits, lead == '+')) {
 			s.add(Phone, start, end)
@@ -141,9 +141,42 @@ func withoutTrunkZero(text string, digits []byte) []byte {
 	return kept
 }
 
+// labelled says whether a letter such as "T:" stands right before a number.
+func (s *scan) labelled(start int) bool {
+	i := start
+	for i > 0 && start-i < 3 && s.text[i-1] == ' ' {
+		i--
+	}
+	if i < 2 || s.text[i-1] != ':' && s.text[i-1] != '.' {
+		return false
+	}
+	switch upper(s.text[i-2]) {
+	case 'T', 'F', 'M', 'P', 'H':
+		return i == 2 || !isAlnum(s.text[i-3]) && s.text[i-3] < 0x80
+	}
+	return false
+}
+
+// openBracket says whether a bracket opens within the window before its last
+// group and nothing closes it: "321-726-2209 (24 hours)".
+func openBracket(w *window) bool {
+	for i := w.from + 1; i < w.to; i++ {
+		if w.run.groups[i].gap == '(' && (i+1 >= len(w.run.groups) || i+1 == w.to) {
+			return true
+		}
+	}
+	return false
+}
+
+// yearSpan says whether a window is two years: 1995-2001.
+func yearSpan(w *window) bool {
+	year := func(d []byte) bool { y := prefix(d, 4); return y >= 1900 && y <= 2099 }
+	return w.shape() == "4-4" && year(w.digits) && year(w.digits[4:])
+}
+
 // possible says whether a number that words call a telephone number may be one.
 func (s *scan) possible(w *window) bool {
-	return !allSame(w.digits) && !(w.groups() == 1 && len(w.digits) == 8 && plausibleDate8(w.digits))
+	return !allSame(w.digits) && !yearSpan(w) && !(w.groups() == 1 && len(w.digits) == 8 && plausibleDate8(w.digits))
 }
 
 // amount says whether the window reads as money or a count.

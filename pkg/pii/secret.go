@@ -39,17 +39,16 @@ func (s *scan) keys() {
 		for end < len(text) && isKeyByte(text[end]) && end-i < maxSecret {
 			end++
 		}
+		next := end
 		for end > i && (text[end-1] == '.' || text[end-1] == '-') {
 			end--
 		}
 		if end-i >= 20 {
 			s.key(i, end)
 		}
-		i = max(end, i+1)
+		i = max(next, i+1)
 	}
 }
-
-func isKeyByte(c byte) bool { return isAlnum(c) || c == '_' || c == '-' || c == '.' }
 
 func (s *scan) key(i, end int) {
 	word := s.text[i:end]
@@ -177,8 +176,8 @@ func connector(text string, i int) (at int, strict bool) {
 		case strings.HasPrefix(text[i:], "："):
 			return skipGap(text, i+3), false
 		}
-		a, b := nextWord(text, i)
-		if a != i || b-a > 20 {
+		a, b := i, wordAt(text, i)
+		if a == b || b-a > 20 {
 			return -1, false
 		}
 		word := lower(text[a:b])

@@ -67,10 +67,12 @@ func (s *scan) token(i, end, digits, letters int) {
 
 // mixed asks the sorts that are one word of letters and digits.
 func (s *scan) mixed(word string, i, end int) {
-	up := strings.ToUpper(word)
-	if len(up) != len(word) {
+	switch len(word) {
+	case 8, 9, 10, 12, 15, 16, 18:
+	default:
 		return
 	}
+	up := strings.ToUpper(word)
 	add := func(kind Kind, about topic, strong bool) {
 		if s.near(about, i, end, 48, 24) || strong && !s.nobodys(i, about) && !s.inURL(i) {
 			s.add(kind, i, end)
@@ -151,6 +153,10 @@ func (s *scan) hyphened(word string, i, end int) {
 // afterWords finds what has no check of its own and stands right behind the
 // words that name it.
 func (s *scan) afterWords(word string, i, end, digits int) {
+	if to := s.joinedEnd(end); (i == 0 || s.text[i-1] != '-') && to-i >= 6 && to-i <= 24 && countDigits(s.text[i:to]) >= 4 && s.near(aboutLicense, i, end, 28, 0) {
+		s.add(DriverLicense, i, to)
+		return
+	}
 	if digits < 4 || len(word) > 20 {
 		return
 	}
@@ -161,8 +167,6 @@ func (s *scan) afterWords(word string, i, end, digits int) {
 			kind = USPassport
 		}
 		s.add(kind, i, end)
-	case s.near(aboutLicense, i, end, 28, 0) && s.joinedEnd(end)-i >= 6:
-		s.add(DriverLicense, i, s.joinedEnd(end))
 	case s.near(aboutHealth, i, end, 24, 0) && len(word) >= 8 && digits >= 6:
 		s.add(HealthInsurance, i, end)
 	case s.near(aboutAccount, i, end, 24, 0) && len(word) == digits && digits >= 6 && digits <= 18:
@@ -174,6 +178,15 @@ func (s *scan) american(i int) bool {
 	before := strings.ToLower(s.text[max(0, i-60):i])
 	return strings.Contains(before, "us ") || strings.Contains(before, "u.s") || strings.Contains(before, "american") ||
 		strings.Contains(before, "united states") || strings.Contains(before, "passport")
+}
+
+func countDigits(word string) (n int) {
+	for i := 0; i < len(word); i++ {
+		if isDigit(word[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // joinedEnd is the end of what hyphens join to a word.

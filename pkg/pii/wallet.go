@@ -52,6 +52,11 @@ func base58Check(word string) bool {
 
 // bech32 checks BIP 173 and BIP 350 for the prefixes of main networks.
 func bech32(word string) bool {
+	switch upper(word[0]) {
+	case 'B', 'L', 'A', 'C', 'S':
+	default:
+		return false
+	}
 	if word != strings.ToLower(word) && word != strings.ToUpper(word) {
 		return false
 	}
