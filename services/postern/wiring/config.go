@@ -124,6 +124,8 @@ type S3Config struct {
 	SecretKeyFile config.Secret `yaml:"secret_key_file"`
 	// PathStyle puts the bucket into the path instead of the host name.
 	PathStyle bool `yaml:"path_style"`
+	// Lock is how the bucket holds objects until a date: governance, compliance, or empty for a bucket without object lock.
+	Lock string `yaml:"lock"`
 }
 
 // ClamdConfig says which clamd.

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/postern-mail/postern/pkg/signet"
+	"github.com/postern-mail/postern/services/audit"
+	"github.com/postern-mail/postern/services/postern/wiring"
+)
+
+// auditCommand checks the log with the public key alone.
+func auditCommand(ctx context.Context, args []string, io stdio) int {
+	flags := newFlags("audit", "verify [--config FILE] [--key FILE]", io.err)
+	path := configFlag(flags)
+	keyFile := flags.String("key", "", "the signer's public key, a PEM `file`; the configuration's by default")
+	if len(args) == 0 || args[0] != "verify" {
+		flags.Usage()
+		return misuse
+	}
+	if code, ok := parse(flags, args[1:]); !ok {
+		return code
+	}
+	c, ok := load(*path, io.err)
+	if !ok {
+		return failed
+	}
+	if *keyFile == "" {
+		*keyFile = c.Audit.Key + ".pub"
+	}
+	key, err := signet.LoadPublic(*keyFile)
+	if err != nil {
+		return fail(io, err)
+	}
+	process, err := wiring.New(ctx, c, wiring.Options{})
+	if err != nil {
+		return fail(io, err)
+	}
+	defer process.Close()
+	conn, err := process.Connect(ctx, "audit")
+	if err != nil {
+		return fail(io, err)
+	}
+	defer conn.Close()
+	checkpoints, err := audit.Checkpoints(ctx, conn)
+	if err != nil {
+		return fail(io, err)
+	}
+	report, err := audit.Verify(audit.Messages(ctx, conn), checkpoints, key)
+	if err != nil {
+		return fail(io, err)
+	}
+	fmt.Fprintf(io.out, "the audit log is whole: %d entries linked, %d checkpoints good, signed up to entry %d\n", report.Entries, report.Checkpoints, report.Signed)
+	return done
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/postern-mail/postern/pkg/signet"
+	"github.com/postern-mail/postern/services/retain"
+)
+
+// certificateCommand checks certificates with the public key alone, on any machine.
+func certificateCommand(_ context.Context, args []string, io stdio) int {
+	flags := newFlags("certificate", "verify --key FILE CERTIFICATE...", io.err)
+	keyFile := flags.String("key", "certificate.ed25519.pub", "the issuer's public key, a PEM `file`")
+	item := flags.String("item", "", "also say whether the certificate speaks of this item `id`")
+	if len(args) == 0 || args[0] != "verify" {
+		flags.Usage()
+		return misuse
+	}
+	if code, ok := parse(flags, args[1:]); !ok {
+		return code
+	}
+	if flags.NArg() == 0 {
+		flags.Usage()
+		return misuse
+	}
+	key, err := signet.LoadPublic(*keyFile)
+	if err != nil {
+		return fail(io, err)
+	}
+	code := done
+	for _, path := range flags.Args() {
+		file, err := os.ReadFile(path)
+		if err == nil {
+			var certificate retain.Certificate
+			if certificate, err = retain.Verify(file, key); err == nil {
+				describe(io, path, certificate, *item)
+				continue
+			}
+		}
+		fmt.Fprintf(io.err, "%s: %v\n", path, err)
+		code = failed
+	}
+	return code
+}
+
+func describe(io stdio, path string, c retain.Certificate, item string) {
+	fmt.Fprintf(io.out, "%s: good, signed by key %s\n  certificate %s for plan %s (%s), policy %s\n  %d layers destroyed; planned %s, keys forgotten %s, checked %s\n",
+		path, c.Issuer, c.ID, c.Plan, c.Cause, c.Policy.Name, len(c.Items),
+		c.Times.Planned.Format("2006-01-02 15:04:05Z"), c.Times.KeysForgotten.Format("2006-01-02 15:04:05Z"), c.Times.Checked.Format("2006-01-02 15:04:05Z"))
+	for _, check := range c.Checks {
+		fmt.Fprintf(io.out, "  checked %s: %s (%d)\n", check.Code, check.Result, check.Count)
+	}
+	if item == "" {
+		return
+	}
+	found := false
+	for _, gone := range c.Items {
+		if c.Speaks(gone, item) {
+			found = true
+			fmt.Fprintf(io.out, "  it speaks of the item: layer %s, keys %s, ciphertext %s\n", gone.Layer, gone.Keys, gone.Ciphertext)
+		}
+	}
+	if !found {
+		fmt.Fprintln(io.out, "  it does not speak of that item")
+	}
+}

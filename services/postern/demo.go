@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/ingest"
+	"github.com/postern-mail/postern/services/postern/demo/mailbox"
+	"github.com/postern-mail/postern/services/postern/wiring"
+	"github.com/postern-mail/postern/services/verify"
+)
+
+const demoUser = "demo"
+
+// demoCommand runs everything in one process on a mailbox of its own.
+func demoCommand(ctx context.Context, args []string, io stdio) int {
+	flags := newFlags("demo", "[--data DIR] [--clock-offset 31d] [--listen ADDRESS]", io.err)
+	data := flags.String("data", "demo-data", "where the demonstration keeps its data; a second run goes on from there")
+	offset := flags.String("clock-offset", "0s", "run the clock ahead by this much, such as 31d")
+	listen := flags.String("listen", "127.0.0.1:8080", "the desk's address")
+	operations := flags.String("operations", "127.0.0.1:9090", "the address of metrics and health")
+	if code, ok := parse(flags, args); !ok {
+		return code
+	}
+	ahead, err := config.ParseDuration(*offset)
+	if err != nil || flags.NArg() > 0 {
+		flags.Usage()
+		return misuse
+	}
+	if err := runDemo(ctx, io, demoOptions{*data, *listen, *operations, ahead}); err != nil && ctx.Err() == nil {
+		return fail(io, err)
+	}
+	fmt.Fprintln(io.out, "\nStopped. Run it again to go on from where it stands.")
+	return done
+}
+
+type demoOptions struct {
+	data, listen, operations string
+	ahead                    config.Duration
+}
+
+func runDemo(ctx context.Context, io stdio, o demoOptions) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	began := time.Now()
+	dir, err := filepath.Abs(o.data)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "mailbox"), 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	box, err := mailbox.Start(ctx, filepath.Join(dir, "mailbox"))
+	if err != nil {
+		return err
+	}
+	c, err := demoConfig(dir, o, box)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "postern.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("log file: %w", err)
+	}
+	defer log.Close()
+	logger, err := newLogger(log, c)
+	if err != nil {
+		return err
+	}
+	process, err := wiring.New(ctx, c, wiring.Options{Log: logger})
+	if err != nil {
+		return err
+	}
+	defer process.Close()
+	if process.Resolver, err = dns.NewZone(box.Zone); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- process.Run(ctx) }()
+
+	web, err := process.Desk(ctx)
+	if err != nil {
+		return errors.Join(err, firstOf(ended))
+	}
+	link, err := web.SignInLink(ctx, demoUser)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
+		time.Since(began).Seconds(), link, filepath.Join(o.data, "postern.log"), o.operations)
+	account := &account{out: io.out, mails: box.Mails(), began: began, seen: map[string]itemv1.State{}}
+	told := make(chan error, 1)
+	go func() { told <- account.follow(ctx, process) }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = <-ended
+	}
+	cancel()
+	<-told
+	return err
+}
+
+func firstOf(ended <-chan error) error {
+	select {
+	case err := <-ended:
+		return err
+	default:
+		return nil
+	}
+}
+
+func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, error) {
+	c := wiring.Default()
+	c.DataDir = dir
+	c.Clock.Offset = o.ahead
+	c.Operations.Listen = o.operations
+	c.Desk.Listen, c.Desk.Demo = o.listen, true
+	c.Desk.BaseURL = "http://" + o.listen
+	c.Retain.MaxShare = 1 // the demonstration moves its clock by months
+	c.Archive.JournalEvery = config.Duration(time.Second)
+	c.Audit.CheckpointEvery = config.Duration(time.Second)
+	c.Log.Level = "info"
+	host, port, err := net.SplitHostPort(box.Addr)
+	if err != nil {
+		return c, fmt.Errorf("demo mailbox address: %w", err)
+	}
+	c.Ingest.Mailboxes = []ingest.Mailbox{{
+		ID: "support", Host: host, Port: portNumber(port), CAFile: box.CAFile, Username: box.User,
+		PasswordFile: config.Secret(box.PasswordFile), Folders: []string{mailbox.Folder},
+		Poll: config.Duration(30 * time.Second), After: ingest.Keep,
+	}}
+	c.Verify.Boundaries = []verify.Boundary{{Mailbox: "*", TrustMX: []string{box.TrustedMX}}}
+	if c, err = c.Complete(); err != nil {
+		return c, err
+	}
+	users := desk.NewDirectory(c.Desk.UsersFile)
+	return c, users.Save(desk.User{Name: demoUser, Roles: desk.Roles})
+}
+
+func portNumber(text string) int {
+	port, err := net.LookupPort("tcp", text)
+	if err != nil {
+		return 0
+	}
+	return port
+}
+
+// An account tells what becomes of each mail, by the names that the demonstration gave
+// them: mailboxes number mails from one, in the order they came.
+type account struct {
+	out   io.Writer
+	mails []mailbox.Mail
+	began time.Time
+
+	mu      sync.Mutex
+	seen    map[string]itemv1.State
+	settled int
+	summed  bool
+}
+
+func (a *account) follow(ctx context.Context, process *wiring.Process) error {
+	conn, err := process.Connect(ctx, topology.Doctor)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var from uint64 = 1
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		last, err := a.read(ctx, conn, from)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		from = max(from, last+1)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (a *account) read(ctx context.Context, conn *bus.Conn, from uint64) (uint64, error) {
+	var last uint64
+	for message, err := range conn.Scan(ctx, topology.Items, from) {
+		if err != nil {
+			return last, err
+		}
+		last = message.Sequence
+		record := new(itemv1.Record)
+		if err := proto.Unmarshal(message.Data, record); err != nil {
+			return last, fmt.Errorf("item record: %w", err)
+		}
+		a.tell(record)
+	}
+	return last, nil
+}
+
+// tell writes one line when a mail has settled, and one when it is gone.
+func (a *account) tell(record *itemv1.Record) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before, now := a.seen[record.GetItem()], record.GetState()
+	if before == now {
+		return
+	}
+	a.seen[record.GetItem()] = now
+	name := fmt.Sprintf("mail %d", record.GetUid())
+	if n := int(record.GetUid()); n >= 1 && n <= len(a.mails) {
+		name = a.mails[n-1].Name
+	}
+	found := record.GetFindings()
+	switch now {
+	case itemv1.State_STATE_TICKETED:
+		words := []string{found.GetSenderVerdict(), found.GetScanVerdict()}
+		if found.GetKind() != "person" {
+			words = append(words, strings.ReplaceAll(found.GetKind(), "_", " "))
+		}
+		reasons := slices.Concat(found.GetSenderReasons(), found.GetScanReasons())
+		reasons = slices.DeleteFunc(reasons, func(code string) bool { return code == "no_second_opinion" })
+		fmt.Fprintf(a.out, "%6.1fs  %-34s %-34s %s\n", time.Since(a.began).Seconds(), name, strings.Join(words, ", "), strings.Join(reasons[:min(2, len(reasons))], " "))
+	case itemv1.State_STATE_SET_ASIDE:
+		fmt.Fprintf(a.out, "%6.1fs  %-34s set aside by %s: %s\n", time.Since(a.began).Seconds(), name, record.GetSetAside().GetStage(), record.GetSetAside().GetCode())
+	case itemv1.State_STATE_TOMBSTONE:
+		fmt.Fprintf(a.out, "%6.1fs  %-34s destroyed\n", time.Since(a.began).Seconds(), name)
+		return
+	default:
+		return
+	}
+	a.settled++
+	if a.settled >= len(a.mails) && !a.summed {
+		a.summed = true
+		fmt.Fprintf(a.out, "\nAll %d mails are tickets, sealed and filed, after %.1f s. In the desk, under Retention, move the clock on and\nsee what has expired destroyed and certified.\n\n", a.settled, time.Since(a.began).Seconds())
+	}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/run"
+	"github.com/postern-mail/postern/services/postern/wiring"
+)
+
+func newLogger(out io.Writer, c wiring.Config) (*slog.Logger, error) {
+	return run.NewLogger(out, c.Log)
+}
+
+// runCommand runs services until it is told to stop.
+func runCommand(ctx context.Context, args []string, io stdio) int {
+	flags := newFlags("run", "[--config FILE] [SERVICE...]", io.err)
+	path := configFlag(flags)
+	if code, ok := parse(flags, args); !ok {
+		return code
+	}
+	c, ok := load(*path, io.err)
+	if !ok {
+		return failed
+	}
+	if err := run.Harden(); err != nil {
+		return fail(io, err)
+	}
+	process, err := wiring.New(ctx, c, wiring.Options{})
+	if err != nil {
+		return fail(io, err)
+	}
+	defer process.Close()
+	if err := process.Run(ctx, flags.Args()...); err != nil {
+		return fail(io, err)
+	}
+	return done
+}
+
+// setupCommand makes what the operator has to give: nkeys, permissions, streams.
+func setupCommand(ctx context.Context, args []string, io stdio) int {
+	flags := newFlags("setup", "[--config FILE] [--keys-only]", io.err)
+	path := configFlag(flags)
+	keysOnly := flags.Bool("keys-only", false, "make nkeys and the server's permissions, and touch no server")
+	if code, ok := parse(flags, args); !ok {
+		return code
+	}
+	c, ok := load(*path, io.err)
+	if !ok {
+		return failed
+	}
+	if err := wiring.MakeNkeys(c.NATS.Nkeys); err != nil {
+		return fail(io, err)
+	}
+	public, err := wiring.PublicNkeys(c.NATS.Nkeys)
+	if err != nil {
+		return fail(io, err)
+	}
+	accounts, err := topology.Accounts(public)
+	if err != nil {
+		return fail(io, err)
+	}
+	permissions := filepath.Join(c.NATS.Nkeys, "permissions.conf")
+	if err := os.WriteFile(permissions, []byte(accounts), 0o600); err != nil {
+		return fail(io, err)
+	}
+	fmt.Fprintf(io.out, "nkeys are in %s; give each machine the seeds of its services only\nthe server's permissions are in %s; include it in the server's configuration\n", c.NATS.Nkeys, permissions)
+	if *keysOnly {
+		return done
+	}
+	if c.NATS.URL == "" {
+		fmt.Fprintln(io.out, "the bus is inside the process: its streams are made when it runs")
+		return done
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	process, err := wiring.New(ctx, c, wiring.Options{})
+	if err != nil {
+		return fail(io, err)
+	}
+	defer process.Close()
+	if err := process.Setup(ctx); err != nil {
+		return fail(io, err)
+	}
+	fmt.Fprintln(io.out, "streams and consumers are there")
+	return done
+}

@@ -1,0 +1,169 @@
+package wiring
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/fault"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/run"
+	"github.com/postern-mail/postern/pkg/signet"
+	"github.com/postern-mail/postern/pkg/stage"
+	eventv1 "github.com/postern-mail/postern/proto/event/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
+	"github.com/postern-mail/postern/services/archive"
+	"github.com/postern-mail/postern/services/audit"
+	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/retain"
+)
+
+type (
+	deskHook    = *desk.Web
+	retainHook  = *retain.Schedule
+	archiveHook = *archive.Keeper
+)
+
+func (p *Process) offerJournal(keeper *archive.Keeper) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hooks.archive = keeper
+}
+
+// Desk waits until the desk of this process is up.
+func (p *Process) Desk(ctx context.Context) (*desk.Web, error) {
+	select {
+	case <-p.hooks.deskUp:
+		return p.hooks.desk, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Sweep runs retention at once and gives the outcome, where this process leads.
+func (p *Process) Sweep(ctx context.Context) error {
+	select {
+	case <-p.hooks.retainUp:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	p.mu.Lock()
+	keeper := p.hooks.archive
+	p.mu.Unlock()
+	if keeper != nil {
+		keeper.Wake() // keys wait for the journal
+	}
+	return p.hooks.retain.Now(ctx)
+}
+
+func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	opener := s.opener(client)
+	board := desk.NewBoard(s.Model)
+	speech := desk.NewSpeech(conn, s.Clock.Now)
+	deps := desk.WebDeps{
+		Log: s.Log, Now: s.Clock.Now, Short: s.Model.Short(), Tickets: board, Opener: opener, Vault: s.Vault,
+		Voice: speech, Retention: desk.NewCustody(conn, client, opener), Changes: board,
+	}
+	if s.Config.Desk.Demo {
+		deps.Demo = demoClock{s.Process}
+	}
+	web, err := desk.NewWeb(s.Config.Desk, deps)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.Config.Desk.Listen)
+	if err != nil {
+		return err
+	}
+	s.hooks.desk = web
+	close(s.hooks.deskUp)
+	worker := desk.NewWorker(client, speech, s.Clock.Now)
+	work := func(ctx context.Context, envelope *eventv1.Envelope, message proto.Message) ([]stage.Out, error) {
+		sanitized, ok := message.(*mailv1.Sanitized)
+		if !ok {
+			return nil, fault.Final("unexpected_event")
+		}
+		return nil, worker.Open(ctx, envelope, sanitized)
+	}
+	return together(ctx,
+		func(ctx context.Context) error { return run.ServeHTTP(ctx, listener, web.Handler()) },
+		func(ctx context.Context) error { return s.runStage(ctx, conn, client, "desk", work) },
+		desk.NewProjector(board, conn, s.Log).Run,
+	)
+}
+
+// demoClock moves the clock of this process on and lets retention see it.
+type demoClock struct{ *Process }
+
+func (d demoClock) Now() time.Time { return d.Clock.Now() }
+
+func (d demoClock) Advance(ctx context.Context, by time.Duration) error {
+	d.Clock.Advance(by)
+	return d.SweepWhole(ctx)
+}
+
+func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	service, err := s.retain(conn, client)
+	if err != nil {
+		return err
+	}
+	schedule, err := retain.NewSchedule(service, retain.NewBusLeader(conn))
+	if err != nil {
+		return err
+	}
+	s.hooks.retain = schedule
+	close(s.hooks.retainUp)
+	return schedule.Run(ctx)
+}
+
+// retain makes retention's logic on a connection.
+func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, error) {
+	key, err := signet.Load(p.Config.Retain.Key)
+	if err != nil {
+		return nil, err
+	}
+	eraser, err := p.Config.Vault.eraser()
+	if err != nil {
+		return nil, err
+	}
+	return retain.New(p.Config.Retain, retain.Deps{
+		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: retain.NewStreamLog(conn, p.Clock.Now),
+		Vault: p.Vault, Eraser: eraser, Projections: caught{desk.NewBoard(p.Model)}, Policy: p.Config.Retention, Key: key,
+	}), nil
+}
+
+// caught looks at the desk's board for what retention has destroyed.
+type caught struct{ board *desk.Board }
+
+func (c caught) Caught(ctx context.Context, ticket string, layers []itemv1.LayerKind) (bool, error) {
+	row, known, err := c.board.Get(ctx, ticket)
+	if err != nil || !known {
+		return err == nil, err // what was never there holds nothing
+	}
+	for _, layer := range layers {
+		if _, gone := row.Destroyed[int32(layer)]; !gone {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func runAudit(ctx context.Context, s *service, conn *bus.Conn) error {
+	key, err := signet.Load(s.Config.Audit.Key)
+	if err != nil {
+		return err
+	}
+	return audit.New(s.Config.Audit, key, audit.Deps{Bus: conn, Clock: s.Clock, Log: s.Log, Health: s.reporter, Metrics: s.Registry}).Run(ctx)
+}

@@ -1,0 +1,290 @@
+package wiring
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/embedded"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/readmodel"
+	"github.com/postern-mail/postern/pkg/reading"
+	"github.com/postern-mail/postern/pkg/run"
+	"github.com/postern-mail/postern/pkg/seal/open"
+	"github.com/postern-mail/postern/pkg/stage"
+	"github.com/postern-mail/postern/pkg/vault"
+)
+
+// Order is in which services stop: sources first, then the stages as mail flows, then
+// where people are, then what everything else needs.
+var Order = []string{"ingest", "verify", "scan", "archive", "sanitize", "desk", "retain", "audit", "keyring"}
+
+// A Process is one process of Postern: some services and what they share.
+type Process struct {
+	Config   Config
+	Clock    *run.Clock
+	Log      *slog.Logger
+	Registry *prometheus.Registry
+	Health   *run.Health
+	Vault    vault.Store
+	Model    *readmodel.Redis
+
+	// Resolver and SecondOpinion can be put in place before Run, for demonstrations.
+	Resolver      mailauth.Resolver
+	SecondOpinion attachment.SecondOpinion
+
+	tracer  trace.Tracer
+	local   *embedded.Server
+	reading *reading.Desk
+	stage   *stage.Process
+	around  bus.Around
+	public  map[string]string
+	closers []func()
+
+	mu    sync.Mutex
+	hooks hooks
+}
+
+// hooks are parts that other parts of the same process reach for.
+type hooks struct {
+	desk     deskHook
+	retain   retainHook
+	archive  archiveHook
+	deskUp   chan struct{}
+	retainUp chan struct{}
+}
+
+// Options are for those who look at a process from outside: tests and demonstrations.
+type Options struct {
+	Log    *slog.Logger // in place of the configuration's
+	Around bus.Around   // stands between every service and the bus
+	Vault  func(vault.Store) vault.Store
+}
+
+// New opens what the services share. Close must be called.
+func New(ctx context.Context, config Config, options Options) (*Process, error) {
+	p := &Process{
+		Config: config, Clock: run.NewClock(config.Clock.Offset.Std()), Log: options.Log,
+		Registry: run.NewRegistry(), Health: run.NewHealth(), stage: stage.NewProcess(), around: options.Around,
+		hooks: hooks{deskUp: make(chan struct{}), retainUp: make(chan struct{})},
+	}
+	if err := p.open(ctx, options); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) open(ctx context.Context, options Options) error {
+	var err error
+	if p.Log == nil {
+		if p.Log, err = run.NewLogger(os.Stderr, p.Config.Log); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(p.Config.DataDir, 0o700); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	tracer, flush, err := run.NewTracer(ctx, p.Config.Trace, "")
+	if err != nil {
+		return err
+	}
+	p.tracer = tracer
+	p.closers = append(p.closers, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		_ = flush(ctx)
+	})
+	if p.Config.NATS.URL == "" {
+		if err := MakeNkeys(p.Config.NATS.Nkeys); err != nil {
+			return err
+		}
+	}
+	if p.public, err = PublicNkeys(p.Config.NATS.Nkeys); err != nil {
+		return err
+	}
+	if err := p.openBus(ctx); err != nil {
+		return err
+	}
+	store, done, err := p.Config.Vault.open()
+	if err != nil {
+		return fmt.Errorf("vault: %w", err)
+	}
+	p.closers = append(p.closers, done)
+	p.Vault = store
+	if options.Vault != nil {
+		p.Vault = options.Vault(store)
+	}
+	model, done, err := p.Config.Redis.open()
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	p.closers = append(p.closers, func() { _ = model.Close(); done() })
+	p.Model = model
+	p.reading = reading.NewDesk(p.Vault, reading.DefaultLimits, mail.DefaultLimits)
+	if p.Resolver, err = resolver(p.Config.Verify.DNS.Server); err != nil {
+		return err
+	}
+	p.SecondOpinion, err = p.Config.Clamd.second()
+	return err
+}
+
+// openBus starts the server inside this process, where there is no other, and makes its streams.
+func (p *Process) openBus(ctx context.Context) error {
+	if p.Config.NATS.URL != "" {
+		return nil
+	}
+	server, err := embedded.Start(embedded.Options{Dir: filepath.Join(p.Config.DataDir, "nats"), Keys: p.public, Log: p.Log})
+	if err != nil {
+		return err
+	}
+	p.local = server
+	p.closers = append(p.closers, server.Stop)
+	return p.Setup(ctx)
+}
+
+// Setup creates the streams and consumers.
+func (p *Process) Setup(ctx context.Context) error {
+	conn, err := p.Connect(ctx, topology.Setup)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Setup(ctx, bus.SetupOptions{Replicas: p.Config.NATS.Replicas})
+}
+
+// Connect signs in with a credential.
+func (p *Process) Connect(ctx context.Context, name string) (*bus.Conn, error) {
+	seed, err := Seed(p.Config.NATS.Nkeys, name)
+	if err != nil {
+		return nil, err
+	}
+	options := bus.Options{URL: p.Config.NATS.URL, Service: name, Seed: seed, Log: p.Log, Around: p.around}
+	if p.local != nil {
+		options.Local = p.local
+	}
+	if p.Config.NATS.CAFile != "" {
+		roots, err := authorities(p.Config.NATS.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("nats.ca_file: %w", err)
+		}
+		options.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	return bus.Connect(ctx, options)
+}
+
+// Close closes what New opened.
+func (p *Process) Close() {
+	for _, done := range slices.Backward(p.closers) {
+		done()
+	}
+	p.closers = nil
+}
+
+// Run runs services until ctx ends, then drains them in their order.
+func (p *Process) Run(ctx context.Context, services ...string) error {
+	if len(services) == 0 {
+		services = Order
+	}
+	for _, name := range services {
+		if !slices.Contains(Order, name) {
+			return fmt.Errorf("there is no service %q: name some of %v", name, Order)
+		}
+	}
+	operating, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	operations, err := run.ServeOperations(operating, p.Config.Operations, p.Registry, p.Health)
+	if err != nil {
+		return err
+	}
+	var members []run.Member
+	for _, name := range Order {
+		if slices.Contains(services, name) {
+			members = append(members, run.Member{Name: name, Service: &service{p, name, p.Health.Reporter(name)}})
+		}
+	}
+	err = run.Group(ctx, p.Log, members...)
+	stop()
+	return errors.Join(err, <-operations)
+}
+
+// A service connects with its own credential, waits until what it needs is there, and works.
+type service struct {
+	*Process
+	name     string
+	reporter *run.Reporter
+}
+
+// again is how often a service looks whether its streams are there.
+const again = time.Second
+
+func (s *service) Run(ctx context.Context) error {
+	s.reporter.Waiting("the bus")
+	conn, err := s.Connect(ctx, s.name)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	defer conn.Close()
+	for {
+		err := conn.Check(ctx)
+		if err == nil {
+			break
+		}
+		s.reporter.Waiting("the bus: " + err.Error())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(again):
+		}
+	}
+	s.reporter.Ready()
+	return builders[s.name](ctx, s, conn)
+}
+
+// builders make and run each service.
+var builders = map[string]func(ctx context.Context, s *service, conn *bus.Conn) error{
+	"ingest": runIngest, "verify": runVerify, "scan": runScan, "archive": runArchive, "sanitize": runSanitize,
+	"desk": runDesk, "retain": runRetain, "audit": runAudit, "keyring": runKeyring,
+}
+
+// client gives a service its voice before the keyring.
+func (s *service) client(conn *bus.Conn) (*keys.Client, error) {
+	seed, err := Seed(s.Config.NATS.Nkeys, s.name)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := keys.NewSigner(seed)
+	if err != nil {
+		return nil, err
+	}
+	return keys.NewClient(requester{conn}, signer, s.Clock), nil
+}
+
+// requester asks over a bus.
+type requester struct{ conn *bus.Conn }
+
+func (r requester) Request(ctx context.Context, subject string, body []byte) ([]byte, error) {
+	return r.conn.Request(ctx, subject, body)
+}
+
+func (s *service) opener(client *keys.Client) *open.Opener {
+	return open.NewOpener(client, open.OpenerOptions{})
+}

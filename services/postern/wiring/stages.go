@@ -1,0 +1,152 @@
+package wiring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/fault"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/pii"
+	"github.com/postern-mail/postern/pkg/stage"
+	eventv1 "github.com/postern-mail/postern/proto/event/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
+	"github.com/postern-mail/postern/services/archive"
+	"github.com/postern-mail/postern/services/sanitize"
+	"github.com/postern-mail/postern/services/scan"
+	"github.com/postern-mail/postern/services/verify"
+)
+
+// asider sets items aside through the keyring.
+type asider struct{ client *keys.Client }
+
+func (a asider) SetAside(ctx context.Context, item, code, stage string) (*itemv1.Record, error) {
+	recorded, err := a.client.SetAside(ctx, &keyringv1.SetAside{Item: item, Code: code, Stage: stage})
+	if refusal, refused := keys.RefusalOf(err); refused && !refusal.Passing() {
+		return nil, fault.FinalFor(err, string(refusal))
+	}
+	return recorded.GetRecord(), err
+}
+
+// runStage runs one stage of the topology.
+func (s *service) runStage(ctx context.Context, conn *bus.Conn, client *keys.Client, name string, work stage.Work) error {
+	consumer, ok := topology.ConsumerOf(name)
+	if !ok {
+		return fmt.Errorf("stage %s is not in the topology", name)
+	}
+	deps := stage.OnBus(conn, consumer)
+	deps.SetAsider = asider{client}
+	deps.Process = s.stage
+	deps.Clock = s.Clock
+	deps.Log = s.Log
+	deps.Tracer = s.tracer
+	deps.Metrics = s.Registry
+	return stage.Run(ctx, deps, stage.Of(consumer, work))
+}
+
+// typed makes Work of a function from one event to at most one other.
+func typed[In, Out any, PIn interface {
+	*In
+	proto.Message
+}, POut interface {
+	*Out
+	proto.Message
+}](work func(context.Context, PIn) (POut, error)) stage.Work {
+	return func(ctx context.Context, _ *eventv1.Envelope, message proto.Message) ([]stage.Out, error) {
+		in, ok := message.(PIn)
+		if !ok {
+			return nil, fault.Final("unexpected_event")
+		}
+		out, err := work(ctx, in)
+		if err != nil || out == nil {
+			return nil, err
+		}
+		return []stage.Out{{Message: out}}, nil
+	}
+}
+
+func runVerify(ctx context.Context, s *service, conn *bus.Conn) error {
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver)
+	return s.runStage(ctx, conn, client, "verify", typed[mailv1.Received, mailv1.Verified](worker.Verify))
+}
+
+func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	young := func(record *itemv1.Record) bool {
+		return s.Clock.Now().Sub(record.GetReceived().AsTime()) < s.Config.Scan.Patience.Std()
+	}
+	options := attachment.Options{SecondOpinion: s.SecondOpinion}
+	worker := scan.NewWorker(s.reading, s.opener(client), options, young)
+	return s.runStage(ctx, conn, client, "scan", typed[mailv1.Verified, mailv1.Scanned](worker.Scan))
+}
+
+func runArchive(ctx context.Context, s *service, conn *bus.Conn) error {
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	files := archive.New(s.Config.Archive, client, s.Vault)
+	keeper := archive.NewKeeper(s.Config.Archive, conn, s.Vault, client, s.Clock.Now, s.Log, s.Registry)
+	s.offerJournal(keeper)
+	return together(ctx,
+		func(ctx context.Context) error {
+			return s.runStage(ctx, conn, client, "archive", typed[mailv1.Scanned, mailv1.Archived](files.File))
+		},
+		keeper.Run,
+	)
+}
+
+func runSanitize(ctx context.Context, s *service, conn *bus.Conn) error {
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	worker := sanitize.NewWorker(s.reading, s.opener(client), client, s.Vault, s.Config.Sanitize.options(), s.Clock.Now)
+	return together(ctx,
+		func(ctx context.Context) error {
+			return s.runStage(ctx, conn, client, "sanitize", typed[mailv1.Archived, mailv1.Sanitized](worker.Sanitize))
+		},
+	)
+}
+
+func (c SanitizeConfig) options() sanitize.Options {
+	leave := map[pii.Kind]pii.Action{}
+	for _, kind := range c.Leave {
+		leave[pii.Kind(kind)] = pii.Leave
+	}
+	return sanitize.Options{Mask: pii.Options{Actions: leave}, Regions: slices.Clone(c.Regions)}
+}
+
+// together runs parts of one service until all have ended; the first that fails ends the rest.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(parts))
+	for _, part := range parts {
+		go func() { ended <- part(ctx) }()
+	}
+	var result error
+	for range parts {
+		err := <-ended
+		if err != nil && !errors.Is(err, context.Canceled) {
+			result = errors.Join(result, err)
+		}
+		cancel()
+	}
+	return result
+}
