@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -318,4 +319,60 @@ func TestLookupsOfOneMessageAreBounded(t *testing.T) {
 	if len(got.Evidence.Questions) != 1 || !slices.Contains(got.Reasons, LookupBudgetSpent) || got.Verdict != Unverified {
 		t.Errorf("%s %v after %d questions", got.Verdict, got.Reasons, len(got.Evidence.Questions))
 	}
+}
+
+// A mail made to cost as much as it can: many headers, signatures, seals, authors
+// and an SPF record that leads on and on.
+func TestAHostileMailIsBounded(t *testing.T) {
+	var raw strings.Builder
+	body := base64.StdEncoding.EncodeToString(sha([]byte("x\r\n")))
+	for i := range 100 {
+		fmt.Fprintf(&raw, "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=d%d.example; s=s; h=from:subject; bh=%s; b=AAAA; l=3\r\n", i, body)
+	}
+	for i := 1; i <= 50; i++ {
+		status := "pass"
+		if i == 1 {
+			status = "none"
+		}
+		fmt.Fprintf(&raw, "ARC-Seal: i=%d; a=ed25519-sha256; cv=%s; d=a%d.example; s=s; b=AAAA\r\n", i, status, i)
+		fmt.Fprintf(&raw, "ARC-Message-Signature: i=%d; a=ed25519-sha256; c=relaxed/relaxed; d=a%d.example; s=s; h=from; bh=%s; b=AAAA\r\n", i, i, body)
+		fmt.Fprintf(&raw, "ARC-Authentication-Results: i=%d; a%d.example; none\r\n", i, i)
+	}
+	for range 1000 {
+		raw.WriteString("Received: from x (((( by y\r\nAuthentication-Results: mx.firm.example; spf=pass\r\n")
+	}
+	raw.WriteString("From: " + strings.Repeat("(", 1000) + strings.Repeat("<a@b.example>,", 1000) + "\r\nSubject: s\r\n\r\nx\r\n")
+	options := Options{
+		Resolver: endless{}, ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "h.example", MailFrom: "l@" + strings.Repeat("a.", 100) + "example",
+		TrustMX: []string{"mx.firm.example"}, TrustAuthserv: []string{"mx.firm.example"},
+	}
+	got := judgeText(t, raw.String(), options)
+	if got.Verdict != Ambiguous || len(got.DKIM) != 10 || !slices.Contains(got.Reasons, TooManySignatures) {
+		t.Errorf("%s %v, %d signatures", got.Verdict, got.Reasons, len(got.DKIM))
+	}
+	if n := len(got.Evidence.Questions); n > DefaultLimits.Lookups {
+		t.Errorf("%d questions", n)
+	}
+	if n := len(got.Evidence.Headers); n > maxEvidenceFields {
+		t.Errorf("%d header fields kept", n)
+	}
+}
+
+// endless gives every name a record that leads on.
+type endless struct{}
+
+func (endless) Lookup(_ context.Context, kind dns.Type, name string) (dns.Answer, error) {
+	switch {
+	case strings.Contains(name, "_domainkey"):
+		return dns.Answer{Texts: []string{keyRecord(), keyRecord()}}, nil
+	case kind == dns.TXT:
+		return dns.Answer{Texts: []string{"v=spf1 mx ptr a:%{l}.%{d} include:b.%{d} -all"}}, nil
+	case kind == dns.MX:
+		var answer dns.Answer
+		for i := range 10 {
+			answer.MX = append(answer.MX, dns.Exchange{Host: fmt.Sprintf("mx%d.%s", i, name)})
+		}
+		return answer, nil
+	}
+	return dns.Answer{}, dns.ErrNoData
 }

@@ -44,7 +44,7 @@ const (
 // Options of Judge. The zero value of each is usable and trusts nobody.
 type Options struct {
 	Resolver Resolver  // nil: every look-up fails temporarily
-	At       time.Time // when the message was received
+	At       time.Time // when the message was received; zero: now
 
 	TrustMX       []string // host names of our own mail servers, as they stand after "by"
 	TrustAuthserv []string // authserv-ids whose results we believe
@@ -159,6 +159,9 @@ type Envelope struct {
 // that look-ups take, and what could not be asked counts as a temporary failure.
 func Judge(ctx context.Context, msg *mail.Message, options Options) Result {
 	options.Limits = options.Limits.withDefaults()
+	if options.At.IsZero() {
+		options.At = time.Now()
+	}
 	recorder := dns.NewRecorder(options.Resolver, options.Limits.Lookups, time.Now)
 	text := dkim.NewText(msg.Header, msg.Root.RawBody)
 	j := &judge{ctx: ctx, msg: msg, text: text, options: options, resolver: recorder}
