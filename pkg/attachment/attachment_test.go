@@ -225,6 +225,32 @@ func TestTheSecondOpinionSeesEveryPart(t *testing.T) {
 	}
 }
 
+func TestTheSecondOpinionSeesMembersThatItCannotUnpackItself(t *testing.T) {
+	var seen int
+	second := opinionFunc(func(_ context.Context, r io.Reader) (Opinion, error) {
+		_, err := io.Copy(io.Discard, r)
+		seen++
+		return Opinion{Verdict: Clean}, err
+	})
+	// The body, the archive and, because it is RAR, its seven files.
+	scanWith(t, "a.rar", "application/octet-stream", fileNamed(t, "libarchive/test_read_format_rar5_solid.rar"), Options{SecondOpinion: second})
+	if seen != 2+7 {
+		t.Errorf("it saw %d of a RAR archive with seven files", seen)
+	}
+	seen = 0
+	scanWith(t, "a.zip", "application/zip", zipOf(t, member{name: "a.txt", content: []byte("x")}), Options{SecondOpinion: second})
+	if seen != 2 {
+		t.Errorf("it saw %d of a zip, which it unpacks itself", seen)
+	}
+}
+
+func TestAMultipartWithoutPartsIsExaminedAsItStands(t *testing.T) {
+	msg := &mail.Message{Root: &mail.Part{Type: "multipart/mixed", RawBody: testString}}
+	if report := Scan(context.Background(), msg, Options{}); report.Scan.Verdict != Infected {
+		t.Errorf("got %+v", report)
+	}
+}
+
 func TestTheSecondOpinionIsTaken(t *testing.T) {
 	second := opinionFunc(func(context.Context, io.Reader) (Opinion, error) {
 		return Opinion{Infected, ScannerSignature, "Win.Test.A"}, nil

@@ -26,7 +26,7 @@ func (w *walker) message(msg *mail.Message, depth int) []found {
 // container holds for its leaves too, because they may be cut elsewhere.
 func (w *walker) part(p *mail.Part, depth int, inherited []string) []found {
 	ambiguous := append(append([]string(nil), inherited...), p.Ambiguous...)
-	if p.Message != nil || !p.IsMultipart() || p.Content != nil && len(p.Children) == 0 {
+	if p.Message != nil || !p.IsMultipart() || len(p.Children) == 0 && !blank(p.RawBody) {
 		return w.leaf(p, depth, ambiguous)
 	}
 	var all []found
@@ -60,10 +60,15 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 		w.budget.part(int64(len(content)))
 	}
 	f := file{path: p.Path, name: p.Filename, declared: p.Type, content: content, depth: depth}
+	body := isBody(p, content)
 	var a Attachment
-	if p.Message != nil {
+	switch {
+	case p.Message != nil:
 		a = w.embedded(p, f)
-	} else {
+	case body:
+		a = w.body(f)
+		w.ask(&a, content)
+	default:
 		a = w.look(f)
 		w.ask(&a, content)
 	}
@@ -80,10 +85,7 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 			a.drop(UnsupportedContainer)
 		}
 	}
-	body := isBody(p, a.DetectedType)
-	if body {
-		a.Reasons = onlyGrave(a.Reasons)
-	} else {
+	if !body {
 		for _, child := range unpacked {
 			a.Children = append(a.Children, child.Attachment)
 		}
@@ -94,7 +96,7 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 }
 
 // isBody tells whether a part is the text that a mail shows, and no file.
-func isBody(p *mail.Part, detected string) bool {
+func isBody(p *mail.Part, content []byte) bool {
 	if p.Type != "text/plain" && p.Type != "text/html" && p.Type != "text/enriched" {
 		return false
 	}
@@ -102,23 +104,24 @@ func isBody(p *mail.Part, detected string) bool {
 		return false
 	}
 	// Bytes that are no text at all are a file, whatever they are declared as.
-	switch familyOf(detected) {
+	switch detected := sniff(content, ""); familyOf(detected) {
 	case program, archive, pdf, office, diskImage, shortcut, image, media:
 		return detected == "image/svg+xml" || detected == "text/rtf"
 	}
 	return true
 }
 
-// onlyGrave drops what is said of files and means nothing for a text that is
-// shown sanitized: that it holds scripts or forms.
-func onlyGrave(reasons []Reason) []Reason {
-	kept := []Reason{}
-	for _, r := range reasons {
-		if v := r.Verdict(); v != Suspicious && v != Unsupported {
-			kept = append(kept, r)
-		}
+// body examines a text that is shown, sanitized: what it would do as a file
+// means nothing here. It is not listed, so it needs no digest.
+func (w *walker) body(f file) Attachment {
+	a := Attachment{Path: f.path, DeclaredType: f.declared, Size: int64(len(f.content)), Reasons: []Reason{}, Children: []Attachment{}}
+	if isEICAR(f.content) {
+		a.add(EICARTestFile)
 	}
-	return kept
+	if sealedType(f.content, f.declared, "") == "application/pgp-encrypted" {
+		a.add(EncryptedMessage)
+	}
+	return a
 }
 
 // embedded examines a message inside the message: its parts are its members.

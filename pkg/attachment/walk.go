@@ -37,6 +37,16 @@ type file struct {
 	declared string // media type, "" where nothing declares one
 	content  []byte // valid until the next file of the same depth is read
 	depth    int
+	sealed   bool // its members are packed so that the scanner cannot reach them
+}
+
+// beyondScanner are containers that clamd of Debian does not unpack: its members
+// are shown to the second opinion one by one. Others it unpacks itself.
+var beyondScanner = map[string]bool{
+	"application/vnd.rar":    true,
+	"application/zstd":       true,
+	"application/x-lzma":     true,
+	"application/pkcs7-mime": true,
 }
 
 // outline says what can be said of a file without opening it.
@@ -210,6 +220,10 @@ func (w *walker) member(parent *Attachment, f file, name string, size int64, r i
 		a.judge()
 	default:
 		a = w.look(child)
+		if f.sealed || beyondScanner[parent.DetectedType] {
+			w.ask(&a, content)
+			a.judge()
+		}
 	}
 	parent.Children = append(parent.Children, a)
 	last := &parent.Children[len(parent.Children)-1]

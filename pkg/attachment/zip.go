@@ -90,6 +90,8 @@ func (w *walker) zipMember(a *Attachment, f file, e zipEntry) (*Attachment, erro
 	if err != nil {
 		return nil, w.refuse(a, f, e.name, e.size, readReason("", err))
 	}
+	// Of the methods clamd knows the common ones (§4.4.5).
+	f.sealed = e.method != 0 && e.method != 8 && e.method != 12
 	child, err := w.member(a, f, e.name, e.size, &checkedReader{r: r, size: e.size, crc: e.crc, unchecked: e.size < 0})
 	if child != nil && e.unixMode&unixTypeMask == unixSymlink {
 		target := string(w.scratch[f.depth+1][:min(child.Size, 4096)])

@@ -4,12 +4,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/clam"
 	"github.com/postern-mail/postern/pkg/clam/clamtest"
+	"github.com/postern-mail/postern/pkg/mail"
 )
 
 const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + `EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*`
@@ -97,6 +99,39 @@ func TestTheRealClamdRefusesWhatIsTooLong(t *testing.T) {
 	opinion, err = client.Scan(t.Context(), strings.NewReader(strings.Repeat("x", 8<<20)))
 	if err != nil || opinion.Verdict != attachment.Limit || opinion.Reason != attachment.ScannerLimit {
 		t.Errorf("past the limit: %+v, %v", opinion, err)
+	}
+}
+
+func TestTheRealClamdOverTCP(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	clamtest.StartWith(t, map[string]string{"TCPSocket": port, "TCPAddr": "127.0.0.1"})
+	client := connect(t, "tcp:127.0.0.1:"+port)
+	opinion, err := client.Scan(t.Context(), strings.NewReader(eicar))
+	if err != nil || opinion.Verdict != attachment.Infected {
+		t.Errorf("got %+v, %v", opinion, err)
+	}
+	opinion, err = client.Scan(t.Context(), strings.NewReader("clean\n"))
+	if err != nil || opinion.Verdict != attachment.Clean {
+		t.Errorf("got %+v, %v", opinion, err)
+	}
+}
+
+func TestAMailIsScannedWithTheRealClamd(t *testing.T) {
+	client := connect(t, clamtest.Start(t))
+	raw := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello.\r\n--b\r\n" +
+		"Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=a.dat\r\n\r\n" + clamtest.Marker + "\r\n--b--\r\n"
+	report := attachment.Scan(t.Context(), mail.Parse([]byte(raw), mail.Limits{}), attachment.Options{SecondOpinion: client})
+	if report.Scan.Verdict != attachment.Infected || report.Unavailable != nil || len(report.Attachments) != 1 ||
+		!strings.HasPrefix(report.Attachments[0].Signature, "Postern.Test.Marker") {
+		t.Errorf("got %+v", report)
 	}
 }
 
