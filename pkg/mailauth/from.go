@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -161,6 +162,32 @@ func (a *author) readDomain(box mailbox) {
 		return
 	}
 	a.domain = ascii
+	if mixesScripts(ascii) {
+		a.sign(DomainMixedScripts)
+	}
+}
+
+// mixesScripts reports whether a label of an A-label domain mixes Latin with a
+// script that has letters of the same look (UTS #39 §5.1).
+func mixesScripts(domain string) bool {
+	if !strings.Contains(domain, "xn--") {
+		return false
+	}
+	shown, err := idna.Display.ToUnicode(domain)
+	if err != nil {
+		return true // not what anybody can show
+	}
+	for _, label := range strings.Split(shown, ".") {
+		latin, alike := false, false
+		for _, r := range label {
+			latin = latin || unicode.Is(unicode.Latin, r)
+			alike = alike || unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee)
+		}
+		if latin && alike {
+			return true
+		}
+	}
+	return false
 }
 
 // asciiDomain gives the A-label form (RFC 5891). A domain that changes its number

@@ -262,6 +262,29 @@ func TestAmbiguousAuthors(t *testing.T) {
 	}
 }
 
+func TestSignsOfImpersonation(t *testing.T) {
+	for _, c := range []struct{ from, sign string }{
+		{"Anna <anna@example.com>", ""},
+		{`"anna@example.com" <anna@example.com>`, ""},
+		{`"info@bank.example" <x@evil.example>`, NameLooksLikeAddress},
+		{"=?utf-8?q?info=40bank.example?= <x@evil.example>", NameLooksLikeAddress},
+		{"Anna \u202eknab <x@evil.example>", NameBidi},
+		{"Ban\u200bk <x@evil.example>", NameInvisible},
+		{"J\u00f6rg <j@b\u00fccher.example>", ""},
+		{"x@b\u0430nk.example", DomainMixedScripts}, // a Cyrillic a
+		{"x@\u0431\u0430\u043d\u043a.example", ""},  // Cyrillic throughout
+		{"x@[192.0.2.1]", FromDomainLiteral},
+	} {
+		got := readFrom(c.from)
+		if len(got.ambiguities) > 0 {
+			t.Errorf("%s: %v", c.from, got.ambiguities)
+		}
+		if c.sign == "" && len(got.signs) > 0 || c.sign != "" && !slices.Contains(got.signs, c.sign) {
+			t.Errorf("%s: %v, want %q", c.from, got.signs, c.sign)
+		}
+	}
+}
+
 func TestSmuggledAuthorsAreAmbiguous(t *testing.T) {
 	zone := names(t, map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": "v=DMARC1; p=reject"})
 	for name, raw := range map[string]string{

@@ -59,6 +59,7 @@ const (
 	NameLooksLikeAddress = "display_name_is_other_address"
 	NameBidi             = "display_name_turns_text"
 	NameInvisible        = "display_name_invisible_characters"
+	DomainMixedScripts   = "domain_mixes_scripts"
 	ReplyToElsewhere     = "reply_to_elsewhere"
 	ReplyToUnsigned      = "reply_to_unsigned"
 )
@@ -147,6 +148,7 @@ var Reasons = map[string]Reason{
 	NameLooksLikeAddress: {"The sender's name looks like a different address.", "The display name contains an address other than the one in From."},
 	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},
 	ReplyToElsewhere:     {"Answers would go to another domain than the sender's.", "Reply-To holds an address whose domain is neither the From domain nor above or below it."},
+	DomainMixedScripts:   {"The sender's domain mixes letters of several alphabets that look alike.", "A label of the From domain mixes Latin with Cyrillic, Greek, Armenian or Cherokee (UTS #39 §5.1)."},
 	ReplyToUnsigned:      {"The reply address could have been added by anybody.", "Reply-To leads to another domain, no signature of the author's domain covers it, and SPF does not show that the mail came from there directly."},
 	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},
 
