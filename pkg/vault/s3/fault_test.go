@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,10 +57,10 @@ func (l *line) reset(broken func(i int, r *http.Request) fault) {
 	l.requests, l.broken = nil, broken
 }
 
-func (l *line) count() int {
+func (l *line) seen() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.requests)
+	return slices.Clone(l.requests)
 }
 
 func (l *line) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -130,21 +132,21 @@ func TestAPutWhoseAnswerIsLostKnowsItsOwnObject(t *testing.T) {
 	l, config := between(t, config)
 	store := open(t, config)
 	for name, size := range map[string]int{"raw/small": 1000, "raw/large": 6 << 20} {
-		lost := false
+		var lost atomic.Bool
 		// The request that makes the object visible is done, and its answer lost.
 		l.reset(func(_ int, r *http.Request) fault {
 			last := size < 1<<20 && r.Method == http.MethodPut || r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
 			if last {
 				l.broken = func(int, *http.Request) fault { return none }
-				lost = true
+				lost.Store(true)
 				return mute
 			}
 			return none
 		})
 		if err := put(t, store, name, size); err != nil {
-			t.Errorf("%s: %v after %q", name, err, l.requests)
+			t.Errorf("%s: %v after %q", name, err, l.seen())
 		}
-		if !lost {
+		if !lost.Load() {
 			t.Errorf("%s: no answer was lost", name)
 		}
 		if !holds(t, direct, name, size) {
@@ -165,8 +167,8 @@ func TestAServerThatIsBusyForAMomentIsAskedAgain(t *testing.T) {
 	if err := put(t, store, "raw/a", 1000); err != nil {
 		t.Error(err)
 	}
-	if l.count() != 3 {
-		t.Errorf("%d requests: %q", l.count(), l.requests)
+	if len(l.seen()) != 3 {
+		t.Errorf("%d requests: %q", len(l.seen()), l.seen())
 	}
 }
 
@@ -179,8 +181,8 @@ func TestAServerThatStaysBusyIsGivenUp(t *testing.T) {
 	if err := put(t, store, "raw/a", 1000); err == nil {
 		t.Error("no error")
 	}
-	if l.count() != 2 {
-		t.Errorf("%d requests, want 2", l.count())
+	if len(l.seen()) != 2 {
+		t.Errorf("%d requests, want 2", len(l.seen()))
 	}
 }
 
@@ -197,13 +199,13 @@ func TestEveryRequestOfAPutMayFailInEveryWay(t *testing.T) {
 		if err := put(t, store, "raw/good/"+string(rune('a'+size%26)), size); err != nil {
 			t.Fatal(err)
 		}
-		good := l.count()
+		good := len(l.seen())
 		for i := 1; i <= good; i++ {
 			for _, what := range []fault{refused, cut, mute} {
-				hit := false
+				var hit atomic.Bool
 				l.reset(func(n int, _ *http.Request) fault {
 					if n == i {
-						hit = true
+						hit.Store(true)
 						return what
 					}
 					return none
@@ -212,7 +214,7 @@ func TestEveryRequestOfAPutMayFailInEveryWay(t *testing.T) {
 				err := put(t, store, name, size)
 				there := holds(t, direct, name, size)
 				switch {
-				case !hit:
+				case !hit.Load():
 					t.Errorf("request %d of %d bytes was never made", i, size)
 				case err == nil: // a question whose answer was lost may be asked again
 					if !there {
