@@ -1,7 +1,6 @@
 package clean
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -15,7 +14,10 @@ var (
 	white = color{255, 255, 255}
 )
 
-func (c color) String() string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
+func (c color) String() string {
+	const digits = "0123456789abcdef"
+	return string([]byte{'#', digits[c.r>>4], digits[c.r&15], digits[c.g>>4], digits[c.g&15], digits[c.b>>4], digits[c.b&15]})
+}
 
 // parseColor reads an opaque colour: a name, #rgb, #rrggbb, rgb() or rgba()
 // (CSS Color Module Level 4 §4-§6). Everything else, and what lets a background
@@ -112,6 +114,14 @@ func legible(letters, ground color) bool {
 		a, b = b, a
 	}
 	return (a+0.05)/(b+0.05) >= minContrast
+}
+
+// contrast is black or white, whichever stands out more.
+func (c color) contrast() color {
+	if c.luminance() > 0.18 {
+		return black
+	}
+	return white
 }
 
 func (c color) luminance() float64 {

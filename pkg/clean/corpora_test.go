@@ -36,7 +36,7 @@ func TestNothingActiveSurvivesOfThePublishedAttacks(t *testing.T) {
 
 type pair struct{ File, Func, In, Expected string }
 
-func bluemonday(t testing.TB) []pair {
+func publishedPairs(t testing.TB) []pair {
 	var pairs []pair
 	corpus(t, "html/bluemonday.json", &pairs)
 	if len(pairs) != 547 {
@@ -46,7 +46,7 @@ func bluemonday(t testing.TB) []pair {
 }
 
 func TestNothingActiveSurvivesOfThePublishedPairs(t *testing.T) {
-	for i, pair := range bluemonday(t) {
+	for i, pair := range publishedPairs(t) {
 		if _, err := verify(pair.In, Options{}); err != nil {
 			t.Errorf("%d %s: %v", i, pair.Func, err)
 		}
@@ -91,7 +91,7 @@ func TestHarmlessTextStays(t *testing.T) {
 		"TestSanitizedURL":         "the inputs are URLs, not documents",
 		"TestAllowElementsContent": "the policy under test asks for the text of scripts and frames",
 	}
-	for i, pair := range bluemonday(t) {
+	for i, pair := range publishedPairs(t) {
 		if otherwise[pair.Func] != "" {
 			continue
 		}

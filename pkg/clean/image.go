@@ -6,7 +6,7 @@ import "strings"
 // to be fetched.
 func (w *walker) image() {
 	src := strings.TrimSpace(w.value(attrSrc))
-	s := parseStyle(w.value(attrStyle))
+	s := w.style(w.value(attrStyle))
 	w.countStyle(s)
 	scheme, rest, _ := strings.Cut(src, ":")
 	scheme = visible(scheme)
@@ -120,7 +120,7 @@ func (w *walker) writeImage(src string, s style) {
 	if !w.given[attrAlt] {
 		w.given[attrAlt], w.attributes[attrAlt] = true, ""
 	}
-	w.plainAttributes(&w.out, "img", void)
+	w.plainAttributes("img", void)
 	writeStyle(&w.out, s)
 	w.out.WriteByte('>')
 }

@@ -14,30 +14,20 @@ const (
 
 // open writes an element's start tag with the attributes that it may carry.
 func (w *walker) open(name string, r role) {
-	e := element{name: name, role: r, closing: "</" + name + ">", depth: 1}
+	e := element{name: name, role: r, closing: closings[name], depth: 1}
 	e.letters, e.ground = black, white
 	if parent := w.top(); parent != nil {
 		e.letters, e.ground, e.quote = parent.letters, parent.ground, parent.quote
 	}
-	var tag strings.Builder
-	tag.WriteString("<" + name)
 	if name == "a" {
 		link, ok := w.openLink()
 		if !ok {
 			return
 		}
 		e.link = link
-		tag.WriteString(` href="`)
-		writeText(&tag, link.URL)
-		tag.WriteString(`" rel="noopener noreferrer nofollow" target="_blank"`)
 	}
 	s := w.colours(&e)
-	w.plainAttributes(&tag, name, r)
-	w.ownClass(&tag, &e)
-	writeStyle(&tag, s)
-	tag.WriteByte('>')
-	tags := tag.String()
-	elements := 1
+	before, elements := "", 1
 	if class, apart := w.fold(name); class != "" && !e.quote {
 		e.quote = true
 		if apart { // what follows the element belongs to the fold, too
@@ -45,28 +35,54 @@ func (w *walker) open(name string, r role) {
 				return
 			}
 		} else {
-			tags = foldTags(class) + tags
+			before = foldTags(class)
 			e.closing += "</details>"
 			e.depth, elements = 2, 3
 		}
 	}
-	w.push(e, tags, elements)
+	own := w.ownClass(&e)
+	if !w.push(e, before, elements) {
+		return
+	}
+	w.out.WriteString("<" + name)
+	if e.link != nil {
+		w.out.WriteString(` href="`)
+		writeText(&w.out, e.link.URL)
+		w.out.WriteString(`" rel="noopener noreferrer nofollow" target="_blank"`)
+	}
+	w.plainAttributes(name, r)
+	if own != "" {
+		writeAttribute(&w.out, "class", own)
+	}
+	writeStyle(&w.out, s)
+	w.out.WriteByte('>')
 }
 
-// colours reads the style and colour attributes and takes back what would make
-// letters vanish into their ground.
+// closings holds the end tag of every element.
+var closings = func() map[string]string {
+	closings := map[string]string{}
+	for name := range allowed {
+		closings[name] = "</" + name + ">"
+	}
+	return closings
+}()
+
+// colours reads the style and colour attributes. Letters that could not be seen
+// on their ground lose their colour; a ground on which those around it could not
+// be seen gets letters that can.
 func (w *walker) colours(e *element) style {
 	var s style
 	if w.given[attrStyle] {
-		s = parseStyle(w.attributes[attrStyle])
+		s = w.style(w.attributes[attrStyle])
 		w.countStyle(s)
 	}
 	letters, ground := e.letters, e.ground
+	grounded := s.ground != nil
 	if c, ok := parseColor(w.value(attrColor)); ok && carries(e.name, e.role, attrColor) {
 		letters = c
 	}
 	if c, ok := parseColor(w.value(attrBGColor)); ok && carries(e.name, e.role, attrBGColor) {
-		ground = c
+		ground, grounded = c, true
 	}
 	if s.letters != nil {
 		letters = *s.letters
@@ -75,27 +91,37 @@ func (w *walker) colours(e *element) style {
 		ground = *s.ground
 	}
 	if !legible(letters, ground) {
-		s.letters, w.given[attrColor] = nil, false
-		letters = e.letters
-	}
-	if !legible(letters, ground) {
-		s.ground, w.given[attrBGColor] = nil, false
-		ground = e.ground
-	}
-	if !legible(letters, ground) { // the letters were the better half
-		letters = e.letters
+		w.given[attrColor] = false
+		s.letters, letters = nil, e.letters
+		if grounded && !legible(letters, ground) {
+			letters = ground.contrast()
+			s.letters = &letters
+		}
 	}
 	e.letters, e.ground = letters, ground
 	return s
 }
 
-func (w *walker) plainAttributes(tag *strings.Builder, name string, r role) {
+// style reads a style attribute, or remembers what it read before: newsletters
+// repeat themselves.
+func (w *walker) style(text string) style {
+	if s, ok := w.styles[text]; ok {
+		return s
+	}
+	s := parseStyle(text)
+	if len(w.styles) < 256 && len(text) <= 512 {
+		w.styles[text] = s
+	}
+	return s
+}
+
+func (w *walker) plainAttributes(name string, r role) {
 	for attr := range attrClass {
 		if !w.given[attr] || !carries(name, r, attr) {
 			continue
 		}
 		if value, ok := attribute(attr, w.attributes[attr]); ok {
-			writeAttribute(tag, attrNames[attr], value)
+			writeAttribute(&w.out, attrNames[attr], value)
 		}
 	}
 }
@@ -112,17 +138,17 @@ func writeStyle(tag *strings.Builder, s style) {
 	}
 }
 
-// ownClass keeps the classes that an earlier cleaning wrote.
-func (w *walker) ownClass(tag *strings.Builder, e *element) {
+// ownClass gives the class that an earlier cleaning wrote.
+func (w *walker) ownClass(e *element) string {
 	class := w.value(attrClass)
 	switch {
 	case e.name == "details" && (class == ClassQuote || class == ClassSignature):
 		e.quote = true
 	case e.name == "span" && class == ClassImage:
 	default:
-		return
+		return ""
 	}
-	writeAttribute(tag, "class", class)
+	return class
 }
 
 // void writes an element that has no content.
@@ -141,6 +167,6 @@ func (w *walker) void(name string) {
 	}
 	w.elements++
 	w.out.WriteString("<" + name)
-	w.plainAttributes(&w.out, name, void)
+	w.plainAttributes(name, void)
 	w.out.WriteByte('>')
 }

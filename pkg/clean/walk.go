@@ -36,10 +36,11 @@ type walker struct {
 	styleText  bool            // the next text is a style sheet
 	notice     notice          // a notice of ours that is being read again
 	images     map[string]bool // sources of our own
+	styles     map[string]style
 }
 
 func newWalker(options Options) *walker {
-	w := &walker{options: options, refused: map[string]int{}, images: map[string]bool{}}
+	w := &walker{options: options, refused: map[string]int{}, images: map[string]bool{}, styles: map[string]style{}}
 	for _, source := range options.Images {
 		w.images[source] = true
 	}
@@ -87,7 +88,7 @@ func (w *walker) readAttributes(tokens *html.Tokenizer, more bool) {
 		}
 		number, known := attrNumber[string(key)]
 		if !known {
-			w.unknownAttribute(string(key), string(value))
+			w.unknownAttribute(string(key), value)
 			continue
 		}
 		if !w.given[number] { // the first of several counts (WHATWG HTML §13.2.5.33)
@@ -98,7 +99,11 @@ func (w *walker) readAttributes(tokens *html.Tokenizer, more bool) {
 }
 
 // unknownAttribute counts what an attribute that is left out would have done.
-func (w *walker) unknownAttribute(key, value string) {
+func (w *walker) unknownAttribute(key string, raw []byte) {
+	value := ""
+	if len(raw) <= maxURL {
+		value = string(raw)
+	}
 	switch key {
 	case "background", "srcset", "poster", "dynsrc", "lowsrc", "longdesc", "data", "xlink:href",
 		"action", "formaction", "cite", "codebase", "classid", "archive", "manifest", "profile", "ping":
@@ -168,7 +173,7 @@ func (w *walker) removedElement(name string) {
 	}
 	w.given[attrHref] = w.given[attrHref] && name != "link"
 	if w.given[attrStyle] {
-		w.countStyle(parseStyle(w.attributes[attrStyle]))
+		w.countStyle(w.style(w.attributes[attrStyle]))
 	}
 }
 
