@@ -50,7 +50,7 @@ type Config struct {
 const (
 	inlineLimit  = 64 << 10      // bytes of a layer within a record
 	maxOpen      = 64            // items of one open
-	maxHold      = 1000          // items of one hold, release or erase
+	maxHold      = 8000          // items of one hold, release or erase
 	maxNamed     = 8000          // items that an answer names
 	intakeAhead  = 2             // days that intake keys are published ahead
 	intakeLinger = 2 * time.Hour // after its last day, an intake bucket takes late registrations

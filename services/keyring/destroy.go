@@ -44,10 +44,10 @@ func (s *Service) closeBuckets(ctx context.Context, c *call) (proto.Message, err
 	}
 	defer done()
 	now := s.now()
-	if r.Before.CheckValid() != nil || r.Before.AsTime().After(now.Truncate(day)) {
-		return nil, refuse(keys.Malformed, "the day before which to close is not over")
+	if r.Before.CheckValid() != nil || r.Before.AsTime().After(now.Add(s.cfg.RequestSkew.Std())) {
+		return nil, refuse(keys.Malformed, "the day before which to close has not come")
 	}
-	before := r.Before.AsTime().Format(dayForm)
+	before := earlier(r.Before.AsTime(), now).Format(dayForm)
 	next, err := s.change(ctx, func(next *snapshot, _ time.Time) (bool, error) {
 		changed := false
 		for id, b := range next.buckets {
@@ -70,6 +70,13 @@ func (s *Service) closeBuckets(ctx context.Context, c *call) (proto.Message, err
 	}
 	slices.Sort(out.Buckets)
 	return out, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // destroy takes the keys of exactly a plan's targets: the keyring makes its own list and
@@ -277,7 +284,7 @@ func (s *Service) erase(ctx context.Context, c *call) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkItems(r.Items, r.Request, r.Actor); err != nil {
+	if err := checkItems(r.Items, r.Request); err != nil {
 		return nil, err
 	}
 	if len(r.Reason) > maxReason {

@@ -459,10 +459,10 @@ func TestABucketClosesWhenItsLastDayIsOver(t *testing.T) {
 	w.start()
 	w.file(w.mail("hello"), 3) // raw's last day is the 23rd
 	retain := w.client("retain")
-	_, err := retain.Close(t.Context(), &keyringv1.Close{Before: timestamppb.New(noon.Truncate(day).AddDate(0, 0, 1))})
+	_, err := retain.Close(t.Context(), &keyringv1.Close{Before: timestamppb.New(noon.Add(time.Minute + time.Second))})
 	w.mustRefuse(err, keys.Malformed)
 	w.pass(2*day + 11*time.Hour) // the 23rd, 23:00
-	got, err := retain.Close(t.Context(), &keyringv1.Close{Before: timestamppb.New(w.clock.Now().Truncate(day))})
+	got, err := retain.Close(t.Context(), &keyringv1.Close{Before: timestamppb.New(w.clock.Now())})
 	if err != nil || len(got.Buckets) != 0 {
 		t.Errorf("on its last day: %v, %v", got, err)
 	}

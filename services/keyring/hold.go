@@ -25,11 +25,11 @@ func (s *Service) hold(ctx context.Context, c *call) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkItems(r.Items, r.Hold, r.Actor); err != nil {
+	if err := checkItems(r.Items, r.Hold); err != nil {
 		return nil, err
 	}
-	if len(r.Reason) == 0 || len(r.Reason) > maxReason {
-		return nil, refuse(keys.Malformed, "the reason is missing or over its limit")
+	if r.Actor == "" || len(r.Reason) == 0 || len(r.Reason) > maxReason {
+		return nil, refuse(keys.Malformed, "the actor or the reason is missing, or the reason over its limit")
 	}
 	a := s.act(c, "hold", r.Actor)
 	a.Items, a.Purpose, a.Reason = r.Items, r.Hold, r.Reason
@@ -82,7 +82,7 @@ func (s *Service) release(ctx context.Context, c *call) (proto.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkItems(r.Items, r.Hold, r.Actor); err != nil {
+	if err := checkItems(r.Items, r.Hold); err != nil {
 		return nil, err
 	}
 	a := s.act(c, "release", r.Actor)
@@ -142,7 +142,7 @@ func setHome(record *itemv1.Record, kind itemv1.LayerKind, bucket string) {
 	}
 }
 
-func checkItems(items []string, request, actor string) error {
+func checkItems(items []string, request string) error {
 	if len(items) == 0 || len(items) > maxHold {
 		return refuse(keys.Malformed, "the number of items is zero or over its limit")
 	}
@@ -151,8 +151,8 @@ func checkItems(items []string, request, actor string) error {
 			return refuse(keys.Malformed, "an item's id is not an item id")
 		}
 	}
-	if request == "" || len(request) > 128 || actor == "" || len(actor) > 200 {
-		return refuse(keys.Malformed, "the request's id or its actor is missing")
+	if request == "" || len(request) > 128 {
+		return refuse(keys.Malformed, "the request's id is missing")
 	}
 	return nil
 }

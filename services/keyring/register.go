@@ -30,35 +30,20 @@ func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) 
 		return nil, err
 	}
 	defer s.stripe(item)()
-	if there, err := s.look(ctx, item); err == nil {
+	if there, known := s.cache.get(item); known {
 		return again(r, there)
-	} else if !errors.Is(err, ErrNoRecord) {
-		return nil, err
 	}
-
-	// Late is void: the sweep of orphans counts on nobody registering an old attempt.
-	now := s.now()
-	age := now.Sub(r.Raw.Attempted.AsTime())
-	if age > s.cfg.LateAfter.Std() || age < -s.cfg.RequestSkew.Std() {
-		return nil, refuse(keys.Late, "the attempt began too long ago, or ahead of the clock")
+	record, err := s.newRecord(ctx, r, item)
+	if code, refused := keys.RefusalOf(err); refused {
+		// A repeat is no new registration: it gets the record however late it comes.
+		if there, lookErr := s.deps.Records.Get(ctx, item); lookErr == nil && code != keys.Malformed {
+			return again(r, there)
+		} else if lookErr != nil && !errors.Is(lookErr, ErrNoRecord) {
+			return nil, lookErr
+		}
 	}
-	intake, err := s.intakeFor(r.Raw.Bucket, now)
 	if err != nil {
 		return nil, err
-	}
-	digest, period, err := s.rawDigest(ctx, intake, r, now)
-	if err != nil {
-		return nil, err
-	}
-	record := &itemv1.Record{
-		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
-		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.New(now),
-		Direction: itemv1.Direction_DIRECTION_RECEIVED, State: itemv1.State_STATE_REGISTERED,
-		RawDigest: digest, DigestPeriod: period,
-		Layers: []*itemv1.Layer{{
-			Kind: raw, State: present, Object: r.Raw.Object, Size: r.Raw.Size, Digest: r.Raw.Digest,
-			PacketEnds: r.Raw.PacketEnds, KeyPacket: r.Raw.KeyPacket, Bucket: r.Raw.Bucket, Attempted: r.Raw.Attempted,
-		}},
 	}
 	a := s.act(c, "register", "")
 	a.Items = []string{item}
@@ -74,6 +59,34 @@ func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) 
 		return nil, err
 	}
 	return recorded(stored, true), nil
+}
+
+// newRecord makes the record of a registration that keeps the rules.
+func (s *Service) newRecord(ctx context.Context, r *keyringv1.Register, item string) (*itemv1.Record, error) {
+	// Late is void: the sweep of orphans counts on nobody registering an old attempt.
+	now := s.now()
+	age := now.Sub(r.Raw.Attempted.AsTime())
+	if age > s.cfg.LateAfter.Std() || age < -s.cfg.RequestSkew.Std() {
+		return nil, refuse(keys.Late, "the attempt began too long ago, or ahead of the clock")
+	}
+	intake, err := s.intakeFor(r.Raw.Bucket, now)
+	if err != nil {
+		return nil, err
+	}
+	digest, period, err := s.rawDigest(ctx, intake, r, now)
+	if err != nil {
+		return nil, err
+	}
+	return &itemv1.Record{
+		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
+		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.New(now),
+		Direction: itemv1.Direction_DIRECTION_RECEIVED, State: itemv1.State_STATE_REGISTERED,
+		RawDigest: digest, DigestPeriod: period,
+		Layers: []*itemv1.Layer{{
+			Kind: raw, State: present, Object: r.Raw.Object, Size: r.Raw.Size, Digest: r.Raw.Digest,
+			PacketEnds: r.Raw.PacketEnds, KeyPacket: r.Raw.KeyPacket, Bucket: r.Raw.Bucket, Attempted: r.Raw.Attempted,
+		}},
+	}, nil
 }
 
 // again answers a registration of an id that is taken.
