@@ -209,7 +209,6 @@ var unopened = map[string]bool{
 	"application/x-xar":                     true,
 	"application/vnd.ms-htmlhelp":           true,
 	"application/onenote":                   true,
-	"application/x-iso9660-image":           true,
 	"application/x-vhd":                     true,
 	"application/x-vhdx":                    true,
 	"application/x-vmdk":                    true,

@@ -146,6 +146,8 @@ func (w *walker) decoder(mediaType string) decoder {
 	case "application/x-ole-storage", "application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint",
 		"application/vnd.ms-publisher", "application/vnd.ms-outlook", "application/x-ms-installer":
 		return w.openOLE
+	case "application/x-iso9660-image":
+		return w.openISO
 	case "application/pdf":
 		return w.openPDF
 	case "text/rtf":
@@ -185,7 +187,7 @@ func (w *walker) run(a *Attachment, f file, decode decoder) {
 		a.add(reason)
 	case errors.Is(err, errPanic):
 		a.add(DecoderFailed)
-	case familyOf(a.DetectedType) == archive || familyOf(a.DetectedType) == program:
+	case familyOf(a.DetectedType) == archive, familyOf(a.DetectedType) == program, familyOf(a.DetectedType) == diskImage:
 		a.add(MalformedArchive)
 	default:
 		a.add(MalformedDocument)
