@@ -66,11 +66,17 @@ func (j *judge) checkSPF() {
 	if j.boundary.forged {
 		j.reason(ForgedResults)
 	}
-	if !envelope.ClientIP.IsValid() || envelope.MailFrom == "" {
-		if !j.adoptSPF() {
-			j.reason(SPFNotEvaluated)
+	// Without the envelope sender HELO can still be checked (RFC 7208 §2.3), but
+	// DMARC takes a HELO name only where the sender was null (RFC 9989 §3.2.4).
+	unknown := envelope.MailFrom == ""
+	if !envelope.ClientIP.IsValid() || unknown {
+		if j.adoptSPF() {
+			return
 		}
-		return
+		if !envelope.ClientIP.IsValid() || envelope.Helo == "" {
+			j.reason(SPFNotEvaluated)
+			return
+		}
 	}
 	sender := envelope.MailFrom
 	if sender == "<>" {
@@ -89,6 +95,10 @@ func (j *judge) checkSPF() {
 	}
 	switch found.Outcome {
 	case spf.Pass, spf.TempError:
+		if unknown {
+			j.reason(SPFNotEvaluated)
+			break
+		}
 		j.identify(dmarc.SPF, found.Domain, found.Outcome == spf.Pass)
 	case spf.Fail:
 		j.reason(SPFFail)
@@ -156,7 +166,7 @@ func (j *judge) checkDKIM() {
 		if r.Reason != "" && related(r.Domain, j.author.domain) {
 			j.reason(r.Reason)
 		}
-		if r.Reason == dkim.KeyTesting && r.Domain == j.author.domain {
+		if r.Reason == dkim.KeyTesting && related(r.Domain, j.author.domain) {
 			j.testing = true
 		}
 	}

@@ -179,7 +179,7 @@ func TestTheSessionComesOnlyFromTheBoundary(t *testing.T) {
 		{"our server's line", path + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
 		{"our server is not named", path + ours + plain, nil, spf.None, FromNowhere, ""},
 		{"a forged line below ours", path + theirs + ours + plain, trust, spf.Fail, FromReceived, "203.0.113.9"},
-		{"a Return-Path below the boundary", ours + path + plain, trust, spf.None, FromNowhere, ""},
+		{"a Return-Path below the boundary leaves HELO", ours + path + plain, trust, spf.None, FromReceived, "192.0.2.1"},
 		{"the null sender", "Return-Path: <>\r\n" + ours + plain, trust, spf.None, FromReceived, "192.0.2.1"},
 		{"a filter on our server handed it back", path + "Received: from localhost (localhost [127.0.0.1])\r\n\tby mx.firm.example (Postfix); Sat, 21 Nov 2026 11:59:11 +0000\r\n" + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
 	} {
@@ -189,6 +189,19 @@ func TestTheSessionComesOnlyFromTheBoundary(t *testing.T) {
 				t.Errorf("got %+v", got.SPF)
 			}
 		})
+	}
+}
+
+func TestAHELONameAloneAuthenticatesNobody(t *testing.T) {
+	zone := names(t, map[string]string{"example.com": "v=spf1 ip4:192.0.2.1 -all", "_dmarc.example.com": "v=DMARC1; p=none"})
+	session := Options{Resolver: zone, ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "example.com"}
+	got := judgeText(t, plain, session)
+	if got.SPF.Result != spf.Pass || got.SPF.Identity != spf.Helo || got.Verdict != Unverified {
+		t.Errorf("sender unknown: %s %+v", got.Verdict, got.SPF)
+	}
+	session.MailFrom = "<>" // RFC 7208 §2.4: then HELO is the sender
+	if got := judgeText(t, plain, session); got.SPF.Identity != spf.Helo || got.Verdict != Authenticated {
+		t.Errorf("null sender: %s %+v", got.Verdict, got.SPF)
 	}
 }
 

@@ -81,7 +81,7 @@ var Reasons = map[string]Reason{
 	PolicyTesting:        {"The sender's domain is still trying out its rules.", "The DMARC record has t=y, so the policy counts one step milder (RFC 9989 §4.7)."},
 	NoPolicy:             {"The sender's domain does not protect its name.", "No DMARC record applies to the From domain."},
 	AlignedWithoutPolicy: {"The sender's domain seems to have sent this, but does not protect its name.", "DKIM or SPF passed and is aligned, but without a DMARC record this authenticates nobody."},
-	SPFNotEvaluated:      {"We do not know which server delivered this mail.", "Client address or envelope sender are not known from our own mail server (trust boundary), so SPF was not evaluated."},
+	SPFNotEvaluated:      {"We do not know which server delivered this mail.", "Client address or envelope sender are not known from our own mail server (trust boundary), so SPF of the envelope sender was not evaluated."},
 	SPFFail:              {"The mail came from a server that its envelope domain rules out.", "SPF: fail. The envelope domain does not allow the client address."},
 	SPFSoftFail:          {"The mail came from a server that its envelope domain does not expect.", "SPF: softfail. The client address is probably not allowed."},
 	TooManySignatures:    {"The mail carries unusually many signatures; not all were checked.", "More DKIM-Signature fields than the limit; only the topmost were verified."},
