@@ -24,6 +24,9 @@ const finishTimeout = 2 * time.Minute
 // errSize says that a mail is not as long as the server had said.
 var errSize = errors.New("mail: size differs from what the server announced")
 
+// errWithheld says that the server lists a mail and does not hand it over.
+var errWithheld = errors.New("mail: listed and not handed over")
+
 // A flight is the mails of one cycle that are on their way.
 type flight struct {
 	folder *folder
@@ -34,6 +37,7 @@ type flight struct {
 	session context.Context
 	work    context.Context
 	cancel  func()
+	came    map[uint32]bool // bodies that the server handed over
 
 	mu       sync.Mutex
 	err      error
@@ -48,7 +52,7 @@ func newFlight(ctx context.Context, f *folder, cursor *cursor, where mark) *flig
 		context.AfterFunc(work, func() { timer.Stop() })
 	})
 	cancel := func() { stop(); end() }
-	return &flight{folder: f, cursor: cursor, where: where, session: ctx, work: work, cancel: cancel}
+	return &flight{folder: f, cursor: cursor, where: where, session: ctx, work: work, cancel: cancel, came: map[uint32]bool{}}
 }
 
 // buffers are what one small mail needs: itself, and itself sealed.
@@ -57,10 +61,10 @@ type buffers struct {
 	sealed bytes.Buffer
 }
 
-func (b *buffers) clear() {
-	clear(b.plain[:cap(b.plain)]) // it was a customer's
+// forget overwrites the mail itself.
+func (b *buffers) forget() {
+	clear(b.plain)
 	b.plain = b.plain[:0]
-	b.sealed.Reset()
 }
 
 // take is called with each body while the folder streams. It returns an error only
@@ -69,6 +73,7 @@ func (w *flight) take(body *imap.Body) error {
 	if err := w.stopped(); err != nil {
 		return err
 	}
+	w.came[body.UID] = true
 	if body.Length != body.Size {
 		w.outcome(body.Mail, errSize)
 		return nil
@@ -82,21 +87,24 @@ func (w *flight) take(body *imap.Body) error {
 	}
 	hands.plain = hands.plain[:body.Length]
 	if _, err := io.ReadFull(body, hands.plain); err != nil {
-		hands.clear()
+		hands.forget()
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = imap.ErrCut
 		}
 		return err
 	}
 	if err := w.slot(w.folder.service.slots); err != nil {
-		hands.clear()
+		hands.forget()
 		return err
 	}
 	w.mails.Go(func() {
 		defer func() { <-w.folder.service.slots }()
 		err := w.held(body.Mail, hands)
-		hands.clear()
-		w.folder.service.buffers.Put(hands)
+		hands.forget()
+		if err == nil { // a store that failed may still be reading what was sealed
+			hands.sealed.Reset()
+			w.folder.service.buffers.Put(hands)
+		}
 		w.outcome(body.Mail, err)
 	})
 	return nil
@@ -169,14 +177,16 @@ func (w *flight) outcome(mail imap.Mail, err error) {
 	defer w.mu.Unlock()
 	switch refusal, _ := keys.RefusalOf(err); {
 	// An attempt that came too late is void; the next one seals anew.
-	case errors.Is(err, errSize), refusal == keys.Late, refusal == keys.ClosedBucket:
+	case errors.Is(err, errSize), errors.Is(err, errWithheld), refusal == keys.Late, refusal == keys.ClosedBucket:
 		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
 		w.repeated = w.folder.troubled(uid) || w.repeated
 		meters.mails.WithLabelValues(mailbox, "delayed").Inc()
 	case refusal == keys.Conflict:
 		w.clashes = true
 	default:
-		w.err = errors.Join(w.err, err)
+		if w.err == nil { // the others are likely to say the same
+			w.err = err
+		}
 		meters.mails.WithLabelValues(mailbox, "failed").Inc()
 	}
 }

@@ -51,15 +51,19 @@ func newFolder(m *mailbox, name string) *folder {
 func (f *folder) run(ctx context.Context, cursor *cursor) error {
 	pause := backoff{least: f.service.least, most: 5 * time.Minute}
 	for ctx.Err() == nil {
+		before := cursor.read(f.name)
 		err := f.session(ctx, cursor, &pause)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if after := cursor.read(f.name); after.done.Len() > before.done.Len() {
+			pause.reset() // it got somewhere
 		}
 		if errors.Is(err, ErrMoved) {
 			return err
 		}
 		f.failed(err)
-		f.log.Warn("mailbox connection ended", "err", err)
+		f.log.Warn("folder interrupted", "err", err)
 		pause.wait(ctx, err)
 	}
 	return nil
@@ -197,13 +201,28 @@ func (f *folder) batch(session *imap.Session, work *flight, batch []uint32) erro
 	if len(fitting) == 0 {
 		return nil
 	}
-	return session.Bodies(fitting, work.take)
+	if err := session.Bodies(fitting, work.take); err != nil {
+		return err
+	}
+	for _, mail := range fitting {
+		if !work.came[mail.UID] {
+			// Expunged just now, which the next look will tell, or held back.
+			work.outcome(mail, errWithheld)
+		}
+	}
+	return nil
 }
 
-// due leaves out the mails in trouble whose time has not come.
+// due leaves out the mails in trouble whose time has not come. Those that are no
+// longer listed are no trouble any more.
 func (f *folder) due(set uids.Set) []uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for uid := range f.troubles {
+		if !set.Contains(uid) {
+			delete(f.troubles, uid)
+		}
+	}
 	now := time.Now()
 	var list []uint32
 	for uid := range set.All() {

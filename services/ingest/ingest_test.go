@@ -369,7 +369,7 @@ func TestALogHoldsNothingOfAMail(t *testing.T) {
 		deps := w.deps()
 		deps.Log = newLog(log)
 		_, stop := w.run(plaintextConfig(t, script.Serve(t)), deps)
-		w.until("the end of the connection is logged", func() bool { return strings.Contains(log.text.String(), "connection ended") })
+		w.until("the interruption is logged", func() bool { return strings.Contains(log.text.String(), "folder interrupted") })
 		stop()
 		if strings.Contains(log.text.String(), "Marker") || strings.Contains(log.text.String(), "horse") {
 			t.Errorf("log holds the server's words: %s", log.text.String())

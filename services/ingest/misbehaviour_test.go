@@ -2,9 +2,12 @@ package ingest_test
 
 import (
 	"bytes"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/postern-mail/postern/services/ingest/imaptest"
+	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
 )
 
 // healed serves the script, waits until it has misbehaved at least twice, has nothing
@@ -118,5 +121,53 @@ func TestASparseFolderKeepsASmallCursor(t *testing.T) {
 	stop()
 	if done := w.cursors["support"].Folders[0].Done; len(done) != 1 || done[0].First != 1 || done[0].Last != 1999*19_000+7 {
 		t.Errorf("cursor of %d ranges, want 1", len(done))
+	}
+}
+
+func TestAMailThatIsListedAndWithheldIsVisiblyInTrouble(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Mails: honest(3)}
+	script.Mails[1].Withheld = true
+	w := newWorld(t)
+	service, stop := w.run(plaintextConfig(t, script.Serve(t)), w.deps())
+	w.until("the others are said", func() bool { return len(w.said) == 2 })
+	script.Fetched(3)
+	if status := service.Status()[0]; status.Trouble != 1 {
+		t.Errorf("status %+v, want one mail in trouble", status)
+	}
+	script.Change(func(s *imaptest.Script) { s.Mails[1].Withheld = false })
+	w.until("it is said", func() bool { return len(w.said) == 3 })
+	stop()
+	if status := service.Status()[0]; status.Trouble != 0 {
+		t.Errorf("status %+v, want none in trouble", status)
+	}
+}
+
+func TestAConnectionCutAnywhereLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	server := dovecot.Start(t, "ada")
+	server.Append("ada", "INBOX", slices.Concat(mails(20, 3000), mails(1, 400_000))...)
+	random := rand.New(rand.NewPCG(7, 7))
+	cuts := make([]int64, 12)
+	for i := range cuts {
+		cuts[i] = 1 + random.Int64N(400_000) // from the greeting to the middle of the large one
+	}
+	proxy := imaptest.Cut(t, server.Addr, cuts...)
+	w := newWorld(t)
+	c := configFor(t, server)
+	c.Mailboxes[0].Host, c.Mailboxes[0].Port = split(t, proxy.Addr)
+	_, stop := w.run(c, w.deps())
+	w.until("all are in the cursor", func() bool {
+		folders := w.cursors["support"].GetFolders()
+		return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].Last == 21
+	})
+	stop()
+	if proxy.Done() == 0 {
+		t.Error("no connection was cut")
+	}
+	t.Logf("%d connections were cut", proxy.Done())
+	w.same(server, "INBOX")
+	if len(w.records) != 21 {
+		t.Errorf("%d items of 21 mails", len(w.records))
 	}
 }

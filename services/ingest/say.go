@@ -98,7 +98,7 @@ func (f *folder) oversize(session *imap.Session, work *flight, mail imap.Mail) e
 	work.mails.Go(func() {
 		defer func() { <-f.service.slots }()
 		hands := &buffers{plain: headers}
-		defer hands.clear()
+		defer hands.forget()
 		attempt, err := f.service.begin(work.work, f, work.where, mail)
 		if err == nil {
 			err = attempt.storeHeaders(work.work, hands)

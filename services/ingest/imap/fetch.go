@@ -18,7 +18,7 @@ func (s *Session) Search(first uint32) (uids.Set, error) {
 	if first == 0 {
 		first = 1
 	}
-	count := int64(s.count())
+	count := int64(min(s.count(), maxFolder))
 	defer s.conn.ask(maxChatter + count*maxPerSearch)()
 	criteria := &imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(first), Stop: 0}}}}
 	data, err := s.client.UIDSearch(criteria, nil).Wait()
@@ -33,6 +33,9 @@ func (s *Session) Search(first uint32) (uids.Set, error) {
 			continue
 		}
 		found.AddRange(max(uint32(r.Start), first), uint32(r.Stop))
+	}
+	if found.Len() > maxFolder {
+		return uids.Set{}, fmt.Errorf("%w: more than %d mails in a folder", ErrAnswer, maxFolder)
 	}
 	return found, nil
 }

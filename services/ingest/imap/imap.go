@@ -53,6 +53,7 @@ const (
 	maxPerMail    = 16 << 10 // of one mail's FETCH answer besides its body
 	maxPerSearch  = 16       // of one number in a SEARCH answer
 	maxHeaderText = 1 << 20  // of one mail's header section
+	maxFolder     = 10 << 20 // mails in one folder
 )
 
 const (

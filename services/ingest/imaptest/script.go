@@ -39,6 +39,8 @@ type ScriptMail struct {
 	Cut int
 	// Date is the INTERNALDATE; empty: one for all.
 	Date string
+	// Withheld leaves it out of the answers to FETCH of bodies.
+	Withheld bool
 }
 
 // Serve starts the server; it ends with the test.
@@ -183,6 +185,9 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 				size = int64(len(mail.Raw))
 			}
 			fmt.Fprintf(out, "* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %q)\r\n", i+1, mail.UID, size, date)
+			continue
+		}
+		if mail.Withheld {
 			continue
 		}
 		announce := mail.Announce
