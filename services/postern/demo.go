@@ -95,9 +95,15 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	ended := make(chan error, 1)
 	go func() { ended <- process.Run(ctx) }()
 
-	web, err := process.Desk(ctx)
+	up, give := context.WithCancelCause(ctx)
+	go func() { // a process that ends is not waited for
+		err := <-ended
+		ended <- err
+		give(err)
+	}()
+	web, err := process.Desk(up)
 	if err != nil {
-		return errors.Join(err, firstOf(ended))
+		return errors.Join(context.Cause(up), <-ended)
 	}
 	link, err := web.SignInLink(ctx, demoUser)
 	if err != nil {
@@ -116,15 +122,6 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	cancel()
 	<-told
 	return err
-}
-
-func firstOf(ended <-chan error) error {
-	select {
-	case err := <-ended:
-		return err
-	default:
-		return nil
-	}
 }
 
 func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/services/keyring"
 )
 
@@ -12,7 +13,9 @@ func runKeyring(ctx context.Context, s *service, conn *bus.Conn) error {
 	config := s.Config.Keyring
 	config.Callers = map[string]string{}
 	for name, public := range s.public {
-		config.Callers[public] = name
+		if name != topology.Setup { // it makes streams and asks for nothing
+			config.Callers[public] = name
+		}
 	}
 	second, err := s.secondStore()
 	if err != nil {
