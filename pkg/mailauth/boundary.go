@@ -19,17 +19,21 @@ type boundary struct {
 	forged   bool             // results in our name stand below the boundary
 }
 
+// localNames is how filters on a server name the host that they run on.
+var localNames = []string{"localhost", "localhost.localdomain"}
+
 // maxReceived bounds the Received lines that are looked through.
 const maxReceived = 100
 
 // findBoundary finds the topmost Received line that one of our servers wrote, and
 // what it and the lines above it say of the SMTP session. Where that server took
-// the message from itself (a filter handed it back over loopback), the line below
-// is its own too. What the options give goes before all of it.
+// the message from itself (a filter handed it back over loopback), the next line
+// that it wrote is its own too, with the filter's own line between at most. What
+// the options give goes before all of it.
 func findBoundary(header mail.Header, options Options) boundary {
 	b := boundary{index: -1, envelope: Envelope{Source: FromNowhere}}
 	var hop received
-	seen := 0
+	seen, between := 0, 0
 	for i := range header {
 		if len(options.TrustMX) == 0 || !dkim.Is(&header[i], "received") {
 			continue
@@ -39,11 +43,15 @@ func findBoundary(header mail.Header, options Options) boundary {
 		}
 		candidate := parseReceived(string(header[i].Value))
 		if !oneOf(candidate.by, options.TrustMX) {
-			if b.index >= 0 {
-				break // the server handed it to itself, and this is not its line
+			if b.index < 0 {
+				continue
 			}
-			continue
+			if between++; between == 1 && oneOf(candidate.by, localNames) {
+				continue // the filter's own line
+			}
+			break // the server handed it to itself, and this is not its line
 		}
+		between = 0
 		b.index, b.line, hop = i, unfold(string(header[i].Value)), candidate
 		if !hop.client.IsLoopback() {
 			break

@@ -167,6 +167,7 @@ func TestTheSessionComesOnlyFromTheBoundary(t *testing.T) {
 	ours := "Received: from out.example.com (out.example.com [192.0.2.1])\r\n\tby mx.firm.example (Postfix) with ESMTPS id 1\r\n\tfor <help@firm.example>; Sat, 21 Nov 2026 11:59:10 +0000 (UTC)\r\n"
 	theirs := strings.ReplaceAll(strings.ReplaceAll(ours, "192.0.2.1", "203.0.113.9"), "out.example.com", "evil.example")
 	path := "Return-Path: <anna@example.com>\r\n"
+	handedBack := "Received: from localhost (localhost [127.0.0.1])\r\n\tby mx.firm.example (Postfix); Sat, 21 Nov 2026 11:59:11 +0000\r\n"
 	trust := []string{"MX.firm.example."}
 	for _, c := range []struct {
 		name   string
@@ -181,7 +182,9 @@ func TestTheSessionComesOnlyFromTheBoundary(t *testing.T) {
 		{"a forged line below ours", path + theirs + ours + plain, trust, spf.Fail, FromReceived, "203.0.113.9"},
 		{"a Return-Path below the boundary leaves HELO", ours + path + plain, trust, spf.None, FromReceived, "192.0.2.1"},
 		{"the null sender", "Return-Path: <>\r\n" + ours + plain, trust, spf.None, FromReceived, "192.0.2.1"},
-		{"a filter on our server handed it back", path + "Received: from localhost (localhost [127.0.0.1])\r\n\tby mx.firm.example (Postfix); Sat, 21 Nov 2026 11:59:11 +0000\r\n" + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
+		{"a filter on our server handed it back", path + handedBack + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
+		{"the filter wrote a line too", path + handedBack + "Received: from mx.firm.example ([198.51.100.1])\r\n\tby localhost (mx.firm.example [127.0.0.1]) (amavisd-new, port 10024); Sat, 21 Nov 2026 11:59:11 +0000\r\n" + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
+		{"a stranger's line below the filter's", path + handedBack + strings.Replace(ours, "mx.firm.example", "mx.evil.example", 1) + ours + plain, trust, spf.Fail, FromReceived, "127.0.0.1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := judgeText(t, c.raw, Options{Resolver: names(t, zone), TrustMX: c.trust})
