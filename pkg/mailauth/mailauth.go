@@ -147,6 +147,14 @@ type Evidence struct {
 	Headers   []string       // fields that were read as evidence, as they stand
 }
 
+// Replay gives the options with which the judgement that left this evidence can
+// be repeated, without the DNS, whenever it is. What was trusted and which keys
+// were known must be given again.
+func (e Evidence) Replay(trusted Options) Options {
+	trusted.Resolver, trusted.At = dns.NewReplay(e.Questions), e.At
+	return trusted
+}
+
 // An Envelope is what is known of the SMTP session.
 type Envelope struct {
 	ClientIP netip.Addr

@@ -25,8 +25,11 @@ import (
 func (c *checker) cms(raw, detached []byte) []Result {
 	unreadable := []Result{{Kind: SMIME, Result: Error, Reason: SignatureUnreadable}}
 	data, err := parseSignedData(raw)
-	if err != nil || len(data.signers) == 0 {
+	switch {
+	case err != nil || len(data.signers) == 0 && detached != nil:
 		return unreadable
+	case len(data.signers) == 0:
+		return nil // certificates alone (RFC 8551 §3.8)
 	}
 	content := data.content
 	switch {
