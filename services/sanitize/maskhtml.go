@@ -10,9 +10,15 @@ import (
 // maskHTML masks a clean document: its text across elements, the words on images
 // and tool tips, and links that carry personal data in their address.
 func (r *renderer) maskHTML(document string) string {
+	addresses := map[string]bool{}
 	return clean.Replace(document, func(text string, place clean.Place) (list []clean.Replacement) {
 		if place == clean.Address {
-			if r.personal(text) {
+			personal, known := addresses[text]
+			if !known {
+				personal = r.personal(text)
+				addresses[text] = personal
+			}
+			if personal {
 				return []clean.Replacement{{Start: 0, End: len(text)}}
 			}
 			return nil
@@ -29,11 +35,11 @@ func (r *renderer) maskHTML(document string) string {
 // personal says whether a link's address holds a value that is masked. Numbers
 // in addresses are mostly nobody's telephone and hosts are meant to be seen.
 func (r *renderer) personal(address string) bool {
-	plain := address
-	if unescaped, err := url.QueryUnescape(address); err == nil {
-		plain = unescaped
+	texts := []string{address}
+	if unescaped, err := url.QueryUnescape(address); err == nil && unescaped != address {
+		texts = append(texts, unescaped)
 	}
-	for _, text := range []string{address, plain} {
+	for _, text := range texts {
 		for _, m := range r.finder.Find(text) {
 			switch m.Kind {
 			case pii.Phone, pii.IP, pii.PIN, pii.Password, pii.OneTimeCode:
