@@ -49,6 +49,7 @@ type Web struct {
 type WebDeps struct {
 	Log       *slog.Logger
 	Now       func() time.Time
+	Wall      func() time.Time // by which sessions end; nil: the machine's
 	Short     Short
 	Tickets   Tickets
 	Opener    Opener
@@ -68,10 +69,13 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 	if err != nil {
 		return nil, fmt.Errorf("desk pages: %w", err)
 	}
+	if deps.Wall == nil {
+		deps.Wall = time.Now // a clock that is moved on for a demonstration signs nobody out
+	}
 	users := NewDirectory(config.UsersFile)
 	return &Web{
 		config: config, log: deps.Log, now: deps.Now, users: users,
-		sessions:  &sessions{short: deps.Short, users: users, config: config, now: deps.Now},
+		sessions:  &sessions{short: deps.Short, users: users, config: config, now: deps.Wall},
 		tickets:   deps.Tickets,
 		reader:    reader{opener: deps.Opener, vault: deps.Vault},
 		voice:     deps.Voice,

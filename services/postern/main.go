@@ -50,7 +50,6 @@ func commands() []command {
 		{"audit", "verify [--config FILE]", "check the audit log against its signed checkpoints", auditCommand},
 		{"rebuild", "[--config FILE]", "refill lost streams from the vault's journal", rebuildCommand},
 		{"user", "add|passwd|list|link ...", "who may sign in at the desk", userCommand},
-		{"generate", "[--check]", "write the documents that are made from the source", generateCommand},
 		{"version", "", "which version this is", versionCommand},
 	}
 }

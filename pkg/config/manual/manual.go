@@ -17,7 +17,8 @@ import (
 // A Key is one key of the configuration file.
 type Key struct {
 	Path    string // dotted, lists as name[]
-	Comment string // the field's comment, one paragraph
+	Comment string // the field's comment, one paragraph; it begins with the field's name where Named
+	Named   bool   // then Comment holds what follows the name
 	Default string // YAML, "" for a section
 	Depth   int
 	Name    string
@@ -64,7 +65,8 @@ func (w *walker) structure(value reflect.Value, prefix string, depth int) error 
 			return fmt.Errorf("configuration field %s.%s: it needs a yaml name and a comment", kind, field.Name)
 		}
 		path := strings.TrimPrefix(prefix+"."+name, ".")
-		if err := w.field(value.Field(i), Key{Path: path, Comment: comment, Depth: depth, Name: name}); err != nil {
+		rest, named := strings.CutPrefix(comment, field.Name+" ")
+		if err := w.field(value.Field(i), Key{Path: path, Comment: rest, Named: named, Depth: depth, Name: name}); err != nil {
 			return err
 		}
 	}
@@ -156,20 +158,28 @@ func Markdown(keys []Key) string {
 		"This page is made from the source by `make generate`.\n")
 	for _, key := range keys {
 		if key.Depth == 0 && key.Default == "" {
-			fmt.Fprintf(&out, "\n## `%s`\n\n%s\n\n", key.Path, key.Comment)
+			fmt.Fprintf(&out, "\n## `%s`\n\n%s\n\n", key.Path, key.said(key.Path))
 			continue
 		}
 		if key.Depth == 0 {
-			fmt.Fprintf(&out, "\n## `%s`\n\n%s Default: %s.\n", key.Path, key.Comment, quoted(key.Default))
+			fmt.Fprintf(&out, "\n## `%s`\n\n%s Default: %s.\n", key.Path, key.said(key.Path), quoted(key.Default))
 			continue
 		}
-		fmt.Fprintf(&out, "- `%s`: %s", key.Path, key.Comment)
+		fmt.Fprintf(&out, "- %s", key.said(key.Path))
 		if key.Default != "" && !strings.Contains(key.Default, "\n") && !strings.Contains(key.Path, "[]") && !strings.Contains(key.Path, "<name>") {
 			fmt.Fprintf(&out, " Default: %s.", quoted(key.Default))
 		}
 		out.WriteString("\n")
 	}
 	return out.String()
+}
+
+// said is the comment as a sentence about the key.
+func (k Key) said(as string) string {
+	if k.Named {
+		return "`" + as + "` " + k.Comment
+	}
+	return "`" + as + "`: " + k.Comment
 }
 
 func quoted(value string) string {
@@ -194,7 +204,11 @@ func Example(keys []Key) string {
 		if key.Depth == 0 {
 			out.WriteString("\n")
 		}
-		fmt.Fprintf(&out, "%s# %s\n%s%s:", indent, key.Comment, indent, key.Name)
+		comment := key.Comment
+		if key.Named {
+			comment = key.Name + " " + comment
+		}
+		fmt.Fprintf(&out, "%s# %s\n%s%s:", indent, comment, indent, key.Name)
 		switch {
 		case key.Default == "":
 			out.WriteString("\n")

@@ -46,7 +46,7 @@ func keys(t *testing.T) []manual.Key {
 
 func TestTheManualHoldsCommentAndDefaultOfEveryKey(t *testing.T) {
 	text := manual.Markdown(keys(t))
-	for _, want := range []string{"## `desk`", "- `desk.listen`: Listen is the address. Default: `:8080`.", "- `desk.idle`: Idle ends a session. Default: `30d`.", "- `boxes[].name`: Name of the box.\n"} {
+	for _, want := range []string{"## `desk`", "- `desk.listen` is the address. Default: `:8080`.", "- `desk.idle` ends a session. Default: `30d`.", "- `boxes[].name` of the box.\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the manual lacks %q:\n%s", want, text)
 		}
