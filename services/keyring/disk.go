@@ -36,7 +36,7 @@ type folder struct{ root string }
 
 // NewDisk keeps files below a folder, which is created where it is not (mode 0700).
 func NewDisk(root string) (Disk, error) {
-	for _, dir := range []string{root, filepath.Join(root, "state"), filepath.Join(root, "readers")} {
+	for _, dir := range []string{root, filepath.Join(root, "state")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("keyring folder: %w", err)
 		}

@@ -34,6 +34,13 @@ func (l *lock) release() {
 	}
 }
 
+func (f fence) prepare() error {
+	if err := os.MkdirAll(filepath.Join(f.root, "readers"), 0o700); err != nil {
+		return fmt.Errorf("fence: %w", err)
+	}
+	return nil
+}
+
 // try takes a lock, or gives nil where another has it.
 func (f fence) try(name string, how int) (*lock, error) {
 	file, err := os.OpenFile(filepath.Join(f.root, name), os.O_RDWR|os.O_CREATE, 0o600)

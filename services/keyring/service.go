@@ -61,6 +61,9 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		}
 		deps.Disk = disk
 	}
+	if err := (fence{cfg.Dir}).prepare(); err != nil {
+		return nil, err
+	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}

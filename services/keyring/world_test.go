@@ -231,6 +231,7 @@ type world struct {
 	log     *slog.Logger
 	tune    func(*Config)
 	uid     uint32
+	running *Service
 }
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -281,6 +282,7 @@ func (w *world) service() *Service {
 func (w *world) start() (s *Service, stop func()) {
 	w.t.Helper()
 	s = w.service()
+	w.running = s
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	w.bus.mu.Lock()
@@ -303,6 +305,7 @@ func (w *world) pass(d time.Duration) {
 	w.t.Helper()
 	w.clock.advance(d)
 	at := w.clock.Now()
+	w.running.changedKeys() // it looks once a second by itself
 	w.bus.await(w.t, func() bool { _, err := keys.Intake(w.bus.published, at); return err == nil })
 }
 
