@@ -153,6 +153,7 @@ type Options struct {
 // looked into is Error.
 func Scan(ctx context.Context, msg *mail.Message, options Options) Report {
 	w := newWalker(ctx, options)
+	w.mail = msg
 	report := Report{Attachments: []Attachment{}, Scan: Summary{Verdict: Clean, Reasons: []Reason{}}}
 	for _, a := range w.message(msg, 0) {
 		report.Scan.take(&a.Attachment)

@@ -145,7 +145,7 @@ func TestMutatedCorporaSurvive(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var previous []byte
 	eachFile(t, func(name string, content []byte) {
-		rounds := 12
+		rounds := 6
 		if testing.Short() {
 			rounds = 2
 		}

@@ -17,6 +17,7 @@ type Limits struct {
 	Ratio       int64         // unpacked bytes for each byte of the part they came from
 	RatioFloor  int64         // unpacked bytes below which Ratio is not asked
 	Dictionary  int64         // memory that one decoder may ask for
+	Passwords   int           // words of the mail that are tried on encrypted archives
 	Time        time.Duration // for one mail
 }
 
@@ -30,6 +31,7 @@ var DefaultLimits = Limits{
 	Ratio:       200,
 	RatioFloor:  16 << 20,
 	Dictionary:  64 << 20,
+	Passwords:   200,
 	Time:        20 * time.Second,
 }
 
@@ -45,6 +47,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Members <= 0 {
 		l.Members = d.Members
+	}
+	if l.Passwords <= 0 {
+		l.Passwords = d.Passwords
 	}
 	if l.Time <= 0 {
 		l.Time = d.Time

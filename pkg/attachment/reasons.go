@@ -42,6 +42,7 @@ const (
 	EncryptedArchive  Reason = "encrypted_archive"
 	EncryptedDocument Reason = "encrypted_document"
 	EncryptedMessage  Reason = "encrypted_message"
+	PasswordInMail    Reason = "password_in_mail"
 )
 
 // Suspicious.
@@ -128,6 +129,8 @@ var Reasons = map[Reason]Explanation{
 	EncryptedArchive:  {Encrypted, "This archive is protected with a password, so its content could not be examined."},
 	EncryptedDocument: {Encrypted, "This document is protected with a password, so its content could not be examined."},
 	EncryptedMessage:  {Encrypted, "This is an encrypted message, so its content could not be examined."},
+
+	PasswordInMail: {Encrypted, "This archive is protected with a password that stands in the mail itself, as is done to keep scanners out; it was opened with it."},
 
 	DoubleExtension:      {Suspicious, "The name ends in two extensions, so that a program looks like a document."},
 	PaddedName:           {Suspicious, "The name hides its true ending behind a run of spaces."},

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postern-mail/postern/pkg/mail"
 )
 
 // A walker examines one mail.
@@ -20,6 +22,9 @@ type walker struct {
 	budget      *budget
 	scratch     [][]byte // one buffer a depth, reused by the members there
 	unavailable error
+	mail        *mail.Message
+	passwords   []string // words of the mail, once they were needed
+	locked      int      // members that no word opened
 }
 
 func newWalker(ctx context.Context, options Options) *walker {

@@ -83,7 +83,7 @@ func (w *walker) zipMember(a *Attachment, f file, e zipEntry) (*Attachment, erro
 	case strings.HasSuffix(e.name, "/") && e.size == 0 && e.packed == 0:
 		return nil, nil
 	case e.encrypted():
-		return nil, w.refuse(a, f, e.name, e.size, EncryptedArchive)
+		return nil, w.encryptedMember(a, f, e)
 	}
 	packed := f.content[e.dataAt:e.end]
 	r, err := w.zipMethod(e, packed)
