@@ -13,6 +13,7 @@ import (
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/mailauth/dkim"
 	"github.com/postern-mail/postern/pkg/reading"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
@@ -72,11 +73,15 @@ type Worker struct {
 	desk     *reading.Desk
 	opener   reading.Opener
 	resolver mailauth.Resolver
+	cache    *dkim.KeyCache
 }
+
+// cachedKeys bounds the signing keys of domains that are kept parsed.
+const cachedKeys = 4096
 
 // NewWorker reads at a desk and asks a resolver.
 func NewWorker(config Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver) *Worker {
-	return &Worker{config: config, desk: desk, opener: opener, resolver: resolver}
+	return &Worker{config: config, desk: desk, opener: opener, resolver: resolver, cache: dkim.NewKeyCache(cachedKeys)}
 }
 
 // Verify turns what was received into what is verified.
@@ -88,7 +93,7 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 	}
 	defer opened.Close()
 	options := w.config.Options(record.GetMailbox())
-	options.Resolver = w.resolver
+	options.Resolver, options.KeyCache = w.resolver, w.cache
 	options.At = record.GetReceived().AsTime()
 	result := Judge(ctx, opened.Message, options)
 	if err := ctx.Err(); err != nil {

@@ -1,34 +1,33 @@
 package inspect
 
 import (
-	"bytes"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
+
+	"github.com/postern-mail/postern/pkg/signature"
 )
 
-// checkKeys makes sure that the files of keys and certificates hold some, so that
-// a wrong file is wrong usage and not an unknown signer.
-func checkKeys(pgp, roots []string) error {
+// readKeys reads the files of keys and certificates, so that a wrong file is wrong usage
+// and not an unknown signer.
+func readKeys(pgp, roots []string) (signature.Keys, error) {
+	var keys signature.Keys
 	for _, path := range pgp {
 		text, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("--pgp-keys: %w", err)
+		if err == nil {
+			err = keys.AddOpenPGP(text)
 		}
-		binary := len(text) > 0 && text[0]&0x80 != 0 // RFC 9580 §4.2: a packet starts with this bit
-		if !binary && !bytes.Contains(text, []byte("-----BEGIN PGP ")) {
-			return errors.New("--pgp-keys: no OpenPGP key in the file")
+		if err != nil {
+			return keys, fmt.Errorf("--pgp-keys: %w", err)
 		}
 	}
 	for _, path := range roots {
 		text, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("--smime-roots: %w", err)
+		if err == nil {
+			err = keys.AddRoots(text)
 		}
-		if !x509.NewCertPool().AppendCertsFromPEM(text) {
-			return errors.New("--smime-roots: no certificate in the file")
+		if err != nil {
+			return keys, fmt.Errorf("--smime-roots: %w", err)
 		}
 	}
-	return nil
+	return keys, nil
 }

@@ -127,7 +127,8 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if err := o.readSender(f); err != nil {
 		return options{}, err
 	}
-	if err := checkKeys(f.pgpKeys, f.smimeRoots); err != nil {
+	var err error
+	if o.sender.Keys, err = readKeys(f.pgpKeys, f.smimeRoots); err != nil {
 		return options{}, err
 	}
 	scanner, err := clam.New(f.clamd, clam.Options{})
