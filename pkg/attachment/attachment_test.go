@@ -196,6 +196,19 @@ func TestFilesUnpackedFromATextAreExamined(t *testing.T) {
 	}
 }
 
+func TestAWinmailDatIsAsItsFilesAre(t *testing.T) {
+	// TNEF: signature, key, and one attribute, the level of importance ([MS-OXTNEF]).
+	empty := []byte("\x78\x9f\x3e\x22\x01\x00\x01\x0d\x80\x04\x00\x02\x00\x00\x00\x02\x00\x02\x00")
+	msg := mailOf("winmail.dat", "application/ms-tnef", empty)
+	want(t, Scan(context.Background(), msg, Options{}).Attachments[0], Clean)
+	msg.Root.Children[1].Children = []*mail.Part{{Path: "2#1", Type: "application/octet-stream", Filename: "x.com", Content: testString, Origin: "tnef"}}
+	want(t, Scan(context.Background(), msg, Options{}).Attachments[0], Infected)
+	msg = mailOf("winmail.dat", "application/ms-tnef", empty)
+	msg.Root.Children[1].Ambiguous = []string{"bad_tnef"}
+	want(t, Scan(context.Background(), msg, Options{}).Attachments[0], Ambiguous, UnsupportedContainer)
+	want(t, scanFile(t, "a.zip", zipOf(t, member{name: "winmail.dat", content: empty})), Unsupported, UnsupportedContainer)
+}
+
 func TestBytesDeclaredAsTheTextAreListedWhenTheyAreAProgram(t *testing.T) {
 	msg := &mail.Message{Root: &mail.Part{Path: "1", Type: "text/plain", Content: append([]byte("MZ\x90\x00"), make([]byte, 200)...)}}
 	report := Scan(context.Background(), msg, Options{})

@@ -6,9 +6,10 @@ import (
 )
 
 // rtfObjects are the control words of objects, without their common beginning
-// \obj (RTF 1.9).
+// \obj (RTF 1.9). Not among them is \objattph, the place of an attachment in a
+// text that Outlook wrote.
 var rtfObjects = map[string]bool{"emb": true, "link": true, "autlink": true, "ocx": true, "update": true, "data": true, "html": true,
-	"attph": true, "sub": true, "pub": true, "icemb": true}
+	"sub": true, "pub": true, "icemb": true}
 
 // openRTF looks through a Rich Text document for objects, fields and templates
 // that act, and takes out its objects.

@@ -80,8 +80,9 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 		for _, child := range p.Children {
 			unpacked = append(unpacked, w.part(child, depth, ambiguous)...)
 		}
-		if len(unpacked) > 0 {
-			// What we have no decoder for was opened with the mail.
+		if len(unpacked) > 0 || a.DetectedType == "application/vnd.ms-tnef" && len(p.Ambiguous) == 0 {
+			// What we have no decoder for was opened with the mail; where it could
+			// not be read to its end, the part is ambiguous.
 			a.drop(UnsupportedContainer)
 		}
 	}
