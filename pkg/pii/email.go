@@ -2,6 +2,7 @@ package pii
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -48,19 +49,27 @@ func atWord(text string, i int) int {
 	return 0
 }
 
+// localStart walks back over a local part. Letters of writings without spaces
+// belong to it only where they are not joined to Latin ones: "私はa@b.example".
 func localStart(text string, at int) int {
 	i := at
 	for i > 0 && at-i < 64 {
 		c := text[i-1]
-		if !isAlnum(c) && c < 0x80 && strings.IndexByte("!#$%&'*+/=?^_`{|}~.-", c) < 0 {
+		if c < 0x80 {
+			if !isAlnum(c) && strings.IndexByte("!#$%&'*+/=?^_`{|}~.-", c) < 0 {
+				break
+			}
+			i--
+			continue
+		}
+		r, size := utf8.DecodeLastRuneInString(text[:i])
+		sort := sortOf(r)
+		if sort == noWord || sort != letterWord && i < at && text[i] < 0x80 {
 			break
 		}
-		i--
+		i -= size
 	}
 	for i < at && strings.IndexByte("'*/=.-&?{|`_~!", text[i]) >= 0 { // more likely what stands before an address
-		i++
-	}
-	for i < at && text[i] >= 0x80 && text[i] < 0xC0 { // not inside a character
 		i++
 	}
 	// A path or query before an address is not part of it.
@@ -75,21 +84,24 @@ func localStart(text string, at int) int {
 	return i
 }
 
+// domainEnd walks over a domain name, with the same care where writings meet.
 func domainEnd(text string, i int) int {
 	start := i
 	for i < len(text) && i-start < 253 {
 		c := text[i]
-		if !isAlnum(c) && c != '-' && c != '.' && !(c >= 0x80 && sortOfNext(text[i:]) != noWord) {
-			break
-		}
-		if c == '.' && (i == start || text[i-1] == '.') {
-			break
-		}
-		if i++; c >= 0x80 {
-			for i < len(text) && text[i] >= 0x80 && text[i] < 0xC0 {
-				i++
+		if c < 0x80 {
+			if !isAlnum(c) && c != '-' && c != '.' || c == '.' && (i == start || text[i-1] == '.') {
+				break
 			}
+			i++
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		sort := sortOf(r)
+		if sort == noWord || sort != letterWord && i > start && isAlnum(text[i-1]) {
+			break
+		}
+		i += size
 	}
 	for i > start && (text[i-1] == '.' || text[i-1] == '-') {
 		i--

@@ -32,7 +32,7 @@ func (o Options) Action(kind Kind) Action {
 
 // Mask replaces the matches, which must be as Find gives them, by words that
 // name their kind. What stands for a value tells nothing else of it: its length
-// goes, too. Masked text holds nothing that Find would find.
+// goes, too.
 func Mask(text string, matches []Match, options Options) string {
 	var out strings.Builder
 	out.Grow(len(text))

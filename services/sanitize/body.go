@@ -152,8 +152,9 @@ func (r *renderer) section(s section) (text, document string) {
 	switch {
 	case strings.TrimSpace(text) == "" || thin(text, words):
 		text = words
-	case differ(text, words):
+	case differ(text, words): // nobody may read less than another: both stand in the text
 		r.notice(AlternativesDiffer)
+		text += "\n\n---\n\n" + words
 	}
 	return text, result.HTML
 }

@@ -253,6 +253,9 @@ func TestFormsThatSayDifferentThingsAreNoticed(t *testing.T) {
 	if len(view.Notices) != 1 || view.Notices[0] != AlternativesDiffer {
 		t.Errorf("notices %v", view.Notices)
 	}
+	if !strings.Contains(view.Text, "transfer the whole amount") || !strings.Contains(view.Text, "welcome everybody") {
+		t.Errorf("text %q, want both forms", view.Text)
+	}
 }
 
 func TestFileNamesAreMadeSafe(t *testing.T) {
