@@ -41,6 +41,8 @@ var (
 	ErrDenied = errors.New("not permitted to this service")
 	// ErrNobody: nobody answers on that subject, or this service cannot reach whoever does.
 	ErrNobody = errors.New("nobody answers")
+	// ErrConnectionLost: it is not known whether the call took effect.
+	ErrConnectionLost = errors.New("connection lost before the answer")
 	// ErrTooLarge: the payload is over MaxPayload.
 	ErrTooLarge = errors.New("payload too large")
 )
@@ -129,11 +131,12 @@ func (c *Conn) options(o Options) ([]nats.Option, error) {
 		nats.MaxPingsOutstanding(3),
 		nats.ErrorHandler(c.asyncError),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.denials.cut()
 			if err != nil {
 				c.log.Warn("bus connection lost", "service", c.service, "err", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
+		nats.ReconnectHandler(func(*nats.Conn) {
 			c.log.Info("bus connection restored", "service", c.service)
 		}),
 	}

@@ -163,8 +163,8 @@ func (in *inlet) pull(ctx context.Context, share *share) error {
 	for share.messages > 0 {
 		m, err := sub.NextMsgWithContext(wait)
 		if err != nil {
-			if denial.refused.Load() {
-				return ErrDenied
+			if reason := denial.reason(); reason != nil {
+				return reason
 			}
 			return in.ended(ctx, sub, share, err)
 		}

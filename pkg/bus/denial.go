@@ -9,8 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// denials wakes the calls that wait for an answer to a publish that the server
-// has refused. The server names only the subject, so every call that waits on it hears.
+// denials wakes the calls that wait for an answer that will not come: to a publish that
+// the server has refused, or over a connection that was lost. Of a refusal the server
+// names only the subject, so every call that waits on it hears.
 type denials struct {
 	mu      sync.Mutex
 	waiting map[string]map[*waiter]struct{}
@@ -22,6 +23,18 @@ type waiter struct {
 	subject string
 	wake    func()
 	refused atomic.Bool
+	lost    atomic.Bool
+}
+
+// reason is why the wait was broken off, or nil.
+func (w *waiter) reason() error {
+	switch {
+	case w.refused.Load():
+		return ErrDenied
+	case w.lost.Load():
+		return ErrConnectionLost
+	}
+	return nil
 }
 
 // watch calls wake when a publish to subject is refused. done must be called when the
@@ -58,6 +71,18 @@ func (d *denials) tell(subject string) {
 	for w := range d.waiting[subject] {
 		w.refused.Store(true)
 		w.wake()
+	}
+}
+
+// cut tells every call that the connection was lost.
+func (d *denials) cut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, set := range d.waiting {
+		for w := range set {
+			w.lost.Store(true)
+			w.wake()
+		}
 	}
 }
 

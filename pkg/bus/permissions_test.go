@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
-
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/bustest"
 	"github.com/postern-mail/postern/pkg/bus/topology"
@@ -180,7 +177,7 @@ func TestAnAnswerCannotBeWrittenIntoAnothersStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scan := raw(t, b, "scan")
+		scan := b.Raw(t, "scan")
 		for _, target := range []string{"items.1", "audit.v1.Entry.keyring", "keyring.v1.destroy"} {
 			for _, request := range []struct{ subject, data string }{
 				{"mail.v1.Scanned", "forged"},
@@ -210,27 +207,4 @@ func TestAnAnswerCannotBeWrittenIntoAnothersStream(t *testing.T) {
 			t.Errorf("an entry was forged: %+v, %v", msg, err)
 		}
 	})
-}
-
-// raw is a connection that keeps no manners.
-func raw(t *testing.T, b *bustest.Bus, service string) *nats.Conn {
-	t.Helper()
-	pair, err := nkeys.FromSeed(b.Seeds[service])
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := []nats.Option{nats.Nkey(public, pair.Sign), nats.CustomInboxPrefix(bus.Inbox(service))}
-	if b.Local != nil {
-		opts = append(opts, nats.InProcessServer(b.Local))
-	}
-	nc, err := nats.Connect(b.URL, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
 }

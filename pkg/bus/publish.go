@@ -80,7 +80,7 @@ type Pending struct {
 	subject string
 	future  jetstream.PubAckFuture
 	wait    *waiter
-	refused chan struct{} // closed when the server refuses it
+	broken  chan struct{} // closed when no answer will come
 }
 
 // PublishAsync sends without waiting for the acknowledgement, at most Options.Window
@@ -92,8 +92,8 @@ func (c *Conn) PublishAsync(subject string, data []byte, opts ...PublishOption) 
 	}
 	p := &Pending{conn: c, subject: subject}
 	err = c.around(Call{CallPublish, subject}, func() error {
-		p.refused = make(chan struct{})
-		p.wait = c.denials.watch(subject, sync.OnceFunc(func() { close(p.refused) }))
+		p.broken = make(chan struct{})
+		p.wait = c.denials.watch(subject, sync.OnceFunc(func() { close(p.broken) }))
 		future, err := c.js.PublishMsgAsync(msg, append(jsOpts, jetstream.WithStallWait(c.timeout))...)
 		if err != nil {
 			p.wait.done()
@@ -119,7 +119,7 @@ func (p *Pending) Wait(ctx context.Context) (uint64, error) {
 			return nil
 		case err := <-p.future.Err():
 			return publishError(p.subject, err, p.wait)
-		case <-p.refused:
+		case <-p.broken:
 			return publishError(p.subject, ErrDenied, p.wait)
 		case <-ctx.Done():
 			return publishError(p.subject, ctx.Err(), p.wait)
@@ -149,8 +149,8 @@ const (
 )
 
 func publishError(subject string, err error, wait *waiter) error {
-	if wait.refused.Load() {
-		return fmt.Errorf("publish %s: %w", subject, ErrDenied)
+	if reason := wait.reason(); reason != nil {
+		return fmt.Errorf("publish %s: %w", subject, reason)
 	}
 	var api *jetstream.APIError
 	switch {

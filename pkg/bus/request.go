@@ -63,8 +63,8 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg) (*nats.Msg, error) {
 	if err == nil {
 		return reply, nil
 	}
-	if wait.refused.Load() {
-		return nil, fmt.Errorf("request %s: %w", msg.Subject, ErrDenied)
+	if reason := wait.reason(); reason != nil {
+		return nil, fmt.Errorf("request %s: %w", msg.Subject, reason)
 	}
 	if errors.Is(err, nats.ErrNoResponders) {
 		err = ErrNobody

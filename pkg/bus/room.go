@@ -11,11 +11,11 @@ type room struct {
 	messages int // the limit
 	freeMsgs int
 	free     int
-	changed  chan struct{} // closed when room becomes free
+	changed  *signal // room became free
 }
 
 func newRoom(messages, bytes int) *room {
-	return &room{messages: messages, freeMsgs: messages, free: bytes, changed: make(chan struct{})}
+	return &room{messages: messages, freeMsgs: messages, free: bytes, changed: newSignal()}
 }
 
 // A share is room set aside for one pull.
@@ -40,7 +40,7 @@ func (r *room) take(ctx context.Context, most int) (*share, error) {
 			r.mu.Unlock()
 			return s, nil
 		}
-		changed := r.changed
+		changed := r.changed.next()
 		r.mu.Unlock()
 		select {
 		case <-changed:
@@ -65,6 +65,27 @@ func (r *room) put(messages, bytes int) {
 	defer r.mu.Unlock()
 	r.freeMsgs += messages
 	r.free += bytes
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.changed.give()
+}
+
+// A signal is given to everybody who waits for it at that moment.
+type signal struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func newSignal() *signal { return &signal{ch: make(chan struct{})} }
+
+// next returns a channel that closes when the signal is given the next time.
+func (s *signal) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ch
+}
+
+func (s *signal) give() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ch)
+	s.ch = make(chan struct{})
 }

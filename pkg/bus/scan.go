@@ -109,8 +109,8 @@ func (c *Conn) batch(ctx context.Context, sub *nats.Subscription, stream string,
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
-			if wait.refused.Load() {
-				return nil, 0, ErrDenied
+			if reason := wait.reason(); reason != nil {
+				return nil, 0, reason
 			}
 			if errors.Is(err, nats.ErrNoResponders) {
 				return nil, 0, ErrNobody

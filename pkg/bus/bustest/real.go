@@ -37,15 +37,18 @@ func StartReal(t testing.TB) *Bus {
 	}
 	write(t, filepath.Join(dir, "keys.conf"), keys)
 	write(t, filepath.Join(dir, "permissions.conf"), topology.Permissions())
-	write(t, filepath.Join(dir, "server.conf"), fmt.Sprintf(`
-		listen: "127.0.0.1:-1"
-		max_payload: 1MB
-		jetstream { store_dir: %q, sync_interval: always }
-		include "permissions.conf"
-	`, filepath.Join(dir, "store")))
 	b := &Bus{Dir: dir, Seeds: seeds}
+	address := "127.0.0.1:-1" // any port; a restart takes the same again
 	b.start = func(t testing.TB) (string, bus.Local, func()) {
-		address, stop := run(t, program, filepath.Join(dir, "server.conf"))
+		config := filepath.Join(dir, "server.conf")
+		write(t, config, fmt.Sprintf(`
+			listen: %q
+			max_payload: 1MB
+			jetstream { store_dir: %q, sync_interval: always }
+			include "permissions.conf"
+		`, address, filepath.Join(dir, "store")))
+		var stop func()
+		address, stop = run(t, program, config)
 		return "nats://" + address, nil, stop
 	}
 	b.up(t)
