@@ -92,6 +92,7 @@ type Body struct {
 	Length int64
 	from   io.Reader
 	read   int64
+	broken bool // the connection failed while it was read
 }
 
 func (b *Body) Read(p []byte) (int, error) {
@@ -100,8 +101,10 @@ func (b *Body) Read(p []byte) (int, error) {
 	switch {
 	// The library ends a literal at the connection's end as if it were whole.
 	case err == io.EOF && b.read != b.Length:
+		b.broken = true
 		return n, ErrCut
 	case err != nil && err != io.EOF:
+		b.broken = true
 		return n, lostOrGarbled(err)
 	}
 	return n, err
@@ -119,8 +122,8 @@ func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
 		which = append(which, mail.UID)
 		allowance += mail.Size + maxPerMail
 	}
-	return s.fetch(which, allowance, &imap.FetchItemBodySection{Peek: true}, func(uid uint32, literal imap.LiteralReader) error {
-		body := &Body{Mail: known[uid], Length: literal.Size(), from: literal}
+	return s.fetch(which, allowance, &imap.FetchItemBodySection{Peek: true}, func(uid uint32, body *Body) error {
+		body.Mail = known[uid]
 		return take(body)
 	})
 }
@@ -132,9 +135,8 @@ func (s *Session) Headers(uid uint32, limit int64) ([]byte, error) {
 	section := &imap.FetchItemBodySection{Specifier: imap.PartSpecifierHeader, Peek: true, Partial: &imap.SectionPartial{Offset: 0, Size: limit}}
 	var header bytes.Buffer
 	found := false
-	err := s.fetch([]uint32{uid}, maxChatter+limit, section, func(_ uint32, literal imap.LiteralReader) error {
+	err := s.fetch([]uint32{uid}, maxChatter+limit, section, func(_ uint32, body *Body) error {
 		found = true
-		body := &Body{Length: literal.Size(), from: literal}
 		_, err := io.Copy(&header, io.LimitReader(body, limit))
 		return err
 	})
@@ -147,7 +149,7 @@ func (s *Session) Headers(uid uint32, limit int64) ([]byte, error) {
 // ErrGone says that the mail is no longer in the folder.
 var ErrGone = errors.New("imap: mail is gone")
 
-func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItemBodySection, take func(uint32, imap.LiteralReader) error) error {
+func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItemBodySection, take func(uint32, *Body) error) error {
 	defer s.conn.ask(allowance)()
 	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}
 	command := s.client.Fetch(set(which), options)
@@ -161,10 +163,15 @@ func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItem
 				if item.Literal == nil || uid == 0 {
 					continue // NIL: the server has nothing under this UID any more
 				}
-				if err := take(uid, item.Literal); err != nil {
-					// What is left may be long: it is not waited for.
-					s.conn.Close()
-					command.Close()
+				body := &Body{Length: item.Literal.Size(), from: item.Literal}
+				if err := take(uid, body); err != nil {
+					s.conn.Close() // what is left may be long: it is not waited for
+					if !body.broken {
+						// Wakes the library, which waits for this literal to be read.
+						command.Close()
+					}
+					// A broken literal must not be touched again: the library has gone on
+					// and reads the same buffer.
 					return err
 				}
 			}
