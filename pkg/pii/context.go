@@ -91,7 +91,7 @@ var phrases = map[topic]string{
 	aboutCVV:  `cvv|cvv2|cvc|cvc2|cid|card verification|security code|kartenprüfnummer|prüfziffer|cryptogramme|código de seguridad`,
 	aboutIBAN: `iban|bank account|kontonummer|bankverbindung|compte bancaire|rib|conto corrente|cuenta bancaria`,
 	aboutBIC:  `bic|swift|swift code|bic swift|bankleitzahl`,
-	aboutAccount: `account number|account no|acct|acct no|bank account|kontonummer|konto nr|kontonr|konto nummer|numéro de compte|
+	aboutAccount: `account number|account no|acct|acct no|bank account|kontonummer|konto|konto nr|kontonr|konto nummer|numéro de compte|
 		número de cuenta|rekeningnummer|numero di conto|sort code`,
 	aboutPhone: `phone|phones|telephone|telephone number|tel|mobile|mobil|mobilnummer|cell|cellphone|cell number|fax|call|calls|call me|called|
 		calling|dial|ring me|text me|sms|whatsapp|signal|telegram|hotline|contact number|phone number|telefon|telefonnummer|telefono|
@@ -251,6 +251,7 @@ func (s *scan) words() {
 		}
 		if topics != 0 {
 			s.marks = append(s.marks, mark{start, longest, topics})
+			s.topics |= topics
 			i = longest // a phrase is not read again from its middle: "serial number is"
 		}
 	}

@@ -109,6 +109,7 @@ func TestOrdinaryNumbersAreNotEaten(t *testing.T) {
 		"please reset my password", "I forgot my password: please help", "the password is not working", "the PIN is wrong", "my PIN code was blocked",
 		"the code is fine", "token is invalid", "he was born in Berlin", "Geburtstag am Samstag", "SWIFT delivery", "fax machine 2000",
 		"§ 1234567 BGB", "Section 123 45 6789 of the act", "lat 52.520008 lon 13.404954", "+1 more", "3-2-1", "2+2=4", "1. 2. 3. 4. 5. 6. 7. 8. 9. 10.",
+		"Vertrag V-2024-998877, Rückruf erbeten", "password reset link: https://example.org/reset?x=abc", "Az. 12 O 345/23",
 		"HRB 123456 B", "UTC+02:00", "5 x 1234567", "€ 1 234 567", "99999999999", "0000000000",
 	} {
 		if got := kindsIn(text); got != "" {

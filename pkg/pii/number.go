@@ -177,6 +177,8 @@ func (s *scan) before(i int) (byte, int) {
 		return 'a', i - 1
 	case (c == ',' || c == '.' || c == ':') && i > 1 && isDigit(s.text[i-2]):
 		return c, i - 1
+	case c == '-' && i > 1 && isAlnum(s.text[i-2]): // part of a code: V-2024-998877
+		return 'a', i - 1
 	case c == '$' || c == '=' || c == '&' || c == '%':
 		return c, i - 1
 	case c >= utf8.RuneSelf:
@@ -271,15 +273,12 @@ func (s *scan) run(r *run) {
 	for from := range r.groups {
 		w := window{run: r, from: from, start: r.at[r.groups[from].first], first: from == 0}
 		if from == 0 && r.lead == 'a' {
-			if len(r.groups) > 1 {
-				continue
-			}
 			continue
 		}
 		for to := from + 1; to <= len(r.groups); to++ {
 			g := r.groups[to-1]
 			n := g.end - r.groups[from].first
-			if n > maxWindow {
+			if n > maxWindow || to-from > 7 && s.topics&(1<<aboutCard) == 0 { // only cards are written in so many groups
 				break
 			}
 			if to-1 > from {
@@ -310,7 +309,7 @@ func (s *scan) run(r *run) {
 // if any, are set off by another sign than its own groups are.
 func (s *scan) apart(w *window) bool {
 	r := w.run
-	if w.from == 0 && (r.lead == '.' || r.lead == ',' || r.lead == ':') {
+	if w.from == 1 && r.lead == 'a' && r.groups[1].gap != ' ' || w.from == 0 && (r.lead == '.' || r.lead == ',' || r.lead == ':') {
 		return false
 	}
 	for _, neighbour := range [...]int{w.from, w.to} {

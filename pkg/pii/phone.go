@@ -34,7 +34,7 @@ func (s *scan) phone(w *window) {
 	if w.last && w.run.extension > 0 {
 		end = w.run.extension
 	}
-	told := s.near(aboutPhone, start, w.end, 40, 16) || s.near(aboutPhoneLabel, start, w.end, 4, 2) || s.labelled(start)
+	told := s.near(aboutPhone, start, w.end, 40, 8) || s.near(aboutPhoneLabel, start, w.end, 4, 2) || s.labelled(start)
 	if lead == '+' || n >= 9 && w.digits[0] == 0 && w.digits[1] == 0 && w.apart {
 		if w.from == 0 && (told && n >= 8 || s.plan(text, w.digits, lead == '+')) {
 			s.add(Phone, start, end)

@@ -61,6 +61,7 @@ type scan struct {
 	text    string
 	regions []string
 	marks   []mark
+	topics  uint64 // of all marks
 	found   []Match
 	phones  int // candidates that may still be asked of the numbering plans
 }

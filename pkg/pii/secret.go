@@ -131,6 +131,9 @@ func (s *scan) after(m mark) {
 		return
 	}
 	word := s.text[start:end]
+	if strings.Contains(word, "://") {
+		return
+	}
 	digits := onlyDigits(word)
 	switch {
 	case m.topics&(1<<aboutCVV) != 0 && digits && (len(word) == 3 || len(word) == 4):

@@ -14,8 +14,8 @@ import (
 
 // Limits that hold where Options leaves a field at zero.
 const (
-	DefaultMaxText   = 4 << 20  // bytes of text that are shown
-	DefaultMaxHTML   = 8 << 20  // bytes of HTML that are read
+	DefaultMaxText   = 2 << 20  // bytes of text that are shown
+	DefaultMaxHTML   = 4 << 20  // bytes of HTML that are read
 	DefaultMaxPixels = 40 << 20 // pixels of one image that is drawn anew
 	DefaultMaxDrawn  = 80 << 20 // pixels of all images of one mail
 	DefaultMaxInline = 4 << 20  // bytes of images that stand in the HTML itself

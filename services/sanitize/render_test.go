@@ -178,6 +178,24 @@ func TestAnImageAtTheLimitIsDrawnAndOnePastItIsNot(t *testing.T) {
 	}
 }
 
+func TestATextAtTheLimitIsWholeAndOnePastItIsCut(t *testing.T) {
+	for size, cut := range map[int]bool{10: false, 11: true} {
+		view := render(t, "From: a@example.org\n\n"+strings.Repeat("x", size)+"\n", Options{MaxText: 10})
+		if len(view.Text) != 10 || (len(view.Notices) == 1 && view.Notices[0] == TextCut) != cut {
+			t.Errorf("%d of 10 bytes: %q, notices %v", size, view.Text, view.Notices)
+		}
+	}
+}
+
+func TestImagesBeyondTheRoomInTheTextAreWords(t *testing.T) {
+	raw := "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=r\n\n" +
+		"--r\nContent-Type: text/html\n\n<img src=cid:p>\n--r\nContent-Type: image/png; name=p.png\nContent-ID: <p>\n" +
+		"Content-Transfer-Encoding: base64\n\n" + picture(t, 3, 2) + "\n--r--\n"
+	if view := render(t, raw, Options{MaxInline: 8}); strings.Contains(view.HTML, "<img") || len(view.Attachments) != 1 {
+		t.Errorf("html %q", view.HTML)
+	}
+}
+
 func TestOnlyWhatTheReportCallsCleanPasses(t *testing.T) {
 	raw := `From: a@example.org
 MIME-Version: 1.0
