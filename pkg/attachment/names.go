@@ -48,7 +48,8 @@ func nameReasons(name string) []Reason {
 	if claimed.reason != "" {
 		found = append(found, claimed.reason)
 	}
-	if (claimed.reason != "" || claimed.family == webpage) && decoyStem(base) {
+	switch before := familyBefore(base); {
+	case claimed.reason != "" && (before.harmless() || before == archive), claimed.family == webpage && before.harmless():
 		found = append(found, DoubleExtension)
 	}
 	if padded(base) {
@@ -60,16 +61,19 @@ func nameReasons(name string) []Reason {
 	return found
 }
 
-// decoyStem tells whether what stands before the last extension ends in an
-// extension of its own that people trust: "invoice.pdf" of "invoice.pdf.exe".
-func decoyStem(base string) bool {
+// familyBefore is what the extension before the last one claims, of those that
+// people trust: pdf of "invoice.pdf.exe".
+func familyBefore(base string) family {
 	base = strings.TrimRight(base, ". \u00a0")
 	dot := strings.LastIndexByte(base, '.')
 	if dot <= 0 {
-		return false
+		return unknown
 	}
 	before := extensions[extensionOf(base[:dot])]
-	return before.reason == "" && (before.family.harmless() || before.family == archive)
+	if before.reason != "" {
+		return unknown
+	}
+	return before.family
 }
 
 // padded tells whether spaces push the end of a name out of sight.

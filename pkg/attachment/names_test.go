@@ -33,6 +33,7 @@ func TestNamesThatDeceiveAreNamed(t *testing.T) {
 		"photo.jpg.lnk":                    {Shortcut, DoubleExtension},
 		"invoice.pdf.html":                 {DoubleExtension},
 		"page.html":                        nil,
+		"function.zip.html":                nil,
 		"documents.zip.exe":                {Executable, DoubleExtension},
 		"invoice.pdf                 .exe": {Executable, DoubleExtension, PaddedName},
 		"invoice\u202efdp.exe":             {RightToLeftOverride, Executable},

@@ -13,6 +13,7 @@ func (w *walker) openHidden(a *Attachment, f file) {
 			if familyOf(a.DetectedType) != program { // a self-extracting archive is said to be a program
 				a.add(Polyglot)
 			}
+			a.drop(UnsupportedContainer) // said because no decoder knew its beginning
 			w.run(a, f, w.openZip)
 		}
 	}

@@ -287,6 +287,20 @@ func TestHeadersThatDisagreeAreAmbiguous(t *testing.T) {
 	want(t, scanFile(t, "a.zip", handZip(method)), Ambiguous, ConflictingZipHeaders)
 }
 
+func TestSizesThatFollowTheDataMayBeMissingBeforeIt(t *testing.T) {
+	// As the archiver of macOS writes: of the sizes only the unpacked one.
+	r := storedRecord("a.txt", []byte("x\n"))
+	r.flags = 1 << 3
+	pack := handZip(r)
+	binary.LittleEndian.PutUint32(pack[18:], 0)
+	want(t, scanFile(t, "a.zip", pack), Clean)
+	binary.LittleEndian.PutUint32(pack[22:], 1)
+	want(t, scanFile(t, "a.zip", pack), Ambiguous, ConflictingZipHeaders)
+	binary.LittleEndian.PutUint16(pack[6:], 0) // without the promise of a descriptor
+	binary.LittleEndian.PutUint32(pack[22:], 2)
+	want(t, scanFile(t, "a.zip", pack), Ambiguous, ConflictingZipHeaders)
+}
+
 func TestAMemberThatTheDirectoryOmitsIsFoundAndAmbiguous(t *testing.T) {
 	secret := storedRecord("eicar.com", testString)
 	secret.unlisted = true

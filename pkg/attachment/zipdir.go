@@ -310,8 +310,10 @@ func readZipLocal(b []byte, e *zipEntry) (agree, ok bool) {
 	if e.flags&flagMasked == 0 && local.name != e.name {
 		return false, true
 	}
-	if local.flags&flagDescriptor != 0 && local.packed == 0 && local.size == 0 {
-		return true, true // what is missing here follows the data (§4.3.9)
+	if local.flags&flagDescriptor != 0 {
+		// What is missing here follows the data (§4.3.9); macOS leaves out one of
+		// the two sizes.
+		return (local.packed == 0 || local.packed == e.packed) && (local.size == 0 || local.size == e.size), true
 	}
 	return local.packed == e.packed && local.size == e.size, true
 }
