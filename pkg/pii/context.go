@@ -98,7 +98,7 @@ var phrases = map[topic]string{
 		teléfono|telefone|téléphone|telefoon|telefoonnummer|handy|handynummer|rufnummer|rückruf|anrufen|anruf|erreichen|erreichbar|durchwahl|
 		portable|appeler|appelez|joignable|llamar|llámame|móvil|movil|celular|cellulare|chiamare|chiamami|bellen|mobiel|puhelin|
 		puhelinnumero|telefonnr|tlf|telefonní|numer telefonu|tel nr|komórka|телефон|тел|мобильный|電話|電話番号|携帯|电话|手机|전화|번호|
-		הטלפון|هاتف|landline|voicemail|desk phone|messages to|reach me|answering at|registered number|my number|number is`,
+		הטלפון|هاتف|landline|voicemail|desk phone|reach me|my number|number is`,
 	aboutPhoneLabel: `office|desk|home|work|direct|main|private|privat|büro|bureau|oficina|ufficio|kantoor`,
 	aboutOrder: `order|orders|order number|order no|order id|offer|invoice|invoices|invoice number|tracking|tracking number|parcel|shipment|
 		consignment|ticket|ticket number|case|case number|case id|reference|reference number|ref|ref no|reference no|sku|item|item number|article|
