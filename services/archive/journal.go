@@ -57,21 +57,48 @@ type Journal struct {
 	recipient Recipient
 	now       func() time.Time
 	reached   map[string]uint64
+	epoch     map[string]uint64
 }
 
 // NewJournal looks up in the vault how far each stream has been copied.
 func NewJournal(ctx context.Context, streams Streams, store vault.Store, recipient Recipient, now func() time.Time) (*Journal, error) {
-	j := &Journal{streams: streams, vault: store, recipient: recipient, now: now, reached: map[string]uint64{}}
+	j := &Journal{streams: streams, vault: store, recipient: recipient, now: now, reached: map[string]uint64{}, epoch: map[string]uint64{}}
 	for _, stream := range Journalled {
 		batches, err := Batches(ctx, store, stream)
 		if err != nil {
 			return nil, err
 		}
 		for _, batch := range batches {
+			if batch.Epoch > j.epoch[stream] {
+				j.epoch[stream], j.reached[stream] = batch.Epoch, 0
+			}
 			j.reached[stream] = max(j.reached[stream], batch.Last)
+		}
+		if j.reached[stream] == 0 {
+			continue
+		}
+		behind, err := j.behind(ctx, stream)
+		if err != nil {
+			return nil, err
+		}
+		if behind {
+			j.epoch[stream], j.reached[stream] = j.epoch[stream]+1, 0
 		}
 	}
 	return j, nil
+}
+
+// behind says whether a stream ends before what the journal has of it: then it was lost and
+// made anew, its sequences mean other messages, and a new epoch begins. The last message of
+// a stream is always there, superseded by none.
+func (j *Journal) behind(ctx context.Context, stream string) (bool, error) {
+	for _, err := range j.streams.Scan(ctx, stream, j.reached[stream]) {
+		if err != nil {
+			return false, fmt.Errorf("journal of %s: %w", stream, err)
+		}
+		return false, nil
+	}
+	return true, nil
 }
 
 // Reached tells how far each stream is in the vault, written and read back.
@@ -147,7 +174,8 @@ func (j *Journal) write(ctx context.Context, batch *journalv1.Batch) error {
 		return fmt.Errorf("journal of %s: %w", batch.GetStream(), err)
 	}
 	attempt := ulid.MustNew(ulid.Timestamp(j.now()), ulid.DefaultEntropy())
-	name := fmt.Sprintf("journal/%s/%020d-%020d.%s.%s", strings.ToLower(batch.GetStream()), first, last, recipient.Bucket(), strings.ToLower(attempt.String()))
+	stream := batch.GetStream()
+	name := fmt.Sprintf("journal/%s/%06d/%020d-%020d.%s.%s", strings.ToLower(stream), j.epoch[stream], first, last, recipient.Bucket(), strings.ToLower(attempt.String()))
 	if _, err := j.vault.Put(ctx, name, bytes.NewReader(sealed), vault.PutOptions{Size: int64(len(sealed))}); err != nil {
 		return fmt.Errorf("journal object: %w", err)
 	}
@@ -177,12 +205,13 @@ func (j *Journal) readBack(ctx context.Context, name string, want [sha256.Size]b
 // A BatchName is a journal object as its name tells it.
 type BatchName struct {
 	Object      string
+	Epoch       uint64 // raised when the stream was lost and made anew
 	First, Last uint64
 	Bucket      string
 }
 
-// Batches lists a stream's journal objects in order. Two that begin alike are
-// both listed: whoever reads them skips what it has.
+// Batches lists a stream's journal objects, epoch by epoch, in order. Two that begin
+// alike are both listed: whoever reads them skips what it has.
 func Batches(ctx context.Context, store vault.Store, stream string) ([]BatchName, error) {
 	var batches []BatchName
 	prefix := "journal/" + strings.ToLower(stream) + "/"
@@ -199,19 +228,23 @@ func Batches(ctx context.Context, store vault.Store, stream string) ([]BatchName
 	return batches, nil
 }
 
-// parseBatchName reads <first>-<last>.<bucket>.<attempt>; bucket ids hold dots.
+// parseBatchName reads <epoch>/<first>-<last>.<bucket>.<attempt>; bucket ids hold dots.
 func parseBatchName(name, prefix string) (BatchName, bool) {
-	rest := strings.TrimPrefix(name, prefix)
+	epoch, rest, ok := strings.Cut(strings.TrimPrefix(name, prefix), "/")
+	if !ok {
+		return BatchName{}, false
+	}
 	span, rest, ok := strings.Cut(rest, ".")
 	if !ok {
 		return BatchName{}, false
 	}
 	end := strings.LastIndexByte(rest, '.')
 	from, to, both := strings.Cut(span, "-")
+	number, err0 := strconv.ParseUint(epoch, 10, 64)
 	first, err1 := strconv.ParseUint(from, 10, 64)
 	last, err2 := strconv.ParseUint(to, 10, 64)
-	if end < 1 || !both || err1 != nil || err2 != nil || first > last {
+	if end < 1 || !both || errors.Join(err0, err1, err2) != nil || first > last {
 		return BatchName{}, false
 	}
-	return BatchName{Object: name, First: first, Last: last, Bucket: rest[:end]}, true
+	return BatchName{Object: name, Epoch: number, First: first, Last: last, Bucket: rest[:end]}, true
 }

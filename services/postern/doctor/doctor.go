@@ -1,0 +1,199 @@
+// Package doctor looks at everything that a Postern needs, without changing any of it:
+// configuration, reachability, permissions, encryption on the way and at rest, the key
+// root, clocks. What is not well is told with what to do.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"os"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/services/postern/wiring"
+)
+
+// A State is how something is.
+type State int
+
+const (
+	Well State = iota
+	Doubtful
+	Ill
+)
+
+// A Finding is the outcome of one check.
+type Finding struct {
+	Subject string // config, bus, vault, ...
+	State   State
+	What    string
+	Advice  string // what to do; "" where nothing is to be done
+}
+
+// patience bounds each check that waits for a server.
+const patience = 8 * time.Second
+
+// maxSkew is how far servers' clocks may differ.
+const maxSkew = 30 * time.Second
+
+type examination struct {
+	config  wiring.Config
+	process *wiring.Process
+	conn    *bus.Conn
+	yield   func(Finding) bool
+	over    bool
+}
+
+// Examine checks one thing after another and tells each as it is found.
+func Examine(ctx context.Context, path string) iter.Seq[Finding] {
+	return func(yield func(Finding) bool) {
+		x := &examination{yield: yield}
+		config, err := wiring.Load(path)
+		if err != nil {
+			x.ill("config", err.Error(), "correct the file; docs/config.md explains every key")
+			return
+		}
+		x.config = config
+		x.well("config", "the file reads, and its values fit together")
+		defer x.close()
+		for _, check := range []func(context.Context){
+			x.machine, x.files, x.bus, x.permissions, x.redis, x.vault, x.sealed, x.clamd, x.dns, x.mailboxes, x.keyring, x.clocks,
+		} {
+			if x.over {
+				return
+			}
+			within, cancel := context.WithTimeout(ctx, patience)
+			check(within)
+			cancel()
+		}
+	}
+}
+
+func (x *examination) close() {
+	if x.conn != nil {
+		x.conn.Close()
+	}
+	if x.process != nil {
+		x.process.Close()
+	}
+}
+
+func (x *examination) tell(f Finding) { x.over = x.over || !x.yield(f) }
+func (x *examination) well(subject, what string) {
+	x.tell(Finding{subject, Well, what, ""})
+}
+func (x *examination) note(subject, what, advice string) {
+	x.tell(Finding{subject, Doubtful, what, advice})
+}
+func (x *examination) ill(subject, what, advice string) {
+	x.tell(Finding{subject, Ill, what, advice})
+}
+
+// inside says whether the bus is within the one process, which doctor does not start.
+func (x *examination) inside() bool { return x.config.NATS.URL == "" }
+
+// bus signs in with doctor's own credential, which may look and nothing else.
+func (x *examination) bus(ctx context.Context) {
+	if x.inside() {
+		x.well("bus", "it is inside the process: no port, no network")
+		return
+	}
+	process, err := wiring.New(ctx, x.config, wiring.Options{Log: silent()})
+	if err != nil {
+		x.ill("bus", err.Error(), "run postern setup, and copy this machine's seeds here")
+		return
+	}
+	x.process = process
+	conn, err := process.Connect(ctx, topology.Doctor)
+	switch {
+	case errors.Is(err, bus.ErrDenied):
+		x.ill("bus", "the server refuses doctor's nkey", "include the permissions that postern setup wrote into the server's configuration, and reload it")
+		return
+	case err != nil:
+		x.ill("bus", err.Error(), "start the servers of nats.url, or correct it")
+		return
+	}
+	x.conn = conn
+	if err := conn.Check(ctx); err != nil {
+		x.ill("bus", err.Error(), "run postern setup")
+		return
+	}
+	x.well("bus", "it answers, and the streams are there")
+	if x.config.NATS.CAFile == "" && !loopback(x.config.NATS.URL) {
+		x.ill("bus", "it is spoken to without TLS over a network", "give the servers certificates and set nats.ca_file")
+	} else if x.config.NATS.CAFile != "" {
+		x.well("bus", "TLS, checked against "+x.config.NATS.CAFile)
+	}
+}
+
+// permissions tries, with doctor's credential, what it must not be allowed.
+func (x *examination) permissions(ctx context.Context) {
+	if x.conn == nil {
+		return
+	}
+	_, err := x.conn.Publish(ctx, "items.doctor", nil)
+	if errors.Is(err, bus.ErrDenied) {
+		x.well("permissions", "a credential cannot write what is not its own")
+		return
+	}
+	x.ill("permissions", "doctor's credential could write an item record, or the server did not say no", "include the permissions that postern setup wrote, and reload the server")
+}
+
+func (x *examination) keyring(ctx context.Context) {
+	if x.inside() {
+		x.root()
+		return
+	}
+	if x.process == nil {
+		return
+	}
+	tool, err := x.process.Tool(ctx, topology.Doctor)
+	if err != nil {
+		x.ill("keyring", err.Error(), "run postern setup")
+		return
+	}
+	defer tool.Conn.Close()
+	status, err := tool.Client.Status(ctx)
+	if err != nil {
+		x.ill("keyring", err.Error(), "start the keyring: postern run --config FILE keyring")
+		return
+	}
+	x.well("keyring", fmt.Sprintf("it answers: generation %d, root in a %s", status.GetGeneration(), status.GetCell()))
+	if skew := status.GetClock().AsTime().Sub(x.process.Clock.Now()).Abs(); skew > maxSkew {
+		x.ill("clock", fmt.Sprintf("the keyring's clock is %v from ours", skew.Round(time.Second)), "set the clocks by NTP: nothing is destroyed while they disagree")
+	}
+}
+
+// root looks at the root cell where no keyring can be asked.
+func (x *examination) root() {
+	path := x.config.Keyring.Dir + "/root.cell"
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		x.note("key root", "there is none yet", "it is made at the first start; put keyring.dir on an encrypted local disk before that")
+	case err != nil:
+		x.ill("key root", err.Error(), "let the user that runs Postern read keyring.dir")
+	case info.Mode().Perm()&0o077 != 0:
+		x.ill("key root", path+" can be read by others", "chmod 600 "+path)
+	default:
+		x.well("key root", path+" is there, for its owner alone")
+	}
+}
+
+func loopback(url string) bool {
+	for _, scheme := range []string{"nats://", "tls://"} {
+		if len(url) > len(scheme) && url[:len(scheme)] == scheme {
+			url = url[len(scheme):]
+		}
+	}
+	host, _, err := net.SplitHostPort(url)
+	if err != nil {
+		host = url
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}

@@ -1,0 +1,246 @@
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-mail/postern/pkg/clam"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/resolve"
+	"github.com/postern-mail/postern/pkg/signet"
+	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/pkg/vault/dir"
+	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/ingest/imap"
+)
+
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// machine looks at what could carry plaintext out of memory.
+func (x *examination) machine(context.Context) {
+	swaps, err := os.ReadFile("/proc/swaps")
+	if err == nil && strings.Count(strings.TrimSpace(string(swaps)), "\n") > 0 {
+		x.note("memory", "swap is on", "encrypt it or turn it off: what is in memory may be written there")
+	} else if err == nil {
+		x.well("memory", "no swap")
+	}
+	var at unix.Statfs_t
+	if unix.Statfs(os.TempDir(), &at) == nil && at.Type != unix.TMPFS_MAGIC {
+		x.note("temp", os.TempDir()+" is on a disk", "Postern writes no plaintext there, but clamd does: give clamd a TemporaryDirectory on tmpfs")
+	}
+}
+
+// files looks at what must be secret, and at who may sign in.
+func (x *examination) files(context.Context) {
+	info, err := os.Stat(x.config.DataDir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		x.note("data", x.config.DataDir+" is not there yet", "it is made at the first start")
+	case err != nil:
+		x.ill("data", err.Error(), "let the user that runs Postern use it")
+	case info.Mode().Perm()&0o077 != 0:
+		x.ill("data", x.config.DataDir+" can be entered by others", "chmod 700 "+x.config.DataDir)
+	default:
+		x.well("data", x.config.DataDir+" is its owner's alone")
+	}
+	for subject, path := range map[string]string{"audit key": x.config.Audit.Key, "certificate": x.config.Retain.Key} {
+		if _, err := os.Stat(path); err != nil {
+			continue // made at the first start, or another machine's
+		}
+		if _, err := signet.LoadPublic(path + ".pub"); err != nil {
+			x.ill(subject, err.Error(), "remove the .pub file: it is made again from the key")
+			continue
+		}
+		x.well(subject, "signs with "+path+"; its public half is beside it")
+	}
+	users, err := desk.NewDirectory(x.config.Desk.UsersFile).Users()
+	switch {
+	case err != nil:
+		x.ill("users", err.Error(), "correct the file")
+	case len(users) == 0:
+		x.note("users", "nobody may sign in", "postern user add NAME --roles agent")
+	default:
+		x.well("users", fmt.Sprintf("%d people may sign in", len(users)))
+	}
+}
+
+func (x *examination) redis(ctx context.Context) {
+	if x.config.Redis.Address == "" {
+		x.well("redis", "it is inside the process")
+		return
+	}
+	if x.process == nil {
+		return
+	}
+	if _, err := x.process.Model.Position(ctx, "TICKETS"); err != nil {
+		x.ill("redis", err.Error(), "start the server of redis.address, or correct it and its password")
+		return
+	}
+	x.well("redis", "it answers")
+	if !x.config.Redis.TLS && !loopback(x.config.Redis.Address) {
+		x.note("redis", "it is spoken to without TLS over a network", "set redis.tls: its cells are sealed, but sessions are not")
+	}
+}
+
+// vault writes nothing: it lists.
+func (x *examination) vault(ctx context.Context) {
+	store, err := x.store()
+	if err != nil {
+		x.ill("vault", err.Error(), "correct the vault section, or let the user that runs Postern use the folder")
+		return
+	}
+	if store == nil {
+		return
+	}
+	for _, err := range store.List(ctx, "raw/", "") {
+		if err != nil {
+			x.ill("vault", err.Error(), "start the server of vault.s3.endpoint, make the bucket, or correct the keys")
+			return
+		}
+		break
+	}
+	x.well("vault", "it can be listed")
+}
+
+func (x *examination) store() (vault.Store, error) {
+	if x.process != nil {
+		return x.process.Vault, nil
+	}
+	if x.config.Vault.Kind != "dir" {
+		return nil, nil // told by the bus's check
+	}
+	if _, err := os.Stat(x.config.Vault.Dir); errors.Is(err, os.ErrNotExist) {
+		x.note("vault", x.config.Vault.Dir+" is not there yet", "it is made at the first start")
+		return nil, nil
+	}
+	return dir.Open(x.config.Vault.Dir)
+}
+
+// sealed reads the beginning of a stored original: it must be an OpenPGP data packet and
+// must not look like a mail.
+func (x *examination) sealed(ctx context.Context) {
+	store, err := x.store()
+	if err != nil || store == nil {
+		return
+	}
+	for object, err := range store.List(ctx, "raw/", "") {
+		if err != nil {
+			return
+		}
+		body, _, err := store.Get(ctx, object.Name)
+		if err != nil {
+			x.ill("sealed", err.Error(), "look at the vault")
+			return
+		}
+		head := make([]byte, 4096)
+		n, err := io.ReadFull(body, head)
+		body.Close()
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			x.ill("sealed", err.Error(), "look at the vault")
+			return
+		}
+		// RFC 9580 §4.2: a new-format header of packet 18, whose first byte is 0xd2.
+		if n == 0 || head[0] != 0xd2 || bytes.Contains(bytes.ToLower(head[:n]), []byte("\nreceived:")) {
+			x.ill("sealed", "a stored sample is not an OpenPGP data packet", "stop ingest and find out what wrote "+object.Name)
+			return
+		}
+		x.well("sealed", "a stored sample is ciphertext")
+		return
+	}
+	x.note("sealed", "nothing is stored yet", "")
+}
+
+func (x *examination) clamd(ctx context.Context) {
+	client, err := clam.New(x.config.Clamd.Address, clam.Options{})
+	if errors.Is(err, clam.ErrNone) {
+		x.note("clamd", "none: files pass by our own rules alone, and their reports say so", "set clamd.address; deploy/clamd.conf is a configuration for it")
+		return
+	}
+	if err == nil {
+		err = client.Ping(ctx)
+	}
+	if err != nil {
+		x.ill("clamd", err.Error(), "start clamd, or correct clamd.address: until then mails wait")
+		return
+	}
+	version, err := client.Version(ctx)
+	if err != nil {
+		x.ill("clamd", err.Error(), "look at clamd's log")
+		return
+	}
+	x.well("clamd", version)
+}
+
+func (x *examination) dns(ctx context.Context) {
+	server := x.config.Verify.DNS.Server
+	if server == "none" {
+		x.note("dns", "nobody is asked: no sender can be confirmed", "set verify.dns.server")
+		return
+	}
+	resolver, err := resolve.New(server, 3*time.Second)
+	if err != nil {
+		x.ill("dns", err.Error(), "set verify.dns.server")
+		return
+	}
+	if _, err := resolver.Lookup(ctx, dns.TXT, "postern.invalid"); dns.IsTemporary(err) {
+		x.ill("dns", "the name server does not answer", "correct verify.dns.server: until then no sender can be confirmed")
+		return
+	}
+	x.well("dns", "the name server answers")
+}
+
+func (x *examination) mailboxes(ctx context.Context) {
+	if len(x.config.Ingest.Mailboxes) == 0 {
+		x.note("mailboxes", "none are named", "name them under ingest.mailboxes")
+	}
+	for _, box := range x.config.Ingest.Mailboxes {
+		subject := "mailbox"
+		address := net.JoinHostPort(box.Host, fmt.Sprint(box.Port))
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err != nil {
+			x.ill(subject, box.ID+": "+err.Error(), "correct host and port, or let this machine reach it")
+			continue
+		}
+		conn.Close()
+		switch {
+		case box.TLS == imap.Plaintext:
+			x.ill(subject, box.ID+": passwords and mail travel readable", "use tls: implicit or starttls")
+		default:
+			x.well(subject, fmt.Sprintf("%s: %s can be reached, %s TLS", box.ID, address, box.TLS))
+		}
+		if box.PasswordFile.Set() {
+			if _, err := box.PasswordFile.Read(); err != nil {
+				x.ill(subject, box.ID+": "+err.Error(), "")
+			}
+		}
+	}
+}
+
+// clocks compares ours with the bus's, as the last message of a stream tells it.
+func (x *examination) clocks(ctx context.Context) {
+	if offset := x.config.Clock.Offset.Std(); offset != 0 {
+		x.note("clock", fmt.Sprintf("it runs %v ahead", offset), "clock.offset is for demonstrations")
+	}
+	if x.conn == nil {
+		return
+	}
+	message, err := x.conn.Last(ctx, "KEYS", "keyring.v1.Published")
+	if err != nil {
+		return
+	}
+	if message.Time.After(time.Now().Add(maxSkew)) {
+		x.ill("clock", "the bus's clock is ahead of ours", "set the clocks by NTP: nothing is destroyed while they disagree")
+		return
+	}
+	x.well("clock", "no server's clock is seen to differ")
+}
