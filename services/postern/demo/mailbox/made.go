@@ -140,11 +140,11 @@ func japaneseMail(came time.Time) []byte {
 	return b.Bytes()
 }
 
-// malformed is what a broken device sends: bare line feeds, a header line that is
-// none, a boundary that never ends, bytes of no charset.
+// malformed is what a broken device sends: bare line feeds, an address and an encoded
+// word without end, a date that is none, a boundary that never comes, bytes of no charset.
 func malformed(came time.Time) []byte {
 	return []byte("From: Office Printer <printer@macleod.example\r\n" +
-		"this line is no header field\r\n" +
+		"X-Device: \xff\xfe 5000\r\n" +
 		"To: support@brightwater.example,,\r\n" +
 		"Subject: =?utf-8?B?U2NhbiBmcm9tIHRoZSBwcmludGVy?\r\n" +
 		"Date: the day before yesterday\r\n" +

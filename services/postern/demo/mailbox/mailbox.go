@@ -1,7 +1,9 @@
 // Package mailbox is the mailbox of the demonstration: an IMAP server in memory, on
 // this machine's loopback, over TLS, with some thirty mails that a small company
 // might get on a mixed day. Everybody in them is made up, under reserved names
-// (RFC 2606) and addresses (RFC 5737). It is no mail server for anything else.
+// (RFC 2606) and addresses (RFC 5737). It is no mail server for anything else: it
+// cannot hand out a mail whose header holds a line that is no field, and a mail that
+// comes in the moment before IDLE is announced only with the next one.
 package mailbox
 
 import (
