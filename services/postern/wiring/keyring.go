@@ -23,6 +23,13 @@ func runKeyring(ctx context.Context, s *service, conn *bus.Conn) error {
 	}
 	deps := keyring.OnBus(conn, s.Clock.Now)
 	deps.Clock, deps.Log, deps.Health, deps.Second = s.Clock, s.Log, s.reporter, second
+	if s.options.Disk != nil {
+		disk, err := keyring.NewDisk(config.Dir)
+		if err != nil {
+			return err
+		}
+		deps.Disk = s.options.Disk(disk)
+	}
 	ring, err := keyring.New(config, deps)
 	if err != nil {
 		return err

@@ -138,6 +138,9 @@ func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, 
 	if err != nil {
 		return nil, err
 	}
+	if p.options.Eraser != nil {
+		eraser = p.options.Eraser(eraser)
+	}
 	return retain.New(p.Config.Retain, retain.Deps{
 		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: retain.NewStreamLog(conn, p.Clock.Now),
 		Vault: p.Vault, Eraser: eraser, Projections: caught{desk.NewBoard(p.Model)}, Policy: p.Config.Retention, Key: key,

@@ -22,12 +22,14 @@ import (
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
-	"github.com/postern-mail/postern/pkg/readmodel"
 	"github.com/postern-mail/postern/pkg/reading"
+	"github.com/postern-mail/postern/pkg/readmodel"
 	"github.com/postern-mail/postern/pkg/run"
 	"github.com/postern-mail/postern/pkg/seal/open"
 	"github.com/postern-mail/postern/pkg/stage"
 	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/pkg/vault/erase"
+	"github.com/postern-mail/postern/services/keyring"
 )
 
 // Order is in which services stop: sources first, then the stages as mail flows, then
@@ -52,7 +54,7 @@ type Process struct {
 	local   *embedded.Server
 	reading *reading.Desk
 	stage   *stage.Process
-	around  bus.Around
+	options Options
 	public  map[string]string
 	closers []func()
 
@@ -71,26 +73,28 @@ type hooks struct {
 
 // Options are for those who look at a process from outside: tests and demonstrations.
 type Options struct {
-	Log    *slog.Logger // in place of the configuration's
-	Around bus.Around   // stands between every service and the bus
-	Vault  func(vault.Store) vault.Store
+	Log    *slog.Logger                    // in place of the configuration's
+	Around func(service string) bus.Around // stands between a service and the bus
+	Vault  func(vault.Store) vault.Store   // stands before the store of sealed mail
+	Eraser func(erase.Eraser) erase.Eraser // stands before what destroys in it
+	Disk   func(keyring.Disk) keyring.Disk // stands between the keyring and its own files
 }
 
 // New opens what the services share. Close must be called.
 func New(ctx context.Context, config Config, options Options) (*Process, error) {
 	p := &Process{
 		Config: config, Clock: run.NewClock(config.Clock.Offset.Std()), Log: options.Log,
-		Registry: run.NewRegistry(), Health: run.NewHealth(), stage: stage.NewProcess(), around: options.Around,
+		Registry: run.NewRegistry(), Health: run.NewHealth(), stage: stage.NewProcess(), options: options,
 		hooks: hooks{deskUp: make(chan struct{}), retainUp: make(chan struct{})},
 	}
-	if err := p.open(ctx, options); err != nil {
+	if err := p.open(ctx); err != nil {
 		p.Close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *Process) open(ctx context.Context, options Options) error {
+func (p *Process) open(ctx context.Context) error {
 	var err error
 	if p.Log == nil {
 		if p.Log, err = run.NewLogger(os.Stderr, p.Config.Log); err != nil {
@@ -127,8 +131,8 @@ func (p *Process) open(ctx context.Context, options Options) error {
 	}
 	p.closers = append(p.closers, done)
 	p.Vault = store
-	if options.Vault != nil {
-		p.Vault = options.Vault(store)
+	if p.options.Vault != nil {
+		p.Vault = p.options.Vault(store)
 	}
 	model, done, err := p.Config.Redis.open()
 	if err != nil {
@@ -149,13 +153,25 @@ func (p *Process) openBus(ctx context.Context) error {
 	if p.Config.NATS.URL != "" {
 		return nil
 	}
+	began := time.Now()
 	server, err := embedded.Start(embedded.Options{Dir: filepath.Join(p.Config.DataDir, "nats"), Keys: p.public, Log: p.Log})
 	if err != nil {
 		return err
 	}
 	p.local = server
 	p.closers = append(p.closers, server.Stop)
+	if server.Unclean() {
+		p.stage.AfterDeath(began)
+	}
 	return p.Setup(ctx)
+}
+
+// Local is the server inside this process; nil where the bus is elsewhere.
+func (p *Process) Local() bus.Local {
+	if p.local == nil {
+		return nil
+	}
+	return p.local
 }
 
 // Setup creates the streams and consumers.
@@ -174,7 +190,10 @@ func (p *Process) Connect(ctx context.Context, name string) (*bus.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := bus.Options{URL: p.Config.NATS.URL, Service: name, Seed: seed, Log: p.Log, Around: p.around}
+	options := bus.Options{URL: p.Config.NATS.URL, Service: name, Seed: seed, Log: p.Log}
+	if p.options.Around != nil {
+		options.Around = p.options.Around(name)
+	}
 	if p.local != nil {
 		options.Local = p.local
 	}

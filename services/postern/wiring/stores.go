@@ -133,4 +133,3 @@ func resolver(server string) (mailauth.Resolver, error) {
 	}
 	return resolve.New(server, 0)
 }
-
