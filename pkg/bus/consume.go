@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -80,7 +81,7 @@ func (c *Conn) Consume(ctx context.Context, stream, consumer string, limits Limi
 		limits.Bytes = DefaultBytes
 	}
 	in := &inlet{
-		conn: c, subject: c.api + "CONSUMER.MSG.NEXT." + stream + "." + consumer, consumer: consumer,
+		conn: c, stream: stream, consumer: consumer, subject: c.api + "CONSUMER.MSG.NEXT." + stream + "." + consumer,
 		room: newRoom(limits.Messages, max(limits.Bytes, minPullBytes)), handle: handle,
 	}
 	// Two pulls take turns, so that one is open while the other is being asked for.
@@ -107,11 +108,13 @@ func (c *Conn) Consume(ctx context.Context, stream, consumer string, limits Limi
 }
 
 type inlet struct {
-	conn              *Conn
-	subject, consumer string
-	room              *room
-	handle            func(*Delivery)
-	working           sync.WaitGroup
+	conn             *Conn
+	stream, consumer string
+	subject          string // of a pull
+	room             *room
+	handle           func(*Delivery)
+	working          sync.WaitGroup
+	aligned          atomic.Bool // since the connection was last lost
 }
 
 // run pulls until ctx ends. It fails only where the server forbids the pull.
@@ -122,8 +125,14 @@ func (in *inlet) run(ctx context.Context) error {
 		if err != nil {
 			return nil
 		}
-		err = in.pull(ctx, share)
+		err = in.align(ctx)
+		if err == nil {
+			err = in.pull(ctx, share)
+		}
 		share.release()
+		if errors.Is(err, ErrConnectionLost) {
+			in.aligned.Store(false)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -137,6 +146,18 @@ func (in *inlet) run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// align looks once after every connecting whether the server has lost what it had handed out.
+func (in *inlet) align(ctx context.Context) error {
+	if !in.aligned.CompareAndSwap(false, true) {
+		return nil
+	}
+	err := in.conn.realign(ctx, in.stream, in.consumer)
+	if err != nil {
+		in.aligned.Store(false)
+	}
+	return err
 }
 
 // pull asks once for as much as share has room for and hands over what comes.

@@ -68,20 +68,7 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 func (c *Conn) rewind(ctx context.Context, name string, from uint64) error {
 	request := nats.NewMsg(c.api + "CONSUMER.RESET." + name)
 	request.Data, _ = json.Marshal(map[string]uint64{"seq": from})
-	reply, err := c.ask(ctx, request)
-	if err != nil {
-		return err
-	}
-	var answer struct {
-		Error *apiError `json:"error"`
-	}
-	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return fmt.Errorf("server's answer: %w", err)
-	}
-	if answer.Error != nil {
-		return answer.Error
-	}
-	return nil
+	return c.command(ctx, request, nil)
 }
 
 // drawHeaders returns what is there of the next scanBatch messages, without waiting for more.

@@ -2,11 +2,9 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/postern-mail/postern/pkg/bus/topology"
@@ -38,6 +36,12 @@ func (c *Conn) Setup(ctx context.Context, o SetupOptions) error {
 		if _, err := c.js.CreateOrUpdateConsumer(ctx, d.Stream, consumerConfig(d)); err != nil {
 			return fmt.Errorf("consumer %s of %s: %w", d.Name, d.Stream, err)
 		}
+		if d.Inlet == nil {
+			continue
+		}
+		if err := c.realign(ctx, d.Stream, d.Name); err != nil {
+			return fmt.Errorf("consumer %s of %s: %w", d.Name, d.Stream, err)
+		}
 	}
 	return nil
 }
@@ -50,12 +54,12 @@ func (c *Conn) Check(ctx context.Context) error {
 	}
 	var missing []error
 	for _, stream := range service.Touches() {
-		if err := c.exists(ctx, c.api+"STREAM.INFO."+stream); err != nil {
+		if err := c.info(ctx, "STREAM.INFO."+stream, nil); err != nil {
 			missing = append(missing, fmt.Errorf("stream %s: %w", stream, err))
 		}
 	}
 	for _, consumer := range service.Stages() {
-		if err := c.exists(ctx, c.api+"CONSUMER.INFO."+consumer.Stream+"."+consumer.Stage); err != nil {
+		if err := c.info(ctx, "CONSUMER.INFO."+consumer.Stream+"."+consumer.Stage, nil); err != nil {
 			missing = append(missing, fmt.Errorf("consumer %s: %w", consumer.Stage, err))
 		}
 	}
@@ -104,21 +108,4 @@ func consumerConfig(d topology.Durable) jetstream.ConsumerConfig {
 	config.MaxAckPending = topology.MaxWaiting
 	config.FilterSubject = d.Inlet.Takes
 	return config
-}
-
-func (c *Conn) exists(ctx context.Context, subject string) error {
-	reply, err := c.ask(ctx, nats.NewMsg(subject))
-	if err != nil {
-		return err
-	}
-	var answer struct {
-		Error *apiError `json:"error"`
-	}
-	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return fmt.Errorf("server's answer: %w", err)
-	}
-	if answer.Error != nil {
-		return answer.Error
-	}
-	return nil
 }

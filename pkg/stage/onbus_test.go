@@ -260,9 +260,7 @@ func TestAStageOutlivesItsServer(t *testing.T) {
 	await(t, heard, 1)
 	b.Restart(t)
 	put(t, b.Connect(t, "ingest"), 2)
-	for _, env := range await(t, heard, 1) {
-		if env.Item != stagetest.Item(2) {
-			t.Errorf("heard %v", env)
-		}
+	// The server was killed: it may say the first again, it must say the second.
+	for await(t, heard, 1)[0].Item != stagetest.Item(2) {
 	}
 }

@@ -87,7 +87,7 @@ func (s Service) Grants() []Grant {
 	}
 	for _, c := range s.Stages() {
 		consumer := c.Stream + "." + c.Stage
-		home(Ask, serverAPI+"CONSUMER.INFO."+consumer, "$JS.ACK."+consumer+".>")
+		home(Ask, serverAPI+"CONSUMER.INFO."+consumer, serverAPI+"CONSUMER.RESET."+consumer, "$JS.ACK."+consumer+".>")
 		home(Draw, serverAPI+"CONSUMER.MSG.NEXT."+consumer)
 		home(Ask, "deaths."+c.Stage+".*", serverAPI+"DIRECT.GET."+Deaths+".deaths."+c.Stage+".*")
 	}
@@ -111,7 +111,7 @@ func setupSubjects() []string {
 	for _, c := range AllConsumers() {
 		name := c.Stream + "." + c.Name
 		subjects = append(subjects, serverAPI+"CONSUMER.INFO."+name, serverAPI+"CONSUMER.CREATE."+name+".>",
-			serverAPI+"CONSUMER.CREATE."+name)
+			serverAPI+"CONSUMER.CREATE."+name, serverAPI+"CONSUMER.RESET."+name)
 	}
 	slices.Sort(subjects)
 	return subjects
