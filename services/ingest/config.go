@@ -49,7 +49,7 @@ type Mailbox struct {
 	// PasswordFile holds the password. Either this or oauth2.
 	PasswordFile config.Secret `yaml:"password_file"`
 	// OAuth2 signs in with access tokens, in place of a password.
-	OAuth2 *OAuth2 `yaml:"oauth2"`
+	OAuth2 OAuth2 `yaml:"oauth2"`
 	// Folders to read. INBOX by default.
 	Folders []string `yaml:"folders"`
 	// Poll is how often each folder is looked at, whatever the server announces by
@@ -79,6 +79,9 @@ type OAuth2 struct {
 	// Mechanism is OAUTHBEARER (the default) or XOAUTH2.
 	Mechanism imap.Mechanism `yaml:"mechanism"`
 }
+
+// used tells whether anything is configured.
+func (o OAuth2) used() bool { return o != OAuth2{} }
 
 // Action is what becomes of a mail on the server after it is archived.
 type Action string
@@ -173,14 +176,13 @@ func (m *Mailbox) checkSignIn() error {
 	if m.Username == "" {
 		return errors.New("username is missing")
 	}
-	if m.PasswordFile.Set() == (m.OAuth2 != nil) {
+	if m.PasswordFile.Set() == m.OAuth2.used() {
 		return errors.New("give either password_file or oauth2")
 	}
-	if m.OAuth2 == nil {
+	if !m.OAuth2.used() {
 		return nil
 	}
-	own := *m.OAuth2
-	m.OAuth2 = &own
+	own := m.OAuth2
 	if own.Mechanism == "" {
 		m.OAuth2.Mechanism = imap.OAuthBearer
 	} else if own.Mechanism != imap.OAuthBearer && own.Mechanism != imap.XOAuth2 {

@@ -76,8 +76,8 @@ func New(config Config, deps Deps) (*Service, error) {
 	}
 	for _, each := range config.Mailboxes {
 		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID), jobs: make(chan job)}
-		if each.OAuth2 != nil {
-			m.tokens = newTokenSource(*each.OAuth2, deps.Now, m.log)
+		if each.OAuth2.used() {
+			m.tokens = newTokenSource(each.OAuth2, deps.Now, m.log)
 		}
 		for _, name := range each.Folders {
 			m.folders = append(m.folders, newFolder(m, name))

@@ -62,7 +62,7 @@ func oauthConfig(t *testing.T, server *dovecot.Server, p *provider, mechanism im
 	t.Cleanup(endpoint.Close)
 	c := configFor(t, server)
 	c.Mailboxes[0].PasswordFile = ""
-	c.Mailboxes[0].OAuth2 = &ingest.OAuth2{
+	c.Mailboxes[0].OAuth2 = ingest.OAuth2{
 		TokenURL: endpoint.URL, ClientID: "postern", ClientSecretFile: secret(t, "client secret"),
 		RefreshTokenFile: secret(t, "first"), Mechanism: mechanism,
 	}
