@@ -155,10 +155,24 @@ func (c *Client) Ask(ctx context.Context, operation string, body, out proto.Mess
 	return signed.Nonce, nil
 }
 
+// Patience is how long an operation that waits for others (the journal, other keyrings'
+// memory, a scan of all records) may take where the caller's context has no deadline.
+const Patience = 5 * time.Minute
+
+// patient are those operations.
+var patient = map[string]bool{
+	OpHold: true, OpRelease: true, OpClose: true, OpDestroy: true, OpErase: true, OpForget: true, OpAttest: true,
+}
+
 func ask[Out any, P interface {
 	*Out
 	proto.Message
 }](ctx context.Context, c *Client, operation string, body proto.Message) (P, error) {
+	if _, bounded := ctx.Deadline(); patient[operation] && !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Patience)
+		defer cancel()
+	}
 	out := P(new(Out))
 	if _, err := c.Ask(ctx, operation, body, out); err != nil {
 		if _, refused := RefusalOf(err); refused {

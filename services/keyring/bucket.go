@@ -72,6 +72,9 @@ func holdClass(hold string) string {
 
 // openIn gives the open bucket of a place with the highest serial.
 func (s *snapshot) openIn(p place) *bucket {
+	if s.open != nil {
+		return s.open[p]
+	}
 	var best *bucket
 	for _, b := range s.buckets {
 		if b.place() == p && b.phase == keyringv1.Phase_PHASE_OPEN && (best == nil || b.serial > best.serial) {

@@ -108,7 +108,7 @@ func (s *Service) save(ctx context.Context, next *snapshot) error {
 		s.unsure = true
 		return fmt.Errorf("state: %w", err)
 	}
-	s.snap.Store(next)
+	s.snap.Store(next.freeze())
 	return nil
 }
 
@@ -161,19 +161,21 @@ func (s *Service) settle(ctx context.Context) error {
 	former := s.snap.Load()
 	for id, old := range former.buckets {
 		if b := next.buckets[id]; b != nil {
+			clear(b.private) // a second copy of what is in use
 			b.material = old.material
 		} else {
 			s.leftover = append(s.leftover, old.forget)
 		}
 	}
 	for name, old := range former.periods {
-		if next.periods[name] != nil {
+		if p := next.periods[name]; p != nil {
+			p.forget()
 			next.periods[name] = old
 		} else {
 			s.leftover = append(s.leftover, old.forget)
 		}
 	}
-	s.snap.Store(next)
+	s.snap.Store(next.freeze()) // with the materials that are in use
 	s.unsure = false
 	s.log.Warn("keyring settled which state is in force", "generation", next.generation)
 	return nil

@@ -223,6 +223,31 @@ func TestPromise3AnErasedItemCannotBeOpenedFromAnyCopyAndItsNeighboursCan(t *tes
 	}
 }
 
+func TestAForgottenKeyIsOverwrittenInMemory(t *testing.T) {
+	w := newWorld(t)
+	s, _ := w.start()
+	w.ticketed("hello", 3)
+	w.pastGrace()
+	w.pass(2 * day)
+	plan := w.plan("plan")
+	b := s.snap.Load().buckets[plan.Buckets[0]]
+	private := b.private
+	key, err := b.parsed()
+	if err != nil || isZero(private) {
+		t.Fatal("there is no key to forget")
+	}
+	w.journalled()
+	if _, err := w.client("retain").Destroy(t.Context(), &keyringv1.Destroy{Plan: plan}); err != nil {
+		t.Fatal(err)
+	}
+	if !isZero(private) {
+		t.Error("the serialised key is still in memory")
+	}
+	if _, err := key.Private(); err == nil {
+		t.Error("the parsed key still gives its private half")
+	}
+}
+
 func TestAPlanThatIsNotTheKeyringsOwnListIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.start()

@@ -14,20 +14,30 @@ import (
 // machine sleeps. Beside the lease it holds a lock on the generation in its memory, so a
 // certificate waits even for one that is paused.
 
+// errVoid says that a reader's lease is over.
+var errVoid = errors.New("the lease on the state is over")
+
 // readUntilWriter serves opens until the writer's place is free, and returns its lock; or
 // nil when ctx ends.
 func (s *Service) readUntilWriter(ctx context.Context) (*lock, error) {
-	var won *lock
+	s.log.Info("keyring reads: another is the writer")
+	for {
+		won, err := s.readOnce(ctx)
+		if !errors.Is(err, errVoid) {
+			return won, err
+		}
+		s.log.Warn("keyring gave up what it read: its lease is over")
+	}
+}
+
+// readOnce serves opens for as long as the lease is renewed.
+func (s *Service) readOnce(ctx context.Context) (won *lock, err error) {
 	r := &reader{s: s}
 	defer r.letGo()
-	s.log.Info("keyring reads: another is the writer")
-	if err := r.firstLook(ctx); err != nil {
-		return nil, err
+	if won, err = r.firstLook(ctx); won != nil || err != nil || ctx.Err() != nil {
+		return won, err
 	}
-	if ctx.Err() != nil {
-		return nil, nil
-	}
-	err := s.serve(ctx, openOperations(), func() error {
+	err = s.serve(ctx, openOperations(), func() error {
 		tick := time.NewTicker(s.cfg.LeaseRefresh.Std())
 		defer tick.Stop()
 		for {
@@ -37,7 +47,9 @@ func (s *Service) readUntilWriter(ctx context.Context) (*lock, error) {
 			}
 			if err := r.look(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("keyring did not see the state", "err", err)
-				r.voidIfOver()
+				if s.mayOpen() != nil {
+					return errVoid
+				}
 			}
 			select {
 			case <-ctx.Done():
@@ -60,20 +72,23 @@ type reader struct {
 	lock *lock
 }
 
-// firstLook waits until there is a state to read.
-func (r *reader) firstLook(ctx context.Context) error {
+// firstLook waits until there is a state to read, or the writer's place is free.
+func (r *reader) firstLook(ctx context.Context) (*lock, error) {
 	for {
 		err := r.look(ctx)
-		if err == nil || ctx.Err() != nil {
-			return nil
+		if err == nil && r.s.mayOpen() == nil {
+			return nil, nil
 		}
 		if r.s.deps.Health != nil {
 			r.s.deps.Health.Waiting("the keyring's state")
 		}
+		if won, err := r.s.fence.tryWriter(); err != nil || won != nil {
+			return won, err
+		}
 		r.s.log.Warn("keyring did not see the state", "err", err)
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil, nil
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
@@ -119,13 +134,6 @@ func (r *reader) look(ctx context.Context) error {
 	r.lock = held
 	r.s.renewed.Store(int64(began))
 	return nil
-}
-
-// voidIfOver lets go of the state where the lease is over.
-func (r *reader) voidIfOver() {
-	if r.s.mayOpen() != nil {
-		r.letGo()
-	}
 }
 
 // letGo overwrites the state in memory and then gives the lock back.

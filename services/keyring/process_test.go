@@ -234,8 +234,7 @@ type proc struct {
 	mu      sync.Mutex
 	number  int
 	replies map[string]chan string
-	serving map[string]bool
-	ended   bool
+	serving sync.Map // subjects
 }
 
 func (w *world) spawn(records string) *proc {
@@ -245,7 +244,7 @@ func (w *world) spawn(records string) *proc {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := &proc{w: w, cmd: exec.Command(os.Args[0]), in: in, replies: map[string]chan string{}, serving: map[string]bool{}}
+	p := &proc{w: w, cmd: exec.Command(os.Args[0]), in: in, replies: map[string]chan string{}}
 	p.cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	p.cmd.Stdin = r
 	out, err := p.cmd.StdoutPipe()
@@ -272,17 +271,13 @@ func (p *proc) read(out *bufio.Reader) {
 	for {
 		line, err := out.ReadString('\n')
 		if err != nil {
-			p.w.bus.mu.Lock()
-			p.ended = true
-			p.w.bus.tell()
-			p.w.bus.mu.Unlock()
 			return
 		}
 		words := strings.SplitN(strings.TrimSpace(line), " ", 3)
 		switch words[0] {
 		case "SERVING":
+			p.serving.Store(words[1], true)
 			p.w.bus.mu.Lock()
-			p.serving[words[1]] = true
 			p.w.bus.tell()
 			p.w.bus.mu.Unlock()
 		case "PUBLISHED":
@@ -330,7 +325,12 @@ func (p *proc) Request(ctx context.Context, subject string, body []byte) ([]byte
 
 func (p *proc) signal(s os.Signal) { p.cmd.Process.Signal(s) } //nolint:errcheck // it may be gone
 
-func (p *proc) writes() bool { return p.serving[subjectOf(keys.OpRegister)] }
+func (p *proc) serves(operation string) bool {
+	_, is := p.serving.Load(subjectOf(operation))
+	return is
+}
+
+func (p *proc) writes() bool { return p.serves(keys.OpRegister) }
 
 func (p *proc) client(service string) *keys.Client {
 	return keys.NewClient(p, p.w.signers[service], p.w.clock)
@@ -352,7 +352,7 @@ func newProcessWorld(t *testing.T) (*world, string) {
 func TestTwoKeyringsRaceForAnEmptyFolderAndOneWrites(t *testing.T) {
 	w, records := newProcessWorld(t)
 	a, b := w.spawn(records), w.spawn(records)
-	opens := func(p *proc) bool { return p.serving[subjectOf(keys.OpOpen+keys.ForVerify)] }
+	opens := func(p *proc) bool { return p.serves(keys.OpOpen + keys.ForVerify) }
 	w.bus.await(t, func() bool { return w.bus.published != nil && opens(a) && opens(b) && (a.writes() || b.writes()) })
 	writer, reader := a, b
 	if b.writes() {
@@ -418,7 +418,7 @@ func TestAPausedReaderHoldsUpTheCertificateAndWokenLateGivesNoKey(t *testing.T) 
 	}
 	item, intake := got.Record.Item, got.Record.Layers[0].Bucket
 	reader := w.spawn(records)
-	w.bus.await(t, func() bool { return reader.serving[subjectOf(keys.OpStatus)] })
+	w.bus.await(t, func() bool { return reader.serves(keys.OpStatus) })
 	if _, err := reader.opens(item); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,9 @@ type snapshot struct {
 	buckets    map[string]*bucket
 	periods    map[string]*period
 	gone       map[string]*keyringv1.Gone
+	// open has the open bucket of each place, the highest serial. It is nil in a snapshot
+	// that may still be changed.
+	open map[place]*bucket
 }
 
 // A bucket is one key and what it is for. Only the phase differs between snapshots.
@@ -114,12 +117,24 @@ func newPeriod(name string) *period {
 }
 
 func emptySnapshot(generation uint64) *snapshot {
-	return &snapshot{generation, map[string]*bucket{}, map[string]*period{}, map[string]*keyringv1.Gone{}}
+	return &snapshot{generation: generation, buckets: map[string]*bucket{}, periods: map[string]*period{}, gone: map[string]*keyringv1.Gone{}}
 }
 
 // clone gives a snapshot that may be changed.
 func (s *snapshot) clone() *snapshot {
-	return &snapshot{s.generation, maps.Clone(s.buckets), maps.Clone(s.periods), maps.Clone(s.gone)}
+	return &snapshot{generation: s.generation, buckets: maps.Clone(s.buckets), periods: maps.Clone(s.periods), gone: maps.Clone(s.gone)}
+}
+
+// freeze ends the changing of a snapshot.
+func (s *snapshot) freeze() *snapshot {
+	open := make(map[place]*bucket, len(s.buckets))
+	for _, b := range s.buckets {
+		if best := open[b.place()]; b.phase == keyringv1.Phase_PHASE_OPEN && (best == nil || b.serial > best.serial) {
+			open[b.place()] = b
+		}
+	}
+	s.open = open
+	return s
 }
 
 // marshal gives the state as it is encrypted. The caller clears it.
@@ -172,7 +187,7 @@ func parseSnapshot(at *stateAt) (*snapshot, error) {
 	for _, g := range state.Gone {
 		s.gone[g.Bucket] = g
 	}
-	return s, nil
+	return s.freeze(), nil
 }
 
 // forgetAll overwrites every key of a snapshot that nobody uses any more.

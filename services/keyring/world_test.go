@@ -326,7 +326,9 @@ func (w *world) object(layer, item string) string {
 func (w *world) registration(uid uint32, text string) *keyringv1.Register {
 	w.t.Helper()
 	at := w.clock.Now()
+	w.bus.mu.Lock()
 	b, err := keys.Intake(w.bus.published, at)
+	w.bus.mu.Unlock()
 	if err != nil {
 		w.t.Fatal(err)
 	}
