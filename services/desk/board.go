@@ -138,11 +138,10 @@ func writeRow(row Row) ([]byte, error) {
 }
 
 // List is Tickets.List.
-func (b *Board) List(ctx context.Context, filter Filter, before time.Time, limit int) ([]Row, error) {
+func (b *Board) List(ctx context.Context, filter Filter, after Place, limit int) ([]Row, error) {
 	query := readmodel.Query{Reverse: true, Limit: limit}
-	if !before.IsZero() {
-		most := float64(before.UnixMilli() - 1)
-		query.Max = &most
+	if after.Ticket != "" {
+		query.After = &readmodel.Member{Name: after.Ticket, Score: float64(after.Received.UnixMilli())}
 	}
 	members, err := b.model.Range(ctx, setOf(filter), query)
 	if err != nil {
@@ -183,7 +182,7 @@ func (b *Board) Get(ctx context.Context, ticket string) (Row, bool, error) {
 // Counts is Tickets.Counts.
 func (b *Board) Counts(ctx context.Context) (map[string]int64, error) {
 	counts := map[string]int64{}
-	for _, status := range []string{Open, Pending, Solved} {
+	for _, status := range statuses {
 		count, err := b.model.Count(ctx, setOf(Filter{Status: status}), 0, 1e18)
 		if err != nil {
 			return nil, err
@@ -191,6 +190,32 @@ func (b *Board) Counts(ctx context.Context) (map[string]int64, error) {
 		counts[status] = count
 	}
 	return counts, nil
+}
+
+// awaited is how long a person waits to see what they did.
+const awaited = 2 * time.Second
+
+// Await is Tickets.Await.
+func (b *Board) Await(ctx context.Context, sequence uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, awaited)
+	defer cancel()
+	changed, err := b.model.Subscribe(ctx, Topic)
+	if err != nil {
+		return err
+	}
+	for {
+		at, err := b.model.Position(ctx, ticketStream)
+		if ctx.Err() != nil || err == nil && at >= sequence {
+			return nil // it shows, or it will in a moment: it is said either way
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // ApplyAct folds one message of AUDIT into the board: what people did. What workers did
@@ -218,7 +243,12 @@ func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, d
 			at := float64(act.GetTime().AsTime().UnixMilli())
 			tx.Add("acts", name, at)
 			for _, item := range act.GetItems() {
-				tx.Add("acts:"+item, name, at)
+				if event.IsItem(item) {
+					tx.Add("acts:"+item, name, at)
+				}
+			}
+			if act.GetAction() == askedOriginal && event.IsTicket(act.GetTicket()) {
+				tx.Add("asked", act.GetTicket(), at)
 			}
 		}
 		return nil
@@ -263,6 +293,17 @@ func (b *Board) acts(ctx context.Context, set string, limit int) ([]*auditv1.Act
 		acts = append(acts, act)
 	}
 	return acts, nil
+}
+
+// Asked is Tickets.Asked.
+func (b *Board) Asked(ctx context.Context, since time.Time, limit int) ([]string, error) {
+	least := float64(since.UnixMilli())
+	members, err := b.model.Range(ctx, "asked", readmodel.Query{Reverse: true, Min: &least, Limit: limit})
+	var tickets []string
+	for _, member := range members {
+		tickets = append(tickets, member.Name)
+	}
+	return tickets, err
 }
 
 // Subscribe is Changes.Subscribe.

@@ -5,6 +5,7 @@ package desk
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -23,8 +24,10 @@ type Config struct {
 	SessionIdle config.Duration `yaml:"session_idle"`
 	// SessionMax ends every session after so long.
 	SessionMax config.Duration `yaml:"session_max"`
-	// SignInTries is how many failed sign-ins a name or an address may make in a quarter of an hour.
+	// SignInTries is how many failed sign-ins a name may make from one address in a quarter of an hour; a name alone and an address alone may make ten times as many.
 	SignInTries int `yaml:"sign_in_tries"`
+	// Proxies are networks whose X-Forwarded-For is believed, such as 127.0.0.1/32: what stands before the desk and speaks TLS for it.
+	Proxies []string `yaml:"proxies"`
 	// Demo shows the clock to administrators and lets them move it on.
 	Demo bool `yaml:"demo"`
 }
@@ -50,5 +53,18 @@ func (c Config) Check() error {
 	if c.SignInTries < 1 || c.SessionIdle <= 0 || c.SessionMax <= 0 {
 		return fmt.Errorf("desk: session_idle, session_max and sign_in_tries must be more than nothing")
 	}
-	return nil
+	_, err = c.proxies()
+	return err
+}
+
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range c.Proxies {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("desk.proxies: %q: write it as 192.0.2.0/24", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }

@@ -18,10 +18,14 @@ import (
 type Short interface {
 	// SetFor must forget the value after the time.
 	SetFor(ctx context.Context, key string, value []byte, life time.Duration) error
+	// SetNew is SetFor where there is no value; otherwise it must change nothing and answer false.
+	SetNew(ctx context.Context, key string, value []byte, life time.Duration) (bool, error)
 	// Get must answer false for what was forgotten or never set.
 	Get(ctx context.Context, key string) ([]byte, bool, error)
 	// Take must give a value to one caller only, and forget it.
 	Take(ctx context.Context, key string) ([]byte, bool, error)
+	// Extend must have the value live for that time from now, and answer false where there is none.
+	Extend(ctx context.Context, key string, life time.Duration) (bool, error)
 	// Drop forgets.
 	Drop(ctx context.Context, key string) error
 	// Count must add one and say how many there are within the window that the first began.
@@ -32,7 +36,6 @@ type Short interface {
 type session struct {
 	User  string    `json:"user"`
 	Until time.Time `json:"until"` // the end that no use moves
-	CSRF  string    `json:"csrf"`
 }
 
 const linkLife = 15 * time.Minute
@@ -61,15 +64,15 @@ func newToken() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func kept(kind, token string) string {
-	sum := sha256.Sum256([]byte(token))
+func kept(kind string, parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return kind + ":" + hex.EncodeToString(sum[:])
 }
 
 // begin signs a user in.
 func (s *sessions) begin(ctx context.Context, w http.ResponseWriter, user string) error {
 	token := newToken()
-	value, err := json.Marshal(session{User: user, Until: s.now().Add(s.config.SessionMax.Std()), CSRF: newToken()})
+	value, err := json.Marshal(session{User: user, Until: s.now().Add(s.config.SessionMax.Std())})
 	if err != nil {
 		return fmt.Errorf("session: %w", err)
 	}
@@ -83,35 +86,48 @@ func (s *sessions) begin(ctx context.Context, w http.ResponseWriter, user string
 	return nil
 }
 
-// current gives who is signed in, and keeps the session alive.
-func (s *sessions) current(r *http.Request) (User, session, bool, error) {
+// current gives who is signed in.
+func (s *sessions) current(r *http.Request) (User, bool, error) {
 	cookie, err := r.Cookie(s.cookie())
 	if errors.Is(err, http.ErrNoCookie) {
-		return User{}, session{}, false, nil
+		return User{}, false, nil
 	}
 	key := kept("session", cookie.Value)
 	value, ok, err := s.short.Get(r.Context(), key)
 	if err != nil || !ok {
-		return User{}, session{}, false, err
+		return User{}, false, err
 	}
 	var found session
 	if json.Unmarshal(value, &found) != nil || !s.now().Before(found.Until) {
-		return User{}, session{}, false, s.short.Drop(r.Context(), key)
+		return User{}, false, s.short.Drop(r.Context(), key)
 	}
-	user, ok, err := s.users.Find(found.User)
-	if err != nil || !ok {
-		return User{}, session{}, false, err
-	}
-	return user, found, true, s.short.SetFor(r.Context(), key, value, s.config.SessionIdle.Std())
+	return s.users.Find(found.User)
 }
 
-func (s *sessions) end(w http.ResponseWriter, r *http.Request) error {
+// keep has the session of a request live on. What a page does by itself must not call
+// it: a browser that nobody sits at would never be signed out.
+func (s *sessions) keep(r *http.Request) error {
 	cookie, err := r.Cookie(s.cookie())
 	if err != nil {
 		return nil // nobody is signed in
 	}
-	http.SetCookie(w, &http.Cookie{Name: s.cookie(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteStrictMode})
+	_, err = s.short.Extend(r.Context(), kept("session", cookie.Value), s.config.SessionIdle.Std())
+	return err
+}
+
+// drop forgets the session of a request.
+func (s *sessions) drop(r *http.Request) error {
+	cookie, err := r.Cookie(s.cookie())
+	if err != nil {
+		return nil // nobody is signed in
+	}
 	return s.short.Drop(r.Context(), kept("session", cookie.Value))
+}
+
+// end signs a user out, at the browser too.
+func (s *sessions) end(w http.ResponseWriter, r *http.Request) error {
+	http.SetCookie(w, &http.Cookie{Name: s.cookie(), Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteStrictMode})
+	return s.drop(r)
 }
 
 // link makes a sign-in link that works once.
@@ -131,16 +147,34 @@ func (s *sessions) follow(ctx context.Context, token string) (User, bool, error)
 	return s.users.Find(string(name))
 }
 
-// tries counts sign-ins that are under way or failed, by name and by address.
+const (
+	triesWindow = 15 * time.Minute
+	// A name and an address alone are stopped later than the two together: a company sits
+	// behind one address, and nobody must be able to lock somebody out from elsewhere too easily.
+	triesAlone = 10
+)
+
+// tries counts sign-ins that are under way or failed.
 func (s *sessions) tries(ctx context.Context, name, address string) (bool, error) {
-	for _, key := range []string{kept("tries-name", name), kept("tries-address", address)} {
-		count, err := s.short.Count(ctx, key, 15*time.Minute)
+	most := int64(s.config.SignInTries)
+	for _, limit := range []struct {
+		key  string
+		most int64
+	}{
+		{kept("tries", name, address), most}, {kept("tries-name", name), most * triesAlone}, {kept("tries-address", address), most * triesAlone},
+	} {
+		count, err := s.short.Count(ctx, limit.key, triesWindow)
 		if err != nil {
 			return false, err
 		}
-		if count > int64(s.config.SignInTries) {
+		if count > limit.most {
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// succeeded forgets the tries of somebody who then knew the password.
+func (s *sessions) succeeded(ctx context.Context, name, address string) error {
+	return s.short.Drop(ctx, kept("tries", name, address))
 }

@@ -2,148 +2,255 @@ package desk
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
+	"net/netip"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/mailauth"
-	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
 var functions = template.FuncMap{
-	"ago": ago, "day": day, "moment": moment, "size": size,
+	"ago": ago, "day": day, "moment": moment, "clock": clock, "stamp": stamp, "size": size,
 	"senderWords": senderWords, "scanWords": scanWords, "shield": shield, "pill": pill,
-	"senderSentence": senderSentence, "scanSentence": scanSentence,
-	"kindWords": kindWords, "maskWords": maskWords, "layerName": layerName, "initials": initials,
-	"actWords": actWords, "plural": plural, "join": strings.Join, "layers": layersOf, "short": short,
-	"statuses": func() []string { return []string{Open, Pending, Solved} },
+	"senderSentence": senderSentence, "scanSentence": scanSentence, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
+	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
+	"actWords": actWords, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
+	"plural": plural, "join": strings.Join, "short": short, "fields": fields,
+	"statuses": func() []string { return statuses }, "title": title,
+}
+
+// fields makes a map for a template inside another.
+func fields(pairs ...any) (map[string]any, error) {
+	made := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, errors.New("fields: a name is no text")
+		}
+		made[name] = pairs[i+1]
+	}
+	return made, nil
+}
+
+func title(word string) string {
+	if word == "" {
+		return ""
+	}
+	return strings.ToUpper(word[:1]) + word[1:]
+}
+
+// errEvidence hides what stood in the evidence.
+var errEvidence = errors.New("desk: the evidence in the view cannot be read")
+
+// A check is one line of the evidence about a sender.
+type check struct {
+	Name   string
+	Class  string // good, bad, unsure
+	Word   string
+	Detail string
+	Reason string // a sentence, "" for none
+}
+
+// A senderView is what a page says about the sender.
+type senderView struct {
+	Reasons []string
+	Checks  []check
 }
 
 // senderOf reads the evidence about the sender that stands in the view.
-func senderOf(message *contentv1.Message) (mailauth.Result, error) {
+func senderOf(message *contentv1.Message) (senderView, error) {
 	var result mailauth.Result
 	if len(message.GetSender()) == 0 {
-		return result, nil
+		return senderView{}, nil
 	}
-	if err := json.Unmarshal(message.GetSender(), &result); err != nil {
-		return result, fmt.Errorf("sender evidence: %w", err)
+	if json.Unmarshal(message.GetSender(), &result) != nil {
+		return senderView{}, errEvidence
 	}
-	return result, nil
-}
-
-// readCertificate shows a certificate's fields without trusting them: verifying is for
-// whoever holds the public key.
-func readCertificate(certified *retentionv1.Certified) (map[string]any, error) {
-	var file struct {
-		Certificate map[string]any `json:"certificate"`
-		Signature   string         `json:"signature"`
+	view := senderView{Reasons: result.Reasons}
+	add := func(name, outcome, detail, reason string) {
+		c := check{Name: name, Word: worded(outcomeWord, outcome, "Not checked"), Class: worded(outcomeClass, outcome, "unsure"), Detail: detail}
+		if reason != "" {
+			c.Reason = senderSentence(reason)
+		}
+		view.Checks = append(view.Checks, c)
 	}
-	if err := json.Unmarshal(certified.GetDocument(), &file); err != nil {
-		return nil, fmt.Errorf("certificate document: %w", err)
+	spf := result.SPF
+	from := ""
+	if address, err := netip.ParseAddr(spf.ClientIP); err == nil {
+		from = "server " + address.String()
 	}
-	file.Certificate["signature"] = file.Signature
-	file.Certificate["id"] = certified.GetCertificate()
-	return file.Certificate, nil
-}
-
-var senderText = map[string]string{
-	"verified": "Verified customer", "authenticated": "Sender confirmed", "unverified": "Sender not confirmed",
-	"forged": "Forged sender", "ambiguous": "Ambiguous sender",
-}
-
-func senderWords(verdict string) string { return worded(senderText, verdict, "Sender not checked") }
-
-var scanText = map[string]string{
-	"clean": "Clean", "infected": "Infected", "suspicious": "Suspicious", "encrypted": "Encrypted", "limit": "Too large to check",
-	"ambiguous": "Ambiguous", "unsupported": "Cannot be checked", "error": "Check failed",
-}
-
-func scanWords(verdict string) string { return worded(scanText, verdict, "Not scanned") }
-
-func worded(words map[string]string, code, otherwise string) string {
-	if text, ok := words[code]; ok {
-		return text
+	add("SPF", string(spf.Result), words(from, "for", spf.Domain), "")
+	for _, d := range result.DKIM {
+		add("DKIM", string(d.Result), words("signed by", d.Domain), d.Reason)
 	}
-	return otherwise
-}
-
-// shield and pill give the class that colours a verdict.
-func shield(verdict string) string {
-	switch verdict {
-	case "verified", "authenticated":
-		return "good"
-	case "forged", "ambiguous":
-		return "bad"
+	if len(result.DKIM) == 0 {
+		add("DKIM", "none", "not signed", "")
 	}
-	return "unsure"
-}
-
-func pill(verdict string) string {
-	switch verdict {
-	case "clean":
-		return "good"
-	case "infected":
-		return "bad"
+	policy := ""
+	if result.DMARC.RecordDomain != "" {
+		policy = fmt.Sprintf("%s asks: %s", result.DMARC.RecordDomain, worded(policyWord, string(result.DMARC.Policy), "nothing"))
+	} else if result.DMARC.Result == "none" {
+		policy = "the domain publishes no policy"
 	}
-	return "unsure"
-}
-
-func senderSentence(code string) string {
-	if reason, ok := mailauth.Reasons[code]; ok && reason.Agent != "" {
-		return reason.Agent
+	add("DMARC", string(result.DMARC.Result), policy, "")
+	if result.ARC.Result != "none" && result.ARC.Result != "" {
+		trust := "we do not know whether to trust them"
+		if result.ARC.Trusted {
+			trust = "trusted"
+		}
+		add("ARC", result.ARC.Result, strings.Join(result.ARC.Sealers, ", ")+", "+trust, "")
 	}
-	return sentence(code)
-}
-
-func scanSentence(code string) string {
-	if found, ok := attachment.Reasons[attachment.Reason(code)]; ok && found.Sentence != "" {
-		return found.Sentence
+	for _, s := range result.Signatures {
+		add(worded(signatureName, string(s.Kind), string(s.Kind)), string(s.Result), words("by", s.Signer), "")
 	}
-	return sentence(code)
+	return view, nil
 }
 
-// sentence makes the best of a code that no table explains.
-func sentence(code string) string {
-	text := strings.ReplaceAll(code, "_", " ")
-	if text == "" {
-		return ""
+// words joins what is there; a joining word without what it joins stays out.
+func words(parts ...string) string {
+	var said []string
+	for i, part := range parts {
+		joins := part == "for" || part == "by" || part == "signed by"
+		if part == "" || joins && (i+1 >= len(parts) || parts[i+1] == "") {
+			continue
+		}
+		said = append(said, part)
 	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return strings.Join(said, " ")
 }
 
-var kindText = map[string]string{
-	"list": "Mailing list", "auto_reply": "Automatic reply", "bounce": "Undeliverable", "receipt": "Receipt", "report": "Report", "calendar": "Calendar",
+var (
+	outcomeWord = map[string]string{
+		"pass": "Passed", "fail": "Failed", "softfail": "Doubtful", "neutral": "No statement", "none": "None", "policy": "Not accepted",
+		"temperror": "No answer", "permerror": "Unreadable", "good": "Good", "bad": "Bad", "unknown_key": "Unknown key", "expired": "Expired",
+		"revoked": "Revoked", "untrusted": "Not trusted", "mismatch": "Somebody else's", "weak": "Too weak", "error": "Unreadable",
+	}
+	outcomeClass = map[string]string{
+		"pass": "good", "good": "good", "fail": "bad", "bad": "bad", "revoked": "bad", "mismatch": "bad",
+	}
+	policyWord = map[string]string{"none": "do nothing", "quarantine": "be suspicious", "reject": "refuse"}
+
+	signatureName = map[string]string{"openpgp": "OpenPGP", "smime": "S/MIME"}
+)
+
+// A scanView is what a page says about what is attached.
+type scanView struct {
+	Verdict string
+	Reasons []string
 }
 
-func kindWords(kind string) string { return kindText[kind] }
+func scanOf(s sheet) (scanView, error) {
+	view := scanView{Verdict: s.Card.GetScanVerdict()}
+	if len(s.Message.GetScan()) == 0 {
+		return view, nil
+	}
+	var report attachment.Report
+	if json.Unmarshal(s.Message.GetScan(), &report) != nil {
+		return view, errEvidence
+	}
+	for _, reason := range report.Scan.Reasons {
+		view.Reasons = append(view.Reasons, string(reason))
+	}
+	return view, nil
+}
 
-func maskWords(kind string) string {
-	text := strings.ReplaceAll(kind, "_", " ")
-	for _, known := range []string{"iban", "us ssn", "ip"} {
-		if text == known {
-			return strings.ToUpper(text)
+// removedWords sums up what sanitizing took out.
+func removedWords(m *contentv1.Message) string {
+	var parts []string
+	for _, kind := range []struct {
+		count     int32
+		one, many string
+	}{
+		{m.GetRemovedActive(), "script or form", "scripts and forms"},
+		{m.GetRemovedRemote() - m.GetRemovedTrackers(), "remote picture or file", "remote pictures and files"},
+		{m.GetRemovedTrackers(), "tracker", "trackers"},
+	} {
+		if kind.count > 0 {
+			parts = append(parts, plural(int(kind.count), kind.one, kind.many))
 		}
 	}
-	return text
+	if len(parts) > 1 {
+		parts = append(parts[:len(parts)-2], parts[len(parts)-2]+" and "+parts[len(parts)-1])
+	}
+	return strings.Join(parts, ", ")
 }
 
-func layerName(kind itemv1.LayerKind) string {
-	switch kind {
-	case itemv1.LayerKind_LAYER_KIND_RAW:
-		return "original"
-	case itemv1.LayerKind_LAYER_KIND_VIEW:
-		return "ticket"
-	case itemv1.LayerKind_LAYER_KIND_PII:
-		return "masked values"
+// frameHeight guesses the height of a message, in pixels: the frame cannot tell us, as
+// nothing runs in it.
+func frameHeight(m *contentv1.Message) int {
+	const line, wide, least, most = 24, 76, 130, 720
+	rows := 0
+	for text := range strings.Lines(m.GetText()) {
+		rows += 1 + utf8.RuneCountInString(text)/wide
 	}
-	return ""
+	height := rows*line + 56
+	if m.GetHtml() != "" {
+		height = max(height*3/2, 320)
+	}
+	return min(max(height, least), most)
+}
+
+// A certificate is what pages show of one, without trusting it: verifying is for whoever
+// holds the public key.
+type certificate struct {
+	ID     string `json:"certificate"`
+	Plan   string `json:"plan"`
+	Cause  string `json:"cause"`
+	Policy struct {
+		Name   string `json:"name"`
+		Digest string `json:"digest"`
+	} `json:"policy"`
+	Times struct {
+		Planned        time.Time `json:"planned"`
+		PacketsRemoved time.Time `json:"packets_removed"`
+		KeysForgotten  time.Time `json:"keys_forgotten"`
+		Checked        time.Time `json:"checked"`
+	} `json:"times"`
+	Items []struct {
+		Item        string `json:"item"`
+		Layer       string `json:"layer"`
+		Keys        string `json:"keys"`
+		Ciphertext  string `json:"ciphertext"`
+		Versions    int    `json:"versions"`
+		LockedUntil string `json:"locked_until"`
+	} `json:"items"`
+	Buckets []struct {
+		Bucket string `json:"bucket"`
+	} `json:"buckets"`
+	Cell struct {
+		Kind       string `json:"kind"`
+		Generation uint64 `json:"generation"`
+		Limits     string `json:"limits"`
+	} `json:"cell"`
+	Checks []struct {
+		Code   string `json:"code"`
+		Count  int    `json:"count"`
+		Result string `json:"result"`
+	} `json:"checks"`
+	Issuer string    `json:"issuer"`
+	Issued time.Time `json:"issued"`
+}
+
+func readCertificate(certified *retentionv1.Certified) (certificate, error) {
+	var file struct {
+		Certificate certificate `json:"certificate"`
+	}
+	if err := json.Unmarshal(certified.GetDocument(), &file); err != nil {
+		return certificate{}, fmt.Errorf("certificate %s: %w", certified.GetCertificate(), err)
+	}
+	file.Certificate.ID = certified.GetCertificate()
+	return file.Certificate, nil
 }
 
 // A layerLine is what the ticket's page says about one layer.
@@ -154,9 +261,10 @@ type layerLine struct {
 	Certificate string
 }
 
-func layersOf(row Row) []layerLine {
+// layersOf reads the dates from the record as it stands, and what is gone from both.
+func layersOf(row Row, record *itemv1.Record) []layerLine {
 	var lines []layerLine
-	for _, layer := range row.Record.GetLayers() {
+	for _, layer := range record.GetLayers() {
 		certificate, destroyed := row.Destroyed[int32(layer.GetKind())]
 		lines = append(lines, layerLine{
 			Name: layerName(layer.GetKind()), Due: layer.GetDue().AsTime(), Certificate: certificate,
@@ -166,27 +274,14 @@ func layersOf(row Row) []layerLine {
 	return lines
 }
 
-var actText = map[string]string{
-	"open": "opened", "reveal": "revealed a masked value", "register": "registered", "file": "filed", "layers": "added the ticket's layers",
-	"ticket": "made a ticket of it", "set_aside": "set it aside", "setaside": "set it aside", "hold": "placed a hold", "release": "lifted a hold",
-	"destroy": "destroyed", "erase": "erased", "sign_in": "signed in", "status": "changed the status", "assign": "assigned",
-	"look_at_reads": "looked at who read", "advance_clock": "moved the clock on",
-}
-
-func actWords(act *auditv1.Act) string {
-	text := worded(actText, act.GetAction(), strings.ReplaceAll(act.GetAction(), "_", " "))
-	if name := layerName(act.GetLayer()); name != "" && act.GetAction() == "open" {
-		text += " the " + name
-	}
-	return text
-}
-
 func asTime(value any) time.Time {
 	switch t := value.(type) {
 	case time.Time:
-		return t
+		return t.UTC()
 	case *timestamppb.Timestamp:
-		return t.AsTime()
+		if t != nil {
+			return t.AsTime()
+		}
 	}
 	return time.Time{}
 }
@@ -200,18 +295,38 @@ func ago(value any, now time.Time) string {
 	case passed < time.Minute:
 		return "just now"
 	case passed < time.Hour:
-		return fmt.Sprintf("%d min", int(passed.Minutes()))
+		return fmt.Sprintf("%d min ago", int(passed.Minutes()))
 	case passed < 24*time.Hour:
-		return fmt.Sprintf("%d h", int(passed.Hours()))
+		return fmt.Sprintf("%d h ago", int(passed.Hours()))
+	case passed < 48*time.Hour:
+		return "yesterday"
 	case passed < 7*24*time.Hour:
-		return fmt.Sprintf("%d d", int(passed.Hours()/24))
+		return fmt.Sprintf("%d days ago", int(passed.Hours()/24))
 	}
 	return t.Format("2 Jan 2006")
 }
 
-func day(value any) string { return asTime(value).Format("2 January 2006") }
+func day(value any) string {
+	t := asTime(value)
+	if t.IsZero() || t.Unix() == 0 {
+		return "no date"
+	}
+	return t.Format("2 January 2006")
+}
 
-func moment(value any) string { return asTime(value).Format("2 Jan 2006, 15:04:05 UTC") }
+func moment(value any) string {
+	t := asTime(value)
+	if t.IsZero() || t.Unix() == 0 {
+		return "–"
+	}
+	return t.Format("2 Jan 2006, 15:04:05 UTC")
+}
+
+// clock is moment without the seconds.
+func clock(value any) string { return asTime(value).Format("2 January 2006, 15:04 UTC") }
+
+// stamp is for machines.
+func stamp(value any) string { return asTime(value).Format(time.RFC3339) }
 
 func size(bytes int64) string {
 	switch {
@@ -230,20 +345,24 @@ func plural(count int, one, many string) string {
 	return fmt.Sprintf("%d %s", count, many)
 }
 
+// initials are the first letters of up to two words of a name, or of an address.
 func initials(name, address string) string {
-	text := strings.TrimSpace(name)
-	if text == "" {
+	text := name
+	if strings.TrimSpace(name) == "" {
 		text = address
 	}
 	var letters []rune
-	for _, word := range strings.Fields(text) {
-		letters = append(letters, []rune(strings.ToUpper(word))[0])
-		if len(letters) == 2 {
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) }) {
+		first, _ := utf8.DecodeRuneInString(word)
+		if letters = append(letters, unicode.ToUpper(first)); len(letters) == 2 {
 			break
 		}
 	}
-	if len(letters) == 0 {
+	switch {
+	case len(letters) == 0:
 		return "?"
+	case strings.TrimSpace(name) == "" || letters[0] >= 0x2e80: // one ideograph fills the circle
+		return string(letters[0])
 	}
 	return string(letters)
 }

@@ -18,6 +18,9 @@ const (
 	Solved  = "solved"
 )
 
+// statuses are all there are, in the order of work.
+var statuses = []string{Open, Pending, Solved}
+
 // A Row is one ticket as the read model has it. Its words are sealed: they stand in
 // the record's view layer and open through the keyring only.
 type Row struct {
@@ -37,24 +40,36 @@ type Filter struct {
 	Assignee string // "" for everybody's, "-" for nobody's
 }
 
+// A Place is where one page of the list ends and the next goes on. The zero Place is
+// the top.
+type Place struct {
+	Received time.Time // to the millisecond
+	Ticket   string
+}
+
 // Tickets is the read model of tickets: a projection of the TICKETS stream, newest first.
 type Tickets interface {
-	// List gives up to limit rows that were received before a moment (zero: now).
-	List(ctx context.Context, filter Filter, before time.Time, limit int) ([]Row, error)
+	// List gives up to limit rows behind a place.
+	List(ctx context.Context, filter Filter, after Place, limit int) ([]Row, error)
 	// Get answers false where there is no such ticket.
 	Get(ctx context.Context, ticket string) (Row, bool, error)
 	// Counts gives how many tickets each status has.
 	Counts(ctx context.Context) (map[string]int64, error)
+	// Await returns when what was said up to a sequence of TICKETS shows, or when it has
+	// waited as long as a person likes to.
+	Await(ctx context.Context, sequence uint64) error
 	// Acts gives what was done to an item, newest first.
 	Acts(ctx context.Context, item string, limit int) ([]*auditv1.Act, error)
 	// RecentActs gives the newest acts of all.
 	RecentActs(ctx context.Context, limit int) ([]*auditv1.Act, error)
+	// Asked gives the tickets whose original somebody asked for since a moment, newest first.
+	Asked(ctx context.Context, since time.Time, limit int) ([]string, error)
 }
 
 // Voice says what agents do.
 type Voice interface {
-	// Say must return once the event is on disk.
-	Say(ctx context.Context, ticket string, said proto.Message) error
+	// Say must return once the event is on disk, with its sequence in TICKETS.
+	Say(ctx context.Context, ticket string, said proto.Message) (uint64, error)
 	// Record must return once the act is in the audit log.
 	Record(ctx context.Context, act *auditv1.Act) error
 }
@@ -67,6 +82,10 @@ type Retention interface {
 	Certificate(ctx context.Context, id string) (*retentionv1.Certified, bool, error)
 	// Plans gives the newest destruction plans.
 	Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error)
+	// Record gives an item's record as it stands now: its holds, dates and layers.
+	Record(ctx context.Context, item string) (*itemv1.Record, error)
+	// Aside gives the newest records that were set aside, and how many there are.
+	Aside(ctx context.Context, limit int) ([]*itemv1.Record, int, error)
 	// Hold and Release act on an item; the reason is a person's words.
 	Hold(ctx context.Context, item, actor, reason string) error
 	Release(ctx context.Context, item, hold, actor string) error

@@ -1,24 +1,21 @@
 package desk
 
 import (
+	"bytes"
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/vault"
 )
-
-//go:embed page/*.html
-var pageFiles embed.FS
-
-//go:embed static
-var staticFiles embed.FS
 
 // Policies for browsers. A page of ours runs our one script and nothing else; a
 // message runs nothing, loads nothing and reaches nothing.
@@ -27,11 +24,16 @@ const (
 		"frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 	messagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; " +
 		"frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+	filePolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 )
+
+// maxForm is the most bytes of a form.
+const maxForm = 64 << 10
 
 // Web is the desk as browsers see it.
 type Web struct {
 	config    Config
+	proxies   []netip.Prefix
 	log       *slog.Logger
 	now       func() time.Time
 	users     *Directory
@@ -40,9 +42,11 @@ type Web struct {
 	reader    reader
 	voice     Voice
 	retention Retention
-	changes   Changes
+	originals originals
+	hub       *hub
 	demo      Demo // nil outside the demonstration
 	pages     *template.Template
+	static    map[string]staticFile
 }
 
 // WebDeps are what Web works with.
@@ -65,25 +69,33 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
-	pages, err := template.New("").Funcs(functions).ParseFS(pageFiles, "page/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("desk pages: %w", err)
-	}
 	if deps.Wall == nil {
 		deps.Wall = time.Now // a clock that is moved on for a demonstration signs nobody out
 	}
 	users := NewDirectory(config.UsersFile)
-	return &Web{
+	web := &Web{
 		config: config, log: deps.Log, now: deps.Now, users: users,
 		sessions:  &sessions{short: deps.Short, users: users, config: config, now: deps.Wall},
 		tickets:   deps.Tickets,
 		reader:    reader{opener: deps.Opener, vault: deps.Vault},
 		voice:     deps.Voice,
 		retention: deps.Retention,
-		changes:   deps.Changes,
+		originals: originals{short: deps.Short, now: deps.Now},
+		hub:       newHub(deps.Changes),
 		demo:      deps.Demo,
-		pages:     pages,
-	}, nil
+	}
+	var err error
+	if web.proxies, err = config.proxies(); err != nil {
+		return nil, err
+	}
+	if web.static, err = readStatic(); err != nil {
+		return nil, err
+	}
+	web.pages, err = template.New("").Funcs(functions).Funcs(template.FuncMap{"static": web.staticAddress}).ParseFS(pageFiles, "page/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("desk pages: %w", err)
+	}
+	return web, nil
 }
 
 // SignInLink makes a link that signs a user in, once.
@@ -91,44 +103,80 @@ func (web *Web) SignInLink(ctx context.Context, user string) (string, error) {
 	return web.sessions.link(ctx, user)
 }
 
+// Drain ends the streams that tell pages of changes, which never end by themselves. Whoever
+// stops the server calls it first.
+func (web *Web) Drain() { web.hub.close() }
+
 // Handler gives every page.
 func (web *Web) Handler() http.Handler {
 	mux := http.NewServeMux()
-	files, err := fs.Sub(staticFiles, "static")
-	if err != nil {
-		panic(err) // the folder is embedded above
-	}
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(files)))
+	mux.HandleFunc("GET /static/{file}", web.staticFile)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)
+		http.Redirect(w, r, web.staticAddress("icon.svg"), http.StatusFound)
+	})
+	mux.HandleFunc("GET /robots.txt", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("User-agent: *\nDisallow: /\n"))
 	})
 	mux.HandleFunc("GET /signin", web.signInPage)
 	mux.HandleFunc("POST /signin", web.signIn)
 	mux.HandleFunc("GET /link/{token}", web.linkPage)
 	mux.HandleFunc("POST /link/{token}", web.followLink)
 	mux.Handle("POST /signout", web.may(nil, web.signOut))
-
-	readers := []Role{Agent, Lead}
-	mux.Handle("GET /{$}", web.may(nil, web.home))
-	mux.Handle("GET /tickets", web.may(readers, web.list))
-	mux.Handle("GET /tickets/{ticket}", web.may(readers, web.ticket))
-	mux.Handle("GET /tickets/{ticket}/message", web.may(readers, web.message))
-	mux.Handle("GET /tickets/{ticket}/files/{index}", web.may(readers, web.download))
-	mux.Handle("POST /tickets/{ticket}/status", web.may(readers, web.setStatus))
-	mux.Handle("POST /tickets/{ticket}/assignee", web.may(readers, web.setAssignee))
-	mux.Handle("POST /tickets/{ticket}/reveal", web.may(readers, web.reveal))
-	mux.Handle("GET /tickets/{ticket}/reads", web.may([]Role{Lead, Auditor, Privacy}, web.reads))
-	mux.Handle("GET /reads", web.may([]Role{Auditor, Privacy}, web.recentReads))
-	mux.Handle("GET /retention", web.may([]Role{Privacy, Auditor, Admin}, web.retentionPage))
-	mux.Handle("GET /retention/certificates/{id}", web.may([]Role{Privacy, Auditor, Admin}, web.certificate))
-	mux.Handle("POST /tickets/{ticket}/hold", web.may([]Role{Privacy}, web.hold))
-	mux.Handle("POST /tickets/{ticket}/release", web.may([]Role{Privacy}, web.release))
-	mux.Handle("GET /events", web.may(nil, web.events))
-	if web.demo != nil {
-		mux.Handle("POST /demo/advance", web.may([]Role{Admin}, web.advance))
+	for _, route := range web.routes() {
+		mux.Handle(route.pattern, web.may(route.roles, route.page))
 	}
 	// Requests that change something must come from our own pages.
-	return web.headers(http.NewCrossOriginProtection().Handler(mux))
+	guard := http.NewCrossOriginProtection()
+	if base, err := url.Parse(web.config.BaseURL); err == nil {
+		_ = guard.AddTrustedOrigin(base.Scheme + "://" + base.Host) // a proxy may call us by another name
+	}
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.refuse(w, r, http.StatusForbidden, "This request came from another site's page. Nothing was done.")
+	}))
+	return web.headers(guard.Handler(mux))
+}
+
+// A route is one page for people who are signed in.
+type route struct {
+	pattern string
+	roles   []Role // who may; nil: everybody
+	page    func(*visit) error
+}
+
+func (web *Web) routes() []route {
+	readers, watchers, keepers := []Role{Agent, Lead}, []Role{Lead, Auditor, Privacy}, []Role{Privacy, Auditor, Admin}
+	approvers := []Role{Lead, Privacy}
+	routes := []route{
+		{"GET /{$}", nil, web.home},
+		{"GET /tickets", readers, web.list},
+		{"GET /tickets/{ticket}", readers, web.ticket},
+		{"GET /tickets/{ticket}/message", readers, web.message},
+		{"GET /tickets/{ticket}/files/{index}", readers, web.download},
+		{"POST /tickets/{ticket}/status", readers, web.setStatus},
+		{"POST /tickets/{ticket}/assignee", readers, web.setAssignee},
+		{"POST /tickets/{ticket}/reveal", readers, web.reveal},
+		{"GET /tickets/{ticket}/reveal", readers, web.backToTicket},
+		{"GET /tickets/{ticket}/original", readers, web.originalPage},
+		{"POST /tickets/{ticket}/original", readers, web.askOriginal},
+		{"POST /tickets/{ticket}/original/file", readers, web.takeOriginal},
+		{"GET /originals", approvers, web.originalsPage},
+		{"GET /originals/{ticket}", approvers, web.reviewPage},
+		{"POST /originals/{ticket}", approvers, web.review},
+		{"GET /tickets/{ticket}/reads", watchers, web.reads},
+		{"POST /tickets/{ticket}/reasons", watchers, web.reasons},
+		{"GET /reads", []Role{Auditor, Privacy}, web.recentReads},
+		{"GET /aside", []Role{Lead, Privacy, Auditor, Admin}, web.asidePage},
+		{"GET /retention", keepers, web.retentionPage},
+		{"GET /retention/certificates/{id}", keepers, web.certificate},
+		{"POST /tickets/{ticket}/hold", []Role{Privacy}, web.hold},
+		{"POST /tickets/{ticket}/release", []Role{Privacy}, web.release},
+		{"GET /events", nil, web.events},
+		{"/", nil, func(*visit) error { return vault.ErrNotFound }},
+	}
+	if web.demo != nil {
+		routes = append(routes, route{"POST /demo/advance", []Role{Admin}, web.advance})
+	}
+	return routes
 }
 
 func (web *Web) headers(next http.Handler) http.Handler {
@@ -141,7 +189,20 @@ func (web *Web) headers(next http.Handler) http.Handler {
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 		header.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		if web.sessions.secure() {
+			header.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		defer func() {
+			switch caught := recover(); caught {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(caught)
+			default: // its value may hold a customer's words; only its place is told
+				web.log.Error("page panicked", "page", r.Pattern, "stack", string(debug.Stack()))
+				web.unable(w, r)
+			}
+		}()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -151,66 +212,111 @@ type visit struct {
 	*http.Request
 	w    http.ResponseWriter
 	user User
-	csrf string
 }
 
 // may lets people with one of some roles in (nil: everybody who is signed in).
 func (web *Web) may(roles []Role, page func(*visit) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, session, ok, err := web.sessions.current(r)
+		user, ok, err := web.sessions.current(r)
 		if err != nil {
 			web.fail(w, r, err)
 			return
 		}
 		if !ok {
-			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+			web.askToSignIn(w, r)
 			return
+		}
+		if !byItself(r) {
+			if err := web.sessions.keep(r); err != nil {
+				web.fail(w, r, err)
+				return
+			}
 		}
 		if roles != nil && !user.Has(roles...) {
-			web.refuse(w, r, http.StatusForbidden, "Your role does not open this page.", user)
+			web.refuse(w, r, http.StatusForbidden, "Your role does not open this page.")
 			return
 		}
-		if err := page(&visit{r, w, user, session.CSRF}); err != nil {
+		if err := page(&visit{r, w, user}); err != nil {
 			web.fail(w, r, err)
 		}
 	})
 }
 
-// fail answers what went wrong with us; what a person did wrong has its own pages.
+// byItself says whether a page asks without anybody at the keyboard.
+func byItself(r *http.Request) bool {
+	return r.URL.Path == "/events" || r.Method == http.MethodGet && r.URL.Query().Get("part") != ""
+}
+
+// errWrong is what a person did wrong: the sentence tells them.
+type errWrong struct {
+	status int
+	text   string
+}
+
+func (e errWrong) Error() string { return http.StatusText(e.status) }
+
+func wrong(status int, text string) error { return errWrong{status, text} }
+
+// fail answers what went wrong.
 func (web *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var mistaken errWrong
+	var large *http.MaxBytesError
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.As(err, &mistaken):
+		web.refuse(w, r, mistaken.status, mistaken.text)
+	case errors.As(err, &large):
+		web.refuse(w, r, http.StatusRequestEntityTooLarge, "That is more than this form takes.")
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		return
 	case errors.Is(err, vault.ErrNotFound):
-		web.refuse(w, r, http.StatusNotFound, "There is no such thing here.", User{})
+		web.refuse(w, r, http.StatusNotFound, "There is no such thing here.")
 	case errors.Is(err, ErrGone):
-		web.refuse(w, r, http.StatusGone, "This has been destroyed, as its retention period is over. The ticket's page names the certificate.", User{})
+		web.refuse(w, r, http.StatusGone, "This has been destroyed and cannot be brought back. The ticket's page names the certificate.")
 	default:
-		web.log.Error("page failed", "path", r.Pattern, "err", err)
-		web.refuse(w, r, http.StatusServiceUnavailable, "The desk cannot answer now: something that it needs does not. Nothing is lost; try again in a moment.", User{})
+		web.log.Error("page failed", "page", r.Pattern, "err", err)
+		web.unable(w, r)
 	}
 }
 
-func (web *Web) refuse(w http.ResponseWriter, r *http.Request, status int, text string, user User) {
-	w.WriteHeader(status)
-	web.write(w, r, "refusal.html", map[string]any{"Title": http.StatusText(status), "Status": status, "Text": text, "User": user})
+func (web *Web) unable(w http.ResponseWriter, r *http.Request) {
+	web.refuse(w, r, http.StatusServiceUnavailable, "The desk cannot answer now: something that it needs does not. Nothing is lost; try again in a moment.")
+}
+
+func (web *Web) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	title, ok := map[int]string{
+		http.StatusBadRequest: "That did not work", http.StatusForbidden: "Not for your role", http.StatusNotFound: "Not found",
+		http.StatusGone: "Destroyed", http.StatusServiceUnavailable: "Not now", http.StatusConflict: "Somebody was faster",
+	}[status]
+	if !ok {
+		title = http.StatusText(status)
+	}
+	web.write(w, r, status, "refusal.html", map[string]any{"Title": title, "Text": text})
 }
 
 // render writes a page for a visit.
 func (web *Web) render(v *visit, page string, data map[string]any) error {
 	data["User"] = v.user
-	data["CSRF"] = v.csrf
 	data["Now"] = web.now()
 	data["Demo"] = web.demo != nil
 	data["Path"] = v.URL.Path
-	web.write(v.w, v.Request, page, data)
+	web.write(v.w, v.Request, http.StatusOK, page, data)
 	return nil
 }
 
-func (web *Web) write(w http.ResponseWriter, r *http.Request, page string, data map[string]any) {
+// write makes a page whole before it sends anything, so that one that cannot be made
+// is never half shown.
+func (web *Web) write(w http.ResponseWriter, r *http.Request, status int, page string, data map[string]any) {
+	var text bytes.Buffer
+	if err := web.pages.ExecuteTemplate(&text, page, data); err != nil {
+		// The error's text can hold what was being shown.
+		web.log.Error("page not made", "page", page)
+		http.Error(w, "The desk cannot show this page.", http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := web.pages.ExecuteTemplate(w, page, data); err != nil && !errors.Is(err, context.Canceled) {
-		web.log.Error("page not written", "page", page, "path", r.Pattern, "err", err)
+	w.WriteHeader(status)
+	if _, err := text.WriteTo(w); err != nil && r.Context().Err() == nil {
+		web.log.Debug("page not sent", "page", page, "err", err)
 	}
 }
 
@@ -222,7 +328,29 @@ func (web *Web) home(v *visit) error {
 		to = "/tickets"
 	case v.user.Has(Auditor):
 		to = "/reads"
+	case !v.user.Has(Privacy, Admin):
+		return wrong(http.StatusForbidden, "You have no role yet. An administrator gives you one.")
 	}
 	http.Redirect(v.w, v.Request, to, http.StatusSeeOther)
 	return nil
+}
+
+// address is where a request comes from: the connection's end, or, where that is a proxy
+// that we believe, the last address that it wrote down.
+func (web *Web) address(r *http.Request) string {
+	end, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	from := end.Addr().Unmap()
+	for _, network := range web.proxies {
+		if !network.Contains(from) {
+			continue
+		}
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		if client, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
+			return client.Unmap().String()
+		}
+	}
+	return from.String()
 }

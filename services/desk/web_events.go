@@ -1,43 +1,144 @@
 package desk
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
+
+// aliveEvery is how often a quiet stream says that it lives, and looks whether its
+// listener is still somebody who may.
+const aliveEvery = 25 * time.Second
+
+// maxListeners bounds the streams that are open at once.
+const maxListeners = 2000
 
 // events tells a page that lists have changed, as server-sent events. It says that,
 // and not what: the page asks for what it may see.
 func (web *Web) events(v *visit) error {
-	changed, err := web.changes.Subscribe(v.Context())
+	v.w.Header().Set("Content-Type", "text/event-stream")
+	if v.Method == http.MethodHead {
+		return nil
+	}
+	changed, leave, err := web.hub.join()
 	if err != nil {
 		return err
 	}
+	defer leave()
 	control := http.NewResponseController(v.w)
-	v.w.Header().Set("Content-Type", "text/event-stream")
 	say := func(text string) error {
 		if _, err := fmt.Fprint(v.w, text); err != nil {
 			return err
 		}
 		return control.Flush()
 	}
-	if say(": hello\n\n") != nil {
+	if say("retry: 5000\n: hello\n\n") != nil {
 		return nil
 	}
-	alive := time.NewTicker(25 * time.Second)
+	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
 	for {
+		text := ": alive\n\n"
 		select {
 		case <-v.Context().Done():
 			return nil
 		case _, open := <-changed:
-			if !open || say("event: changed\ndata: \n\n") != nil {
-				return nil // the browser is gone, and comes back by itself
+			if !open {
+				return nil // the browser comes back by itself
 			}
+			text = "event: changed\ndata: \n\n"
 		case <-alive.C:
-			if say(": alive\n\n") != nil {
-				return nil
+		}
+		// Somebody who signed out or was disabled hears nothing more.
+		if _, ok, err := web.sessions.current(v.Request); err != nil || !ok || say(text) != nil {
+			return nil
+		}
+	}
+}
+
+// A hub has one subscription for all pages that listen, while any does.
+type hub struct {
+	changes Changes
+
+	mu        sync.Mutex
+	listeners map[chan struct{}]bool
+	stop      context.CancelFunc // of the subscription; nil while there is none
+	closed    bool
+}
+
+func newHub(changes Changes) *hub {
+	return &hub{changes: changes, listeners: map[chan struct{}]bool{}}
+}
+
+// join gives a channel that gets a value after each change and is closed when the
+// listener should come back another time.
+func (h *hub) join() (<-chan struct{}, func(), error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || len(h.listeners) >= maxListeners {
+		return nil, nil, wrong(http.StatusServiceUnavailable, "Too many pages listen for changes. Reload by hand.")
+	}
+	if h.stop == nil {
+		ctx, stop := context.WithCancel(context.Background()) //nolint:gosec // stopped when the last listener leaves
+		changed, err := h.changes.Subscribe(ctx)
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		h.stop = stop
+		go h.pass(ctx, changed)
+	}
+	mine := make(chan struct{}, 1)
+	h.listeners[mine] = true
+	return mine, func() { h.leave(mine) }, nil
+}
+
+func (h *hub) leave(mine chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.listeners, mine)
+	if len(h.listeners) == 0 && h.stop != nil {
+		h.stop()
+		h.stop = nil
+	}
+}
+
+func (h *hub) pass(ctx context.Context, changed <-chan struct{}) {
+	for range changed {
+		h.mu.Lock()
+		if ctx.Err() == nil { // of the subscription that listeners have now
+			for listener := range h.listeners {
+				select {
+				case listener <- struct{}{}:
+				default: // one is waiting already
+				}
 			}
 		}
+		h.mu.Unlock()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if ctx.Err() == nil { // it broke: all come back and begin a new one
+		h.end()
+	}
+}
+
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	h.end()
+}
+
+func (h *hub) end() {
+	for listener := range h.listeners {
+		close(listener)
+	}
+	clear(h.listeners)
+	if h.stop != nil {
+		h.stop()
+		h.stop = nil
 	}
 }

@@ -2,15 +2,28 @@ package desk
 
 import (
 	"net/http"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/postern-mail/postern/pkg/vault"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 )
 
-const actsShown = 200
+// How much the pages of records show.
+const (
+	actsShown         = 200
+	asideShown        = 200
+	certificatesShown = 50
+	plansShown        = 20
+)
+
+// looked records that somebody looked at records.
+func (web *Web) looked(v *visit, action string, row Row) error {
+	act := &auditv1.Act{Actor: v.user.Name, Action: action, Ticket: row.Ticket, Outcome: "allowed"}
+	if row.Record != nil {
+		act.Items = []string{row.Record.GetItem()}
+	}
+	return web.voice.Record(v.Context(), act)
+}
 
 // reads shows who did what to a ticket's item. Looking is recorded too.
 func (web *Web) reads(v *visit) error {
@@ -18,19 +31,65 @@ func (web *Web) reads(v *visit) error {
 	if err != nil {
 		return err
 	}
-	act := &auditv1.Act{Actor: v.user.Name, Action: "look_at_reads", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Outcome: "allowed"}
-	if err := web.voice.Record(v.Context(), act); err != nil {
+	if err := web.looked(v, "look_at_reads", row); err != nil {
 		return err
 	}
+	return web.showReads(v, row, nil)
+}
+
+// showReads shows the acts, with the reasons that were opened, by act id.
+func (web *Web) showReads(v *visit, row Row, reasons map[string]string) error {
 	acts, err := web.tickets.Acts(v.Context(), row.Record.GetItem(), actsShown)
 	if err != nil {
 		return err
 	}
-	return web.render(v, "reads.html", map[string]any{"Title": "Who read " + row.Ticket, "Row": row, "Acts": acts})
+	sealed := 0
+	for _, act := range acts {
+		if len(act.GetReason()) > 0 {
+			sealed++
+		}
+	}
+	return web.render(v, "reads.html", map[string]any{
+		"Title": "Who read " + row.Ticket, "Row": row, "Acts": acts, "Holds": web.record(v.Context(), row).GetHolds(),
+		"Reasons": reasons, "Sealed": sealed, "Readable": row.layer(viewLayer) != nil,
+	})
+}
+
+// reasons opens what people typed as their reasons. They are sealed with the ticket's
+// words, so the keyring records this as an opening of the ticket.
+func (web *Web) reasons(v *visit) error {
+	row, err := web.row(v)
+	if err != nil {
+		return err
+	}
+	if err := web.looked(v, "look_at_reasons", row); err != nil {
+		return err
+	}
+	view, err := web.reader.view(v.Context(), v.user.Name, row)
+	if err != nil {
+		return err
+	}
+	defer view.close()
+	acts, err := web.tickets.Acts(v.Context(), row.Record.GetItem(), actsShown)
+	if err != nil {
+		return err
+	}
+	reasons := map[string]string{}
+	for _, act := range acts {
+		if len(act.GetReason()) == 0 {
+			continue
+		}
+		words, err := view.unseal(act.GetReason())
+		if err != nil {
+			words = "(sealed with another key)"
+		}
+		reasons[act.GetId()] = words
+	}
+	return web.showReads(v, row, reasons)
 }
 
 func (web *Web) recentReads(v *visit) error {
-	if err := web.voice.Record(v.Context(), &auditv1.Act{Actor: v.user.Name, Action: "look_at_reads", Outcome: "allowed"}); err != nil {
+	if err := web.looked(v, "look_at_reads", Row{}); err != nil {
 		return err
 	}
 	acts, err := web.tickets.RecentActs(v.Context(), actsShown)
@@ -40,19 +99,38 @@ func (web *Web) recentReads(v *visit) error {
 	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": acts})
 }
 
-func (web *Web) retentionPage(v *visit) error {
-	certificates, err := web.retention.Certificates(v.Context(), 50)
+// asidePage shows the mails that did not become tickets: none of their words, only what
+// stopped them and where.
+func (web *Web) asidePage(v *visit) error {
+	records, count, err := web.retention.Aside(v.Context(), asideShown)
 	if err != nil {
 		return err
 	}
-	plans, err := web.retention.Plans(v.Context(), 20)
+	return web.render(v, "aside.html", map[string]any{"Title": "Set aside", "Records": records, "Count": count})
+}
+
+func (web *Web) retentionPage(v *visit) error {
+	certified, err := web.retention.Certificates(v.Context(), certificatesShown)
 	if err != nil {
 		return err
+	}
+	plans, err := web.retention.Plans(v.Context(), plansShown)
+	if err != nil {
+		return err
+	}
+	var certificates []certificate
+	for _, one := range certified {
+		shown, err := readCertificate(one)
+		if err != nil {
+			web.log.Error("certificate not read", "certificate", one.GetCertificate(), "err", err)
+			shown = certificate{ID: one.GetCertificate()}
+		}
+		certificates = append(certificates, shown)
 	}
 	return web.render(v, "retention.html", map[string]any{"Title": "Retention", "Certificates": certificates, "Plans": plans})
 }
 
-// certificate hands out the signed file as it is, so that it verifies.
+// certificate hands out the signed file as it is, so that it verifies, or shows it.
 func (web *Web) certificate(v *visit) error {
 	found, ok, err := web.retention.Certificate(v.Context(), v.PathValue("id"))
 	if err != nil {
@@ -66,12 +144,16 @@ func (web *Web) certificate(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return web.render(v, "certificate.html", map[string]any{"Title": "Certificate " + found.GetCertificate(), "Certificate": shown})
+		return web.render(v, "certificate.html", map[string]any{"Title": "Certificate " + shown.ID, "Certificate": shown})
 	}
-	v.w.Header().Set("Content-Type", "application/json")
-	v.w.Header().Set("Content-Disposition", `attachment; filename="`+found.GetCertificate()+`.json"`)
-	_, err = v.w.Write(found.GetDocument())
-	return err
+	header := v.w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Disposition", disposition(found.GetCertificate()+".json"))
+	header.Set("Content-Security-Policy", filePolicy)
+	if _, err := v.w.Write(found.GetDocument()); err != nil {
+		web.log.Debug("certificate not sent", "err", err)
+	}
+	return nil
 }
 
 func (web *Web) hold(v *visit) error {
@@ -79,16 +161,14 @@ func (web *Web) hold(v *visit) error {
 	if err != nil {
 		return err
 	}
-	reason := strings.TrimSpace(v.PostFormValue("reason"))
-	if utf8.RuneCountInString(reason) < 5 || len(reason) > 500 {
-		web.refuse(v.w, v.Request, http.StatusBadRequest, "Say in a few words why this must be kept: the reason is kept with the hold.", v.user)
-		return nil
+	reason, err := typedReason(v, "Say in a few words why this must be kept: the reason is kept with the hold.")
+	if err != nil {
+		return err
 	}
 	if err := web.retention.Hold(v.Context(), row.Record.GetItem(), v.user.Name, reason); err != nil {
 		return err
 	}
-	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket+"/reads", http.StatusSeeOther)
-	return nil
+	return web.backToReads(v, row)
 }
 
 func (web *Web) release(v *visit) error {
@@ -99,16 +179,22 @@ func (web *Web) release(v *visit) error {
 	if err := web.retention.Release(v.Context(), row.Record.GetItem(), v.PostFormValue("hold"), v.user.Name); err != nil {
 		return err
 	}
+	return web.backToReads(v, row)
+}
+
+func (web *Web) backToReads(v *visit, row Row) error {
 	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket+"/reads", http.StatusSeeOther)
 	return nil
 }
 
+// steps of the demonstration's clock.
+var steps = map[string]time.Duration{"1d": 24 * time.Hour, "8d": 8 * 24 * time.Hour, "31d": 31 * 24 * time.Hour, "100d": 100 * 24 * time.Hour}
+
 // advance moves the demonstration's clock on.
 func (web *Web) advance(v *visit) error {
-	by, ok := map[string]time.Duration{"1d": 24 * time.Hour, "8d": 8 * 24 * time.Hour, "31d": 31 * 24 * time.Hour, "100d": 100 * 24 * time.Hour}[v.PostFormValue("by")]
+	by, ok := steps[v.PostFormValue("by")]
 	if !ok {
-		web.refuse(v.w, v.Request, http.StatusBadRequest, "The clock moves on by 1, 8, 31 or 100 days.", v.user)
-		return nil
+		return wrong(http.StatusBadRequest, "The clock moves on by 1, 8, 31 or 100 days.")
 	}
 	if err := web.voice.Record(v.Context(), &auditv1.Act{Actor: v.user.Name, Action: "advance_clock", Outcome: "allowed"}); err != nil {
 		return err

@@ -1,85 +1,24 @@
 package desk
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"html"
+	"io"
 	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
-	"github.com/postern-mail/postern/pkg/keys"
-	"github.com/postern-mail/postern/pkg/seal"
-	"github.com/postern-mail/postern/pkg/seal/open"
 	"github.com/postern-mail/postern/pkg/vault"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	ticketv1 "github.com/postern-mail/postern/proto/ticket/v1"
 )
-
-const pageSize = 40
-
-// A line is one ticket in the list.
-type line struct {
-	Row
-	glimpse
-}
-
-func (web *Web) list(v *visit) error {
-	query := v.URL.Query()
-	filter := Filter{Status: query.Get("status"), Assignee: query.Get("assignee")}
-	if !query.Has("status") {
-		filter.Status = Open
-	}
-	if filter.Status == "all" {
-		filter.Status = ""
-	}
-	if filter.Assignee == "me" {
-		filter.Assignee = v.user.Name
-	}
-	var before time.Time
-	if text := query.Get("before"); text != "" {
-		millis, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			web.refuse(v.w, v.Request, http.StatusBadRequest, "The list's position is not a number.", v.user)
-			return nil
-		}
-		before = time.UnixMilli(millis)
-	}
-	rows, err := web.tickets.List(v.Context(), filter, before, pageSize+1)
-	if err != nil {
-		return err
-	}
-	more := ""
-	if len(rows) > pageSize {
-		rows = rows[:pageSize]
-		more = strconv.FormatInt(rows[pageSize-1].Received.UnixMilli(), 10)
-	}
-	cards, err := web.reader.cards(v.Context(), v.user.Name, rows)
-	if err != nil {
-		return err
-	}
-	counts, err := web.tickets.Counts(v.Context())
-	if err != nil {
-		return err
-	}
-	lines := make([]line, len(rows))
-	for i, row := range rows {
-		lines[i] = line{row, cards[row.Ticket]}
-	}
-	page := "list.html"
-	if query.Get("part") == "lines" {
-		page = "lines.html"
-	}
-	return web.render(v, page, map[string]any{
-		"Title": "Tickets", "Lines": lines, "Counts": counts, "More": more,
-		"Status": query.Get("status"), "Assignee": query.Get("assignee"), "First": before.IsZero(),
-	})
-}
 
 // row finds the ticket of a visit.
 func (web *Web) row(v *visit) (Row, error) {
@@ -90,28 +29,59 @@ func (web *Web) row(v *visit) (Row, error) {
 	return row, err
 }
 
-func (web *Web) ticket(v *visit) error { return web.showTicket(v, nil) }
-
-// showTicket shows a ticket, and a value that was just revealed.
-func (web *Web) showTicket(v *visit, revealed map[int32]string) error {
+func (web *Web) ticket(v *visit) error {
 	row, err := web.row(v)
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": "Ticket " + row.Ticket, "Row": row, "Revealed": revealed, "People": web.people()}
-	opened, err := web.reader.sheet(v.Context(), v.user.Name, row)
-	switch {
-	case err == nil:
-		data["Card"], data["Message"] = opened.Card, opened.Message
-		if data["Sender"], err = senderOf(opened.Message); err != nil {
-			return err
-		}
-	case err == ErrGone: //nolint:errorlint // reader gives it bare
-		data["Gone"] = true
-	default:
+	view, err := web.reader.view(v.Context(), v.user.Name, row)
+	if errors.Is(err, ErrGone) {
+		return web.showTicket(v, row, sheet{}, nil)
+	}
+	if err != nil {
 		return err
 	}
+	defer view.close()
+	s, err := view.sheet(v.Context())
+	if err != nil && !errors.Is(err, ErrGone) {
+		return err
+	}
+	return web.showTicket(v, row, s, nil)
+}
+
+// showTicket shows a ticket, and a value that was just revealed. An empty sheet is of
+// one that was destroyed.
+func (web *Web) showTicket(v *visit, row Row, s sheet, revealed map[int32]string) error {
+	record := web.record(v.Context(), row)
+	data := map[string]any{
+		"Title": "Ticket " + row.Ticket, "Row": row, "Revealed": revealed, "People": web.people(),
+		"Gone": s.Message == nil, "Layers": layersOf(row, record), "Holds": record.GetHolds(), "Class": record.GetClass(),
+		"Original": row.layer(rawLayer) != nil,
+	}
+	if s.Message != nil {
+		var err error
+		data["Card"], data["Message"] = s.Card, s.Message
+		data["Height"] = frameHeight(s.Message)
+		data["Summary"] = removedWords(s.Message)
+		if data["Sender"], err = senderOf(s.Message); err != nil {
+			return err
+		}
+		if data["Scan"], err = scanOf(s); err != nil {
+			return err
+		}
+	}
 	return web.render(v, "ticket.html", data)
+}
+
+// record is an item's record as it stands now: holds and dates move on after a ticket was
+// opened. Without it, the ticket still shows, with what was known then.
+func (web *Web) record(ctx context.Context, row Row) *itemv1.Record {
+	record, err := web.retention.Record(ctx, row.Record.GetItem())
+	if err != nil {
+		web.log.Warn("item record not read", "ticket", row.Ticket, "err", err)
+		return row.Record
+	}
+	return record
 }
 
 // people are the names a ticket can be given to.
@@ -138,25 +108,37 @@ func (web *Web) message(v *visit) error {
 	if err != nil {
 		return err
 	}
-	opened, err := web.reader.sheet(v.Context(), v.user.Name, row)
+	view, err := web.reader.view(v.Context(), v.user.Name, row)
 	if err != nil {
 		return err
 	}
-	body := opened.Message.GetHtml()
+	defer view.close()
+	s, err := view.sheet(v.Context())
+	if err != nil {
+		return err
+	}
+	body, form := s.Message.GetHtml(), "html"
 	if body == "" || v.URL.Query().Get("as") == "text" {
-		body = "<pre>" + html.EscapeString(opened.Message.GetText()) + "</pre>"
+		body, form = "<pre>"+html.EscapeString(s.Message.GetText())+"</pre>", "text"
 	}
 	header := v.w.Header()
 	header.Set("Content-Security-Policy", messagePolicy)
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	_, err = fmt.Fprintf(v.w, messageFrame, body)
-	return err
+	if _, err := fmt.Fprintf(v.w, messageFrame, form, body); err != nil {
+		web.log.Debug("message not sent", "ticket", row.Ticket, "err", err)
+	}
+	return nil
 }
 
-const messageFrame = `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer"><title>Message</title>
-<style>:root{color-scheme:light}body{margin:0;padding:1rem;font:15px/1.55 system-ui,"Noto Sans",sans-serif;color:#1c2430;background:#fff;overflow-wrap:anywhere}
-pre{white-space:pre-wrap;font:inherit;margin:0}img{max-width:100%%;height:auto}table{max-width:100%%}blockquote{margin:.5rem 0;padding-left:.8rem;border-left:3px solid #d5dbe3;color:#52606f}
-a{color:#0b5cad}</style></head><body>%s</body></html>`
+// A message in HTML stands on white, as its author thought it would; plain text follows
+// the browser. Paragraphs find their own direction.
+const messageFrame = `<!doctype html><html class="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer"><title>Message</title>
+<style>:root{color-scheme:light}body{margin:0;padding:1rem 1.1rem;font:15px/1.55 system-ui,"Noto Sans",sans-serif;color:#1c2430;background:#fff;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;font:inherit;margin:0;unicode-bidi:plaintext}p,li,td,div,blockquote,h1,h2,h3,h4{unicode-bidi:plaintext}
+img{max-width:100%%;height:auto}table{max-width:100%%}blockquote{margin:.5rem 0;padding-left:.8rem;border-left:3px solid #d5dbe3;color:#52606f}
+a{color:#0b5cad}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}
+@media(prefers-color-scheme:dark){.text{color-scheme:dark}.text body{color:#e6ebf2;background:#18202b}.text a{color:#7db8f2}}
+.postern-host{color:#5a6878;font-size:.85em}.postern-mismatch{color:#8f1d1a;background:#fbe6e4;font-weight:600;font-size:.9em;padding:0 .25em;border-radius:3px}</style></head><body>%s</body></html>`
 
 // download hands out a file that passed, as a file: browsers never show it in place.
 func (web *Web) download(v *visit) error {
@@ -168,28 +150,63 @@ func (web *Web) download(v *visit) error {
 	if err != nil {
 		return vault.ErrNotFound
 	}
-	attached, content, err := web.reader.file(v.Context(), v.user.Name, row, index)
+	view, err := web.reader.view(v.Context(), v.user.Name, row)
 	if err != nil {
 		return err
 	}
-	header := v.w.Header()
-	header.Set("Content-Type", "application/octet-stream")
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(attached)}))
-	header.Set("Content-Length", strconv.Itoa(len(content)))
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	_, err = v.w.Write(content)
+	defer view.close()
+	attached, err := view.file(v.Context(), index)
+	if err != nil {
+		return err
+	}
+	act := &auditv1.Act{Actor: v.user.Name, Action: "download", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"}
+	if err := web.voice.Record(v.Context(), act); err != nil {
+		return err
+	}
+	return web.handOut(v, view, int(attached.GetPacket()), fileName(attached))
+}
+
+// handOut sends one packet of a layer as a file, once it is known to be whole.
+func (web *Web) handOut(v *visit, layer *opened, packet int, name string) error {
+	begun := false
+	err := layer.copy(v.Context(), packet, func(size int64) io.Writer {
+		begun = true
+		header := v.w.Header()
+		header.Set("Content-Type", "application/octet-stream")
+		header.Set("Content-Disposition", disposition(name))
+		header.Set("Content-Length", strconv.FormatInt(size, 10))
+		header.Set("Content-Security-Policy", filePolicy)
+		return v.w
+	})
+	if err != nil && begun {
+		web.log.Warn("file not sent whole", "page", v.Pattern, "err", err)
+		panic(http.ErrAbortHandler) // the browser sees that it is not whole
+	}
 	return err
+}
+
+func disposition(name string) string {
+	if text := mime.FormatMediaType("attachment", map[string]string{"filename": name}); text != "" {
+		return text
+	}
+	return "attachment"
 }
 
 // fileName never steers where a browser or a shell puts the file.
 func fileName(attached *contentv1.Attachment) string {
 	name := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) || r == utf8.RuneError || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
+		switch {
+		case r < ' ', r == 0x7f, r >= 0x80 && r < 0xa0, strings.ContainsRune(`/\:*?"<>|%;`, r), r == utf8.RuneError:
 			return '_'
+		case r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f, r == 0xfeff:
+			return '_' // invisible, or turning the text around
 		}
 		return r
 	}, attached.GetName())
 	name = strings.Trim(name, ". ")
+	if runes := []rune(name); len(runes) > 120 {
+		name = string(runes[:60]) + "…" + string(runes[len(runes)-59:])
+	}
 	if name == "" {
 		return "attachment"
 	}
@@ -198,11 +215,10 @@ func fileName(attached *contentv1.Attachment) string {
 
 func (web *Web) setStatus(v *visit) error {
 	status := v.PostFormValue("status")
-	if !slices.Contains([]string{Open, Pending, Solved}, status) {
-		web.refuse(v.w, v.Request, http.StatusBadRequest, "A ticket is open, pending or solved.", v.user)
-		return nil
+	if !slices.Contains(statuses, status) {
+		return wrong(http.StatusBadRequest, "A ticket is open, pending or solved.")
 	}
-	return web.change(v, "status", func(ticket string) error {
+	return web.change(v, "status", func(ticket string) (uint64, error) {
 		return web.voice.Say(v.Context(), ticket, &ticketv1.StatusChanged{Ticket: ticket, Status: status, By: v.user.Name})
 	})
 }
@@ -210,20 +226,23 @@ func (web *Web) setStatus(v *visit) error {
 func (web *Web) setAssignee(v *visit) error {
 	assignee := v.PostFormValue("assignee")
 	if assignee != "" && !slices.Contains(web.people(), assignee) {
-		web.refuse(v.w, v.Request, http.StatusBadRequest, "There is nobody of that name at the desk.", v.user)
-		return nil
+		return wrong(http.StatusBadRequest, "There is nobody of that name at the desk.")
 	}
-	if assignee != v.user.Name && assignee != "" && !v.user.Has(Lead) {
-		web.refuse(v.w, v.Request, http.StatusForbidden, "Agents take tickets themselves; a lead gives them to others.", v.user)
-		return nil
+	row, err := web.row(v)
+	if err != nil {
+		return err
 	}
-	return web.change(v, "assign", func(ticket string) error {
+	mine := assignee == v.user.Name || assignee == "" && row.Assignee == v.user.Name
+	if !mine && !v.user.Has(Lead) {
+		return wrong(http.StatusForbidden, "Agents take tickets themselves, and let go of their own; a lead gives them to others.")
+	}
+	return web.change(v, "assign", func(ticket string) (uint64, error) {
 		return web.voice.Say(v.Context(), ticket, &ticketv1.Assigned{Ticket: ticket, Assignee: assignee, By: v.user.Name})
 	})
 }
 
-// change records an act and says it, then shows the ticket again.
-func (web *Web) change(v *visit, action string, say func(ticket string) error) error {
+// change records an act and says it, then shows the ticket again, as it is now.
+func (web *Web) change(v *visit, action string, say func(ticket string) (uint64, error)) error {
 	row, err := web.row(v)
 	if err != nil {
 		return err
@@ -232,11 +251,41 @@ func (web *Web) change(v *visit, action string, say func(ticket string) error) e
 	if err := web.voice.Record(v.Context(), act); err != nil {
 		return err
 	}
-	if err := say(row.Ticket); err != nil {
+	sequence, err := say(row.Ticket)
+	if err != nil {
 		return err
 	}
-	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket, http.StatusSeeOther)
+	if err := web.tickets.Await(v.Context(), sequence); err != nil {
+		return err
+	}
+	if v.URL.Query().Get("part") != "" { // the script puts this in the page's place
+		row, err := web.row(v)
+		if err != nil {
+			return err
+		}
+		return web.render(v, "state.html", map[string]any{"Row": row, "People": web.people()})
+	}
+	return web.backToTicket(v)
+}
+
+func (web *Web) backToTicket(v *visit) error {
+	http.Redirect(v.w, v.Request, "/tickets/"+v.PathValue("ticket"), http.StatusSeeOther)
 	return nil
+}
+
+// A reason that somebody types, in characters and bytes.
+const (
+	reasonLeast = 5
+	reasonMost  = 500
+)
+
+// typedReason reads the reason of a form.
+func typedReason(v *visit, why string) (string, error) {
+	reason := strings.TrimSpace(v.PostFormValue("reason"))
+	if !utf8.ValidString(reason) || utf8.RuneCountInString(reason) < reasonLeast || utf8.RuneCountInString(reason) > reasonMost {
+		return "", wrong(http.StatusBadRequest, why)
+	}
+	return reason, nil
 }
 
 // reveal shows one masked value, for a reason.
@@ -249,12 +298,24 @@ func (web *Web) reveal(v *visit) error {
 	if err != nil {
 		return vault.ErrNotFound
 	}
-	reason := strings.TrimSpace(v.PostFormValue("reason"))
-	if utf8.RuneCountInString(reason) < 5 || len(reason) > 500 {
-		web.refuse(v.w, v.Request, http.StatusBadRequest, "Say in a few words why you need to see this value: the reason is kept with the record of the reveal.", v.user)
-		return nil
+	reason, err := typedReason(v, "Say in a few words why you need to see this value: the reason is kept with the record of the reveal.")
+	if err != nil {
+		return err
 	}
-	sealed, err := web.sealReason(v, row, reason)
+	view, err := web.reader.view(v.Context(), v.user.Name, row)
+	if err != nil {
+		return err
+	}
+	defer view.close()
+	s, err := view.sheet(v.Context())
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(s.Message.GetMasks(), func(m *contentv1.Mask) bool { return int(m.GetPacket()) == packet })
+	if at < 0 {
+		return vault.ErrNotFound
+	}
+	sealed, err := view.seal(reason)
 	if err != nil {
 		return err
 	}
@@ -262,22 +323,9 @@ func (web *Web) reveal(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return web.showTicket(v, map[int32]string{int32(packet): value.GetValue()})
-}
-
-// sealReason seals typed words under the view's key: they may name the customer, and
-// are readable for as long as the ticket is.
-func (web *Web) sealReason(v *visit, row Row, reason string) ([]byte, error) {
-	key, err := web.reader.opener.Open(v.Context(), open.Ask{
-		Purpose: keys.ForRead, Layer: itemv1.LayerKind_LAYER_KIND_VIEW,
-		Item: row.Record.GetItem(), Actor: v.user.Name, Ticket: row.Ticket,
-	})
-	if err != nil {
-		if gone(err) {
-			return nil, ErrGone
-		}
-		return nil, err
+	revealed := map[int32]string{int32(packet): value.GetValue()}
+	if v.URL.Query().Get("part") != "" {
+		return web.render(v, "mask.html", map[string]any{"Row": row, "Revealed": revealed, "Mask": s.Message.GetMasks()[at]})
 	}
-	defer key.Clear()
-	return seal.Under(key.Session, []byte(reason))
+	return web.showTicket(v, row, s, revealed)
 }

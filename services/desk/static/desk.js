@@ -1,31 +1,69 @@
 // The desk's one script. Without it everything works; with it lists keep themselves
-// current and the keyboard moves through them.
+// current, forms answer in their place, and the keyboard moves through lists.
 "use strict";
 
 const lines = document.getElementById("lines");
+const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
-// Lists on their first page are fetched again when the desk says that something changed.
+// Lists on their first page are fetched again when the desk says that something changed,
+// at most every few seconds: each look opens what it shows.
 if (lines && "live" in lines.dataset && "EventSource" in window) {
-  let waiting = false;
+  const rest = 5000;
+  let stale = false, timer = 0, last = 0;
   const refresh = async () => {
-    waiting = false;
+    timer = 0;
+    if (document.hidden) return;
+    stale = false;
+    last = Date.now();
     const address = new URL(location.href);
     address.searchParams.set("part", "lines");
-    if (!address.searchParams.has("status")) address.searchParams.set("status", "open");
-    const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!answer || !answer.ok || answer.redirected) return;
+    const answer = await fetch(address, { redirect: "error" }).catch(() => null);
+    if (!answer || !answer.ok) return;
     const focused = document.activeElement?.closest?.(".line")?.getAttribute("href");
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-    lines.replaceChildren(...fresh.childNodes);
+    lines.replaceChildren(...parse(await answer.text()).body.childNodes);
     if (focused) lines.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   };
-  const source = new EventSource("/events");
-  source.addEventListener("changed", () => {
-    if (waiting || document.hidden) { waiting = true; return; }
-    waiting = true;
-    setTimeout(refresh, 700);
+  const soon = () => {
+    stale = true;
+    if (!timer && !document.hidden) timer = setTimeout(refresh, Math.max(300, last + rest - Date.now()));
+  };
+  new EventSource("/events").addEventListener("changed", soon);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) soon(); });
+}
+
+// A form with data-swap sends itself and puts the answer in the place of the element of
+// that name. What the desk refuses is said there, too.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  const place = form.dataset.swap && document.getElementById(form.dataset.swap);
+  if (!place) return;
+  event.preventDefault();
+  const address = new URL(form.action);
+  address.searchParams.set("part", form.dataset.swap);
+  const body = new URLSearchParams(new FormData(form, event.submitter));
+  const busy = [...form.querySelectorAll("button")];
+  for (const button of busy) button.disabled = true;
+  const answer = await fetch(address, { method: "POST", body, redirect: "error" }).catch(() => null);
+  const page = answer && parse(await answer.text());
+  const fresh = answer?.ok && page.getElementById(form.dataset.swap);
+  if (fresh) {
+    place.replaceWith(fresh);
+    (fresh.querySelector(".revealed, [aria-pressed=true]") ?? fresh).focus();
+    return;
+  }
+  for (const button of busy) button.disabled = false;
+  const said = form.querySelector("[role=alert]") ?? form.appendChild(document.createElement("p"));
+  said.className = "notice bad";
+  said.setAttribute("role", "alert");
+  said.textContent = page?.getElementById("refusal")?.textContent ?? "The desk does not answer. Nothing was changed as far as this page knows; reload it.";
+});
+
+// The tabs above a message say which form is shown.
+for (const tab of document.querySelectorAll('a[target="message"]')) {
+  tab.addEventListener("click", () => {
+    for (const other of tab.parentElement.children) other.removeAttribute("aria-current");
+    tab.setAttribute("aria-current", "true");
   });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && waiting) refresh(); });
 }
 
 // j and k move through a list, u goes back to it. Typing into a field is left alone.

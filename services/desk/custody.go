@@ -1,0 +1,173 @@
+package desk
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/seal"
+	"github.com/postern-mail/postern/pkg/seal/open"
+	"github.com/postern-mail/postern/pkg/vault"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+)
+
+// Custody is the desk's part in retention: it shows what was said, and asks for holds.
+type Custody struct {
+	bus     Bus
+	keyring Holder
+	opener  Opener
+}
+
+// Holder is the keyring's part in holds.
+type Holder interface {
+	Hold(ctx context.Context, request *keyringv1.Hold) (*keyringv1.Forgotten, error)
+	Release(ctx context.Context, request *keyringv1.Release) (*keyringv1.Forgotten, error)
+}
+
+// NewCustody reads retention from a bus.
+func NewCustody(conn Bus, keyring Holder, opener Opener) *Custody {
+	return &Custody{conn, keyring, opener}
+}
+
+func (c *Custody) said(ctx context.Context, each func(proto.Message)) error {
+	for message, err := range c.bus.Scan(ctx, topology.Retention, 1) {
+		if err != nil {
+			return fmt.Errorf("retention log: %w", err)
+		}
+		_, said, err := event.Open(message.Subject, message.Data)
+		if err != nil {
+			return fmt.Errorf("retention log: message %d: %w", message.Sequence, err)
+		}
+		each(said)
+	}
+	return nil
+}
+
+// Certificates is Retention.Certificates.
+func (c *Custody) Certificates(ctx context.Context, limit int) ([]*retentionv1.Certified, error) {
+	var all []*retentionv1.Certified
+	err := c.said(ctx, func(said proto.Message) {
+		if certified, ok := said.(*retentionv1.Certified); ok {
+			all = append(all, certified)
+		}
+	})
+	return newest(all, limit), err
+}
+
+// Certificate is Retention.Certificate.
+func (c *Custody) Certificate(ctx context.Context, id string) (*retentionv1.Certified, bool, error) {
+	var found *retentionv1.Certified
+	err := c.said(ctx, func(said proto.Message) {
+		if certified, ok := said.(*retentionv1.Certified); ok && certified.GetCertificate() == id {
+			found = certified
+		}
+	})
+	return found, found != nil, err
+}
+
+// Plans is Retention.Plans.
+func (c *Custody) Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error) {
+	var all []*retentionv1.Planned
+	err := c.said(ctx, func(said proto.Message) {
+		if planned, ok := said.(*retentionv1.Planned); ok {
+			all = append(all, planned)
+		}
+	})
+	return newest(all, limit), err
+}
+
+func newest[T any](all []T, limit int) []T {
+	var last []T
+	for i := len(all) - 1; i >= 0 && len(last) < limit; i-- {
+		last = append(last, all[i])
+	}
+	return last
+}
+
+// Record is Retention.Record.
+func (c *Custody) Record(ctx context.Context, item string) (*itemv1.Record, error) {
+	message, err := c.bus.LastFresh(ctx, topology.Items, "items."+item)
+	if errors.Is(err, bus.ErrNoMessage) {
+		return nil, vault.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("item %s: %w", item, err)
+	}
+	record := new(itemv1.Record)
+	if err := proto.Unmarshal(message.Data, record); err != nil {
+		return nil, fmt.Errorf("item %s: %w", item, err)
+	}
+	return record, nil
+}
+
+// Aside is Retention.Aside. It reads the states that stand in the headers, then the
+// records of those that it gives.
+func (c *Custody) Aside(ctx context.Context, limit int) ([]*itemv1.Record, int, error) {
+	var newest []string
+	count := 0
+	for message, err := range c.bus.Scan(ctx, topology.Items, 1, bus.HeadersOnly()) {
+		if err != nil {
+			return nil, 0, fmt.Errorf("item records: %w", err)
+		}
+		if message.Header.Get(event.HeaderState) != event.StateWord(itemv1.State_STATE_SET_ASIDE) {
+			continue
+		}
+		count++
+		if newest = append(newest, strings.TrimPrefix(message.Subject, "items.")); len(newest) > limit {
+			newest = newest[1:]
+		}
+	}
+	var records []*itemv1.Record
+	for _, item := range slices.Backward(newest) {
+		record, err := c.Record(ctx, item)
+		if err != nil {
+			return nil, 0, err
+		}
+		if record.GetState() == itemv1.State_STATE_SET_ASIDE {
+			records = append(records, record)
+		}
+	}
+	return records, count, nil
+}
+
+// Hold is Retention.Hold. The reason is sealed under the view's key where there is a view.
+func (c *Custody) Hold(ctx context.Context, item, actor, reason string) error {
+	var drawn [8]byte
+	rand.Read(drawn[:]) //nolint:errcheck // crypto/rand.Read never fails
+	sealed, err := c.seal(ctx, item, actor, reason)
+	if err != nil {
+		return err
+	}
+	_, err = c.keyring.Hold(ctx, &keyringv1.Hold{Hold: "H" + hex.EncodeToString(drawn[:]), Items: []string{item}, Actor: actor, Reason: sealed})
+	return err
+}
+
+func (c *Custody) seal(ctx context.Context, item, actor, reason string) ([]byte, error) {
+	key, err := c.opener.Open(ctx, open.Ask{Purpose: keys.ForRead, Layer: itemv1.LayerKind_LAYER_KIND_VIEW, Item: item, Actor: actor})
+	if err != nil {
+		if gone(err) {
+			return nil, ErrGone
+		}
+		return nil, err
+	}
+	defer key.Clear()
+	return seal.Under(key.Session, []byte(reason))
+}
+
+// Release is Retention.Release.
+func (c *Custody) Release(ctx context.Context, item, hold, actor string) error {
+	_, err := c.keyring.Release(ctx, &keyringv1.Release{Hold: hold, Items: []string{item}, Actor: actor})
+	return err
+}
