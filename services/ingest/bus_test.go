@@ -59,7 +59,7 @@ func TestOnARealBusMailIsSaidOnceAndTheCursorIsThere(t *testing.T) {
 				t.Fatal(err)
 			}
 			folders := cursor.GetFolders()
-			return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].Last == 30
+			return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].First == 1 && folders[0].Done[0].Last == 30
 		}
 		for deadline := time.After(30 * time.Second); !done(); {
 			select {

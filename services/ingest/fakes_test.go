@@ -251,6 +251,13 @@ func (w *world) items(state itemv1.State) int {
 	return n
 }
 
+// dealt tells whether the saved cursor says of one folder that everything up to last
+// is dealt with; mu is held or nothing runs.
+func (w *world) dealt(last uint32) bool {
+	folders := w.cursors["support"].GetFolders()
+	return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].First == 1 && folders[0].Done[0].Last == last
+}
+
 // stored counts the objects.
 func (w *world) stored() int {
 	n := 0

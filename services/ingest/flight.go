@@ -21,6 +21,13 @@ const whole = 256 << 10
 // finishTimeout bounds how long a mail in hand may take when the service stops.
 const finishTimeout = 2 * time.Minute
 
+// How long one mail may take before it is given up for the moment. A store or a keyring that
+// never answers must not hold a mailbox for ever.
+const (
+	mailTimeout   = 5 * time.Minute // sealing, storing and registering
+	streamTimeout = 2 * time.Hour   // of a mail that streams in, too
+)
+
 // errSize says that a mail is not as long as the server had said.
 var errSize = errors.New("mail: size differs from what the server announced")
 
@@ -115,10 +122,12 @@ func (w *flight) stream(body *imap.Body) error {
 	if err := w.slot(w.folder.service.streams); err != nil {
 		return err
 	}
-	attempt, err := w.folder.service.begin(w.session, w.folder, w.where, body.Mail)
+	streaming, cancel := context.WithTimeout(w.session, streamTimeout)
+	defer cancel()
+	attempt, err := w.folder.service.begin(streaming, w.folder, w.where, body.Mail)
 	working := w.work
 	if err == nil {
-		ctx, span := attempt.span(w.session)
+		ctx, span := attempt.span(streaming)
 		err = attempt.storeStream(ctx, body)
 		endSpan(span, err)
 		working = trace.ContextWithSpanContext(w.work, span.SpanContext()) // the event follows from it
@@ -136,18 +145,22 @@ func (w *flight) stream(body *imap.Body) error {
 	}
 	w.mails.Go(func() {
 		defer func() { <-w.folder.service.slots }()
-		w.outcome(body.Mail, attempt.register(working))
+		ctx, cancel := context.WithTimeout(working, mailTimeout)
+		defer cancel()
+		w.outcome(body.Mail, attempt.register(ctx))
 	})
 	return nil
 }
 
 // held seals, stores and registers a mail that is in memory.
 func (w *flight) held(mail imap.Mail, hands *buffers) error {
-	attempt, err := w.folder.service.begin(w.work, w.folder, w.where, mail)
+	ctx, cancel := context.WithTimeout(w.work, mailTimeout)
+	defer cancel()
+	attempt, err := w.folder.service.begin(ctx, w.folder, w.where, mail)
 	if err != nil {
 		return err
 	}
-	ctx, span := attempt.span(w.work)
+	ctx, span := attempt.span(ctx)
 	if err = attempt.storeWhole(ctx, hands); err == nil {
 		err = attempt.register(ctx)
 	}

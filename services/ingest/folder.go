@@ -115,12 +115,17 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 	}
 	// A UID that is not listed below one that is stands for no mail and never will
 	// (RFC 3501 §2.3.1.1). That keeps a sparse folder's mark small. A listing with
-	// fewer mails than the folder has is not trusted so far.
+	// fewer mails than the folder has is not trusted so far, nor is a UID that the
+	// server has not given out by its own word.
 	whole := first > 1 || found.Len() >= int64(opened.Count)
+	top := found.Highest()
+	if opened.Next != 0 {
+		top = min(top, opened.Next-1)
+	}
 	cursor.change(f.name, func(m *mark) {
 		m.highest = max(m.highest, found.Highest())
-		if whole && found.Highest() > first {
-			m.done.AddSet(uids.Of(uids.Range{First: first, Last: found.Highest()}).Without(found))
+		if whole && top > first {
+			m.done.AddSet(uids.Of(uids.Range{First: first, Last: top}).Without(found))
 		}
 	})
 	todo := f.due(found.Without(where.done))

@@ -162,10 +162,7 @@ func TestAnIdThatStandsForAnotherMailRaisesTheGeneration(t *testing.T) {
 		return nil
 	}
 	_, stop := w.run(configFor(t, server), w.deps())
-	w.until("generation 1 is whole", func() bool {
-		folders := w.cursors["support"].GetFolders()
-		return len(folders) == 1 && folders[0].Generation == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].Last == 3
-	})
+	w.until("generation 1 is whole", func() bool { return w.dealt(3) && w.cursors["support"].Folders[0].Generation == 1 })
 	stop()
 }
 
@@ -279,10 +276,7 @@ func TestWhatIsAlreadyFurtherOnIsNotSaidAgain(t *testing.T) {
 	clear(w.cursors)
 	clear(w.revision)
 	_, stop = w.run(configFor(t, server), w.deps())
-	w.until("the cursor is back", func() bool {
-		folders := w.cursors["support"].GetFolders()
-		return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].Last == 2
-	})
+	w.until("the cursor is back", func() bool { return w.dealt(2) })
 	stop()
 	if len(w.said) != 2 {
 		t.Errorf("%d events, want 2", len(w.said))
@@ -300,10 +294,7 @@ func TestACursorThatAnotherProcessMovedIsReadAnew(t *testing.T) {
 	w.revision["support"] += 7
 	w.mu.Unlock()
 	server.Append("ada", "INBOX", mails(1, 300)...)
-	w.until("the third is in the cursor", func() bool {
-		folders := w.cursors["support"].GetFolders()
-		return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].Last == 3
-	})
+	w.until("the third is in the cursor", func() bool { return w.dealt(3) })
 	stop()
 	if len(w.records) != 3 {
 		t.Errorf("%d items, want 3", len(w.records))

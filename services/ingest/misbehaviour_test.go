@@ -157,10 +157,7 @@ func TestAConnectionCutAnywhereLosesAndDoublesNothing(t *testing.T) {
 	c := configFor(t, server)
 	c.Mailboxes[0].Host, c.Mailboxes[0].Port = split(t, proxy.Addr)
 	_, stop := w.run(c, w.deps())
-	w.until("all are in the cursor", func() bool {
-		folders := w.cursors["support"].GetFolders()
-		return len(folders) == 1 && len(folders[0].Done) == 1 && folders[0].Done[0].Last == 21
-	})
+	w.until("all are in the cursor", func() bool { return w.dealt(21) })
 	stop()
 	if proxy.Done() == 0 {
 		t.Error("no connection was cut")
@@ -170,4 +167,24 @@ func TestAConnectionCutAnywhereLosesAndDoublesNothing(t *testing.T) {
 	if len(w.records) != 21 {
 		t.Errorf("%d items of 21 mails", len(w.records))
 	}
+}
+
+func TestAUIDThatWasNeverGivenOutHidesNoMail(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Next: 4, Mails: append(honest(3), imaptest.ScriptMail{UID: 4_294_967_295, Raw: []byte("a mistake")})}
+	w := newWorld(t)
+	_, stop := w.run(plaintextConfig(t, script.Serve(t)), w.deps())
+	w.until("the mistake is taken, too", func() bool { return len(w.said) >= 4 })
+	script.Change(func(s *imaptest.Script) {
+		s.Mails, s.Next = append(honest(3), imaptest.ScriptMail{UID: 4, Raw: []byte("the next one")}), 5
+	})
+	w.until("the next mail is there", func() bool {
+		for _, record := range w.records {
+			if record.Uid == 4 {
+				return true
+			}
+		}
+		return false
+	})
+	stop()
 }

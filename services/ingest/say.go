@@ -99,12 +99,14 @@ func (f *folder) oversize(session *imap.Session, work *flight, mail imap.Mail) e
 		defer func() { <-f.service.slots }()
 		hands := &buffers{plain: headers}
 		defer hands.forget()
-		attempt, err := f.service.begin(work.work, f, work.where, mail)
+		ctx, cancel := context.WithTimeout(work.work, mailTimeout)
+		defer cancel()
+		attempt, err := f.service.begin(ctx, f, work.where, mail)
 		if err == nil {
-			err = attempt.storeHeaders(work.work, hands)
+			err = attempt.storeHeaders(ctx, hands)
 		}
 		if err == nil {
-			err = attempt.register(work.work)
+			err = attempt.register(ctx)
 		}
 		work.outcome(mail, err)
 	})

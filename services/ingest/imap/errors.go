@@ -2,6 +2,7 @@ package imap
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -96,7 +97,14 @@ func startTLSError(err error) error {
 	if errors.As(err, &status) {
 		return withCode(ErrTLS, status.Code)
 	}
-	return fmt.Errorf("%w: %w", ErrTLS, err)
+	var (
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+	)
+	if errors.As(err, &certificate) || errors.As(err, &record) {
+		return fmt.Errorf("%w: %w", ErrTLS, err)
+	}
+	return fmt.Errorf("%w: %w", ErrTLS, lostOrGarbled(err))
 }
 
 func withCode(kind error, code imap.ResponseCode) error {

@@ -8,7 +8,7 @@ import (
 
 // slowest is the pace, in bytes a second, below which a server that owes an answer
 // is given up, whatever trickles in.
-const slowest = 4 << 10
+const slowest = 16 << 10
 
 // A meter is a connection that a server cannot hold open by silence, wear out by
 // trickling nor flood: while an answer is owed, every read waits only so long, all
