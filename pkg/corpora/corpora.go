@@ -1,6 +1,6 @@
 // Package corpora opens the shared test material: third-party mails, standards'
 // test suites and RFC texts, kept outside the project in one archive. Only tests
-// import it.
+// and benchmarks import it.
 package corpora
 
 import (
@@ -42,6 +42,15 @@ func Open(t testing.TB) fs.FS {
 		t.Fatalf("corpora: %v", err)
 	}
 	return files
+}
+
+// Files is Open for a benchmark. Where the archive is absent it is fs.ErrNotExist.
+func Files() (fs.FS, error) {
+	files, err := load()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("corpora absent: set %s to the archive: %w", Variable, err)
+	}
+	return files, err
 }
 
 // locate finds the archive: the variable, else ../shared/corpora.tar.gz beside

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
@@ -134,7 +136,8 @@ func (p *Process) open(ctx context.Context) error {
 	if p.options.Vault != nil {
 		p.Vault = p.options.Vault(store)
 	}
-	model, done, err := p.Config.Redis.open()
+	var model *readmodel.Redis
+	named(ctx, "redis", func(context.Context) { model, done, err = p.Config.Redis.open() })
 	if err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
@@ -154,7 +157,11 @@ func (p *Process) openBus(ctx context.Context) error {
 		return nil
 	}
 	began := time.Now()
-	server, err := embedded.Start(embedded.Options{Dir: filepath.Join(p.Config.DataDir, "nats"), Keys: p.public, Log: p.Log})
+	var server *embedded.Server
+	var err error
+	named(ctx, "bus", func(context.Context) {
+		server, err = embedded.Start(embedded.Options{Dir: filepath.Join(p.Config.DataDir, "nats"), Keys: p.public, Log: p.Log})
+	})
 	if err != nil {
 		return err
 	}
@@ -195,7 +202,7 @@ func (p *Process) Connect(ctx context.Context, name string) (*bus.Conn, error) {
 		options.Around = p.options.Around(name)
 	}
 	if p.local != nil {
-		options.Local = p.local
+		options.Local = doorman{p.local}
 	}
 	if p.Config.NATS.CAFile != "" {
 		roots, err := authorities(p.Config.NATS.CAFile)
@@ -252,7 +259,26 @@ type service struct {
 // again is how often a service looks whether its streams are there.
 const again = time.Second
 
-func (s *service) Run(ctx context.Context) error {
+func (s *service) Run(ctx context.Context) (err error) {
+	named(ctx, s.name, func(ctx context.Context) { err = s.work(ctx) })
+	return err
+}
+
+// named does something in a service's name: profiles tell by it whose work is whose, in all
+// that it starts.
+func named(ctx context.Context, service string, do func(context.Context)) {
+	pprof.Do(ctx, pprof.Labels("service", service), do)
+}
+
+// A doorman lets services in at the server of this process, whose work stays its own.
+type doorman struct{ server *embedded.Server }
+
+func (d doorman) InProcessConn() (conn net.Conn, err error) {
+	named(context.Background(), "bus", func(context.Context) { conn, err = d.server.InProcessConn() })
+	return conn, err
+}
+
+func (s *service) work(ctx context.Context) error {
 	s.reporter.Waiting("the bus")
 	conn, err := s.Connect(ctx, s.name)
 	if err != nil {

@@ -1,0 +1,88 @@
+// Bench measures Postern end to end: mails a second in one process and in a fleet, the
+// processor time of each stage, peak memory, and the time from a mail's arrival to its
+// ticket. It prints numbers and judges none: what else the machine does is in them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// childWord starts this program as what is measured.
+const childWord = "one-process"
+
+type bench struct {
+	dir     string
+	program string
+	mails   int
+	mean    float64
+	longest time.Duration // of one run
+	real    [][]byte
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == childWord {
+		if err := runChild(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	b := &bench{}
+	flag.StringVar(&b.dir, "dir", "", "folder for what is written; it must be on the disk that is to be measured (default: a new temporary one)")
+	flag.StringVar(&b.program, "program", "bin/postern", "the program, for the fleet")
+	flag.IntVar(&b.mails, "mails", 5000, "how many mails one run takes in")
+	flag.Float64Var(&b.mean, "mean", 25000, "mean size of a mail in bytes, as near as the real mails allow")
+	flag.DurationVar(&b.longest, "longest", 40*time.Second, "how long one run may take; then what was done until then counts")
+	parts := flag.String("parts", "process,latency,memory,fleet", "what is measured")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := b.run(ctx, strings.Split(*parts, ",")); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (b *bench) run(ctx context.Context, parts []string) (err error) {
+	if b.real, err = realMails(); err != nil {
+		return err
+	}
+	if b.dir == "" {
+		if b.dir, err = os.MkdirTemp("", "postern-bench"); err != nil {
+			return err
+		}
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	fmt.Printf("%d processors, %s, load before %s\n", runtime.NumCPU(), runtime.Version(), load())
+	known := map[string]func(context.Context) error{
+		"process": b.measureProcess, "latency": b.measureLatency, "memory": b.measureMemory, "fleet": b.measureFleet,
+	}
+	for _, part := range parts {
+		measure, ok := known[part]
+		if !ok {
+			return fmt.Errorf("there is no part %q", part)
+		}
+		if err := measure(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part, err)
+		}
+	}
+	fmt.Printf("\nload after %s\n", load())
+	return nil
+}
+
+// load is what the system says of the last 1, 5 and 15 minutes.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:min(3, len(strings.Fields(string(text))))], " ")
+}
