@@ -1,0 +1,34 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Kept is what the server says of a stream.
+type Kept struct {
+	// Made is when the stream was created, by the server's clock. A stream that was lost
+	// and created anew has another moment: the sequences of one mean nothing in the other.
+	Made     time.Time
+	Messages uint64 // that it holds now
+	Last     uint64 // sequence of the last one ever stored
+}
+
+// Kept asks the stream's leader about a stream that this service touches.
+func (c *Conn) Kept(ctx context.Context, stream string) (Kept, error) {
+	var answer struct {
+		Created time.Time `json:"created"`
+		State   struct {
+			Messages uint64 `json:"messages"`
+			Last     uint64 `json:"last_seq"`
+		} `json:"state"`
+	}
+	if err := c.info(ctx, "STREAM.INFO."+stream, &answer); err != nil {
+		return Kept{}, fmt.Errorf("stream %s: %w", stream, err)
+	}
+	if answer.Created.IsZero() {
+		return Kept{}, fmt.Errorf("stream %s: the server does not say when it was made", stream)
+	}
+	return Kept{answer.Created.UTC(), answer.State.Messages, answer.State.Last}, nil
+}
