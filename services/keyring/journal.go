@@ -37,13 +37,16 @@ func (j *journal) tell(sequences map[string]uint64) {
 	}
 }
 
-func (j *journal) has(stream string, sequence uint64) (bool, <-chan struct{}) {
+// has tells whether a stream is in the journal up to a sequence. A position past the
+// stream's end is the word on another stream, one that was lost and rebuilt with other
+// numbers: it counts for nothing.
+func (j *journal) has(stream string, sequence, end uint64) (bool, <-chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.changed == nil {
 		j.changed = make(chan struct{})
 	}
-	return j.at[stream] >= sequence, j.changed
+	return j.at[stream] >= sequence && j.at[stream] <= end, j.changed
 }
 
 // await returns when the records up to a sequence are in the journal, or refuses after a while.
@@ -54,7 +57,7 @@ func (s *Service) awaitJournal(ctx context.Context, sequence uint64) error {
 	timer := time.NewTimer(s.cfg.JournalWait.Std())
 	defer timer.Stop()
 	for {
-		there, changed := s.journal.has(itemsStream, sequence)
+		there, changed := s.journal.has(itemsStream, sequence, s.highest.Load())
 		if there {
 			return nil
 		}

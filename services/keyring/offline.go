@@ -40,6 +40,7 @@ func OpenOffline(ctx context.Context, disk Disk, dir string, second Store) (*Off
 		l.release()
 		return nil, fmt.Errorf("keyring state: %w", err)
 	}
+	defer clear(at.plaintext)
 	snap, err := parseSnapshot(at)
 	if err != nil {
 		l.release()

@@ -63,15 +63,21 @@ func (s *Service) put(ctx context.Context, record *itemv1.Record, expected uint6
 		s.cache.drop(record.Item) // it may have been written all the same
 		return Stored{}, err
 	}
-	for {
-		highest := s.highest.Load()
-		if sequence <= highest || s.highest.CompareAndSwap(highest, sequence) {
-			break
-		}
-	}
+	s.sawSequence(sequence)
 	stored := Stored{record, sequence}
 	s.cache.put(stored)
 	return stored, nil
+}
+
+// sawSequence notes a sequence of the records' stream. Nobody else writes there, so the
+// highest is its end.
+func (s *Service) sawSequence(sequence uint64) {
+	for {
+		highest := s.highest.Load()
+		if sequence <= highest || s.highest.CompareAndSwap(highest, sequence) {
+			return
+		}
+	}
 }
 
 // update changes one record: fn gets a copy of it as it stands and says whether it changed

@@ -23,6 +23,7 @@ func (s *Service) records(ctx context.Context) iter.Seq2[Stored, error] {
 				return
 			}
 			seen = max(seen, stored.Sequence)
+			s.sawSequence(stored.Sequence)
 			if !yield(stored, nil) {
 				return
 			}

@@ -36,7 +36,7 @@ type Service struct {
 	stripes       [256]sync.Mutex
 	doomedBuckets atomic.Pointer[map[string]bool] // being destroyed: nothing moves out of them
 	cache         *cache
-	highest       atomic.Uint64 // the highest sequence that this writer has put
+	highest       atomic.Uint64 // the end of the records' stream, as far as it was seen
 	scribe        *scribe
 	nonces        *nonces
 	rights        map[string]map[string]bool
