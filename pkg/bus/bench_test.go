@@ -24,6 +24,7 @@ func BenchmarkPublishSynced(b *testing.B) {
 	onEach(b, func(b *testing.B, s *bustest.Bus) {
 		c := s.Connect(b, "keyring")
 		ctx := b.Context()
+		defer bustest.CPU(b)()
 		for i := 0; b.Loop(); i++ {
 			if _, err := c.Publish(ctx, fmt.Sprint("items.", i), kilobyte, bus.ExpectLastSubjectSeq(0)); err != nil {
 				b.Fatal(err)
@@ -50,6 +51,7 @@ func BenchmarkPublishSyncedBy16(b *testing.B) {
 func BenchmarkPublishMail(b *testing.B) {
 	onEach(b, func(b *testing.B, s *bustest.Bus) {
 		c := s.Connect(b, "ingest")
+		defer bustest.CPU(b)()
 		window := make(chan *bus.Pending, 256)
 		var waiting sync.WaitGroup
 		waiting.Go(func() {
@@ -77,6 +79,7 @@ func BenchmarkConsumeAndDoubleAck(b *testing.B) {
 		fill(b, ingest, b.N)
 		ctx, cancel := context.WithCancel(b.Context())
 		var n atomic.Int64
+		defer bustest.CPU(b)()
 		b.ResetTimer()
 		err := verify.Consume(ctx, "MAIL", "verify", bus.Limits{Messages: 256}, func(d *bus.Delivery) {
 			if err := d.Ack(b.Context()); err != nil {
@@ -100,6 +103,7 @@ func BenchmarkRequest(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		defer bustest.CPU(b)()
 		for b.Loop() {
 			if _, err := verify.Request(b.Context(), "keyring.v1.status", kilobyte); err != nil {
 				b.Fatal(err)
@@ -114,6 +118,7 @@ func BenchmarkLast(b *testing.B) {
 		if _, err := c.Publish(b.Context(), "items.1", kilobyte); err != nil {
 			b.Fatal(err)
 		}
+		defer bustest.CPU(b)()
 		for b.Loop() {
 			if _, err := c.Last(b.Context(), "ITEMS", "items.1"); err != nil {
 				b.Fatal(err)

@@ -108,6 +108,7 @@ func BenchmarkStage(b *testing.B) {
 			}})
 			d := stage.OnBus(verify, consumer)
 			d.SetAsider = asiderFunc(nil)
+			defer bustest.CPU(b)()
 			b.ResetTimer()
 			err := stage.Run(ctx, d, stage.Of(consumer, func(ctx context.Context, env *eventv1.Envelope, msg proto.Message) ([]stage.Out, error) {
 				return verified(ctx, env, msg)
