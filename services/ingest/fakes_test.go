@@ -86,7 +86,7 @@ func (w *world) note() {
 // until waits for a condition, which is looked at after every change.
 func (w *world) until(what string, condition func() bool) {
 	w.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute) // only so that a failure ends
 	for {
 		w.mu.Lock()
 		met, changed := condition(), w.changed

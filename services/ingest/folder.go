@@ -49,7 +49,7 @@ func newFolder(m *mailbox, name string) *folder {
 // run reads the folder until ctx ends, reconnecting as often as needed. It returns
 // an error only where the cursor is no longer ours.
 func (f *folder) run(ctx context.Context, cursor *cursor) error {
-	pause := backoff{least: f.service.least, most: 5 * time.Minute}
+	pause := backoff{least: f.service.least, most: time.Minute}
 	for ctx.Err() == nil {
 		before := cursor.read(f.name)
 		err := f.session(ctx, cursor, &pause)

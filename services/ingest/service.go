@@ -196,11 +196,11 @@ type backoff struct {
 }
 
 func (b *backoff) wait(ctx context.Context, err error) {
-	pause := b.least << min(b.failures, 20)
+	pause, most := b.least<<min(b.failures, 20), b.most
 	if errors.Is(err, imap.ErrSignIn) || errors.Is(err, imap.ErrBusy) {
-		pause = max(pause, 15*b.least) // who keeps knocking is locked out
+		pause, most = max(pause, 15*b.least), 5*b.most // who keeps knocking is locked out
 	}
-	pause = min(pause, b.most)
+	pause = min(pause, most)
 	b.failures++
 	timer := time.NewTimer(pause/2 + rand.N(pause))
 	defer timer.Stop()
