@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -124,40 +123,4 @@ func (s *Service) do(ctx context.Context, c *call) (proto.Message, error) {
 		return nil, errReader
 	}
 	return operation(ctx, c)
-}
-
-// tend looks after the intake buckets of the coming days and tells the world of them.
-func (s *Service) tend(ctx context.Context, published *bool) error {
-	now := s.now()
-	today := now.Format(dayForm)
-	if *published && s.day == today {
-		return nil
-	}
-	places := []place{{classJournal, layerJournal, endless}}
-	for ahead := range intakeAhead + 1 {
-		places = append(places, place{classIntake, raw, now.AddDate(0, 0, ahead).Format(dayForm)})
-	}
-	buckets, err := s.ensure(ctx, places...)
-	if err != nil {
-		return err
-	}
-	out := &keyringv1.Published{Journal: public(buckets[0]), Time: nowStamp(s)}
-	for _, b := range buckets[1:] {
-		out.Intake = append(out.Intake, public(b))
-	}
-	within, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	if err := s.deps.Published.Publish(within, out); err != nil {
-		return fmt.Errorf("publish keys: %w", err)
-	}
-	*published, s.day = true, today
-	return nil
-}
-
-// changedKeys has the keys published again.
-func (s *Service) changedKeys() {
-	select {
-	case s.announce <- struct{}{}:
-	default:
-	}
 }

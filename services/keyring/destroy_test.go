@@ -357,6 +357,13 @@ func TestAStateIsTakenUpAfterARestart(t *testing.T) {
 	}
 }
 
+func TestAKeyringWaitsForWhatItNeeds(t *testing.T) {
+	w := newWorld(t)
+	w.records.away = 3
+	w.start() // returns when the keys are published
+	w.mustOpen(w.mail("hello"), raw, "hello")
+}
+
 func TestALostCellStopsTheKeyring(t *testing.T) {
 	w := newWorld(t)
 	_, stop := w.start()

@@ -27,6 +27,7 @@ type memRecords struct {
 	failAt  int
 	after   bool // the failing Put takes effect all the same
 	gets    int
+	away    int // how many scans fail before one goes through
 }
 
 func newMemRecords() *memRecords { return &memRecords{last: map[string]Stored{}} }
@@ -66,6 +67,11 @@ func (m *memRecords) Put(_ context.Context, r *itemv1.Record, expected uint64) (
 
 func (m *memRecords) All(context.Context) iter.Seq2[Stored, error] {
 	m.mu.Lock()
+	if m.away > 0 {
+		m.away--
+		m.mu.Unlock()
+		return func(yield func(Stored, error) bool) { yield(Stored{}, errLost) }
+	}
 	var all []Stored
 	for _, s := range m.last {
 		all = append(all, Stored{proto.CloneOf(s.Record), s.Sequence})

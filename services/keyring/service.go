@@ -42,8 +42,10 @@ type Service struct {
 	rights        map[string]map[string]bool
 	journal       journal
 
+	retry    time.Duration // between attempts to become the writer
 	announce chan struct{} // the published keys may have changed
 	day      string        // the day that the intake buckets were last looked after
+	told     time.Time     // when the keys were last published
 }
 
 // New makes a keyring. Nothing is read or written before Run.
@@ -82,6 +84,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		scribe:   newScribe(deps.Entries, cfg.AuditGather.Std()),
 		nonces:   newNonces(2 * cfg.RequestSkew.Std()),
 		rights:   rights,
+		retry:    time.Second,
 		announce: make(chan struct{}, 1),
 	}, nil
 }
@@ -96,7 +99,11 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stopAuditing()
 
 	l, err := s.awaitRole(ctx)
-	if err != nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
+		l.release()
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	defer l.release()
@@ -115,11 +122,27 @@ func (s *Service) awaitRole(ctx context.Context) (*lock, error) {
 			return nil, err
 		}
 	}
-	if err := s.becomeWriter(ctx); err != nil {
-		l.release()
-		return nil, err
+	for {
+		err := s.becomeWriter(ctx)
+		if err == nil {
+			return l, nil
+		}
+		if errors.Is(err, ErrCellLost) || ctx.Err() != nil {
+			l.release()
+			return nil, err
+		}
+		// A store or the bus is away: nothing was begun that a retry would not finish.
+		s.log.Warn("keyring did not become the writer yet", "err", err)
+		if s.deps.Health != nil {
+			s.deps.Health.Waiting("the state's stores or the item records")
+		}
+		select {
+		case <-ctx.Done():
+			l.release()
+			return nil, nil
+		case <-time.After(s.retry):
+		}
 	}
-	return l, nil
 }
 
 // serve takes requests of some operations while work runs, and ends those at hand.

@@ -93,7 +93,7 @@ func (w *world) service() *Service {
 func (w *world) start() (s *Service, stop func()) {
 	w.t.Helper()
 	s = w.service()
-	w.running = s
+	w.running, s.retry = s, time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	w.bus.mu.Lock()
