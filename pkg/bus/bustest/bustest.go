@@ -4,6 +4,7 @@ package bustest
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type Bus struct {
 	Local bus.Local // the embedded server, where there is no URL
 	Dir   string    // where the server keeps its state
 	Seeds map[string][]byte
+	TLS   *tls.Config
 	stop  func()
 	start func(t testing.TB) (url string, local bus.Local, stop func())
 }
@@ -77,7 +79,7 @@ func (b *Bus) Connect(t testing.TB, service string) *bus.Conn {
 // ConnectWith signs in as o.Service, with what else o says.
 func (b *Bus) ConnectWith(t testing.TB, o bus.Options) *bus.Conn {
 	t.Helper()
-	o.URL, o.Local, o.Seed = b.URL, b.Local, b.Seeds[o.Service]
+	o.URL, o.Local, o.Seed, o.TLS = b.URL, b.Local, b.Seeds[o.Service], b.TLS
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -2,6 +2,7 @@ package bustest
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,7 +27,11 @@ func Each(t *testing.T, test func(t *testing.T, b *Bus)) {
 
 // StartReal starts nats-server as a child process, with the configuration that
 // deploy/nats holds. Without it the test is skipped; where CI=true it fails.
-func StartReal(t testing.TB) *Bus {
+func StartReal(t testing.TB) *Bus { return StartRealWith(t, "", nil) }
+
+// StartRealWith is StartReal with more lines of configuration, and what they ask of
+// those who connect.
+func StartRealWith(t testing.TB, more string, secure *tls.Config) *Bus {
 	t.Helper()
 	program := find(t)
 	seeds, public := Credentials(t)
@@ -37,7 +42,7 @@ func StartReal(t testing.TB) *Bus {
 	}
 	write(t, filepath.Join(dir, "keys.conf"), keys)
 	write(t, filepath.Join(dir, "permissions.conf"), topology.Permissions())
-	b := &Bus{Dir: dir, Seeds: seeds}
+	b := &Bus{Dir: dir, Seeds: seeds, TLS: secure}
 	address := "127.0.0.1:-1" // any port; a restart takes the same again
 	b.start = func(t testing.TB) (string, bus.Local, func()) {
 		config := filepath.Join(dir, "server.conf")
@@ -46,7 +51,8 @@ func StartReal(t testing.TB) *Bus {
 			max_payload: 1MB
 			jetstream { store_dir: %q, sync_interval: always }
 			include "permissions.conf"
-		`, address, filepath.Join(dir, "store")))
+			%s
+		`, address, filepath.Join(dir, "store"), more))
 		var stop func()
 		address, stop = run(t, program, config)
 		return "nats://" + address, nil, stop
