@@ -143,7 +143,7 @@ func (s *tokenSource) keep(token string) error {
 	if err != nil {
 		return fmt.Errorf("oauth2: the new refresh token cannot be kept: %w", err)
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }() // after the rename there is nothing
 	_, err = file.WriteString(token + "\n")
 	err = errors.Join(err, file.Sync(), file.Close())
 	if err == nil {

@@ -72,7 +72,7 @@ func (s *Session) Describe(which []uint32) ([]Mail, error) {
 			}
 		}
 		if mail.UID == 0 || mail.Size < 0 || mail.Received.IsZero() {
-			command.Close()
+			_ = command.Close()
 			return nil, fmt.Errorf("%w: mail without UID, size or date", ErrAnswer)
 		}
 		mails = append(mails, mail)
@@ -168,7 +168,7 @@ func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItem
 					s.conn.Close() // what is left may be long: it is not waited for
 					if !body.broken {
 						// Wakes the library, which waits for this literal to be read.
-						command.Close()
+						_ = command.Close()
 					}
 					// A broken literal must not be touched again: the library has gone on
 					// and reads the same buffer.

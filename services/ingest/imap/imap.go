@@ -136,7 +136,7 @@ func (s *Session) connect(ctx context.Context) error {
 		return fmt.Errorf("imap: unknown security %q", s.account.Security)
 	}
 	if err := s.client.WaitGreeting(); err != nil {
-		s.client.Close()
+		_ = s.client.Close()
 		return because(ctx, answerError(err))
 	}
 	return nil
@@ -155,13 +155,13 @@ func (s *Session) Close() {
 	if s.end != nil {
 		s.end()
 	}
-	s.client.Close()
+	_ = s.client.Close()
 }
 
 // Leave signs out politely and closes.
 func (s *Session) Leave() {
 	defer s.conn.ask(maxChatter)()
-	s.client.Logout().Wait()
+	_ = s.client.Logout().Wait()
 	s.Close()
 }
 

@@ -33,7 +33,7 @@ func (m *meter) ask(bytes int64) (answered func()) {
 	defer m.mu.Unlock()
 	m.owed, m.bytes = true, bytes
 	m.waited = m.silence + time.Duration(bytes/slowest)*time.Second
-	m.Conn.SetReadDeadline(time.Now().Add(m.silence)) // of the read that is under way, too
+	_ = m.Conn.SetReadDeadline(time.Now().Add(m.silence)) // of the read that is under way, too
 	return m.answered
 }
 
@@ -41,14 +41,14 @@ func (m *meter) answered() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.owed = false
-	m.Conn.SetReadDeadline(time.Time{})
+	_ = m.Conn.SetReadDeadline(time.Time{})
 }
 
 func (m *meter) Read(p []byte) (int, error) {
 	began := time.Now()
 	m.mu.Lock()
 	if m.owed {
-		m.Conn.SetReadDeadline(began.Add(min(m.silence, m.waited)))
+		_ = m.Conn.SetReadDeadline(began.Add(min(m.silence, m.waited)))
 	}
 	m.mu.Unlock()
 	n, err := m.Conn.Read(p)

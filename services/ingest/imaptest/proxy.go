@@ -63,11 +63,11 @@ func (p *Proxy) carry(client net.Conn, server string) {
 	}
 	p.mu.Unlock()
 	go func() {
-		io.Copy(back, client)
+		_, _ = io.Copy(back, client)
 		back.Close()
 	}()
 	if limit < 0 {
-		io.Copy(client, back)
+		_, _ = io.Copy(client, back)
 		return
 	}
 	if n, _ := io.CopyN(client, back, limit); n == limit {

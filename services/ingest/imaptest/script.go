@@ -106,7 +106,7 @@ func (s *Script) Fetched(n int) {
 func (s *Script) talk(conn net.Conn) {
 	out := bufio.NewWriter(conn)
 	fmt.Fprint(out, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
-	out.Flush()
+	_ = out.Flush()
 	in := bufio.NewScanner(conn)
 	for in.Scan() {
 		words := strings.Fields(in.Text())
@@ -200,10 +200,10 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 		}
 		fmt.Fprintf(out, "* %d FETCH (UID %d %s {%d}\r\n", i+1, mail.UID, section, announce)
 		if mail.Cut > 0 {
-			out.Write(mail.Raw[:mail.Cut])
+			_, _ = out.Write(mail.Raw[:mail.Cut])
 			return false
 		}
-		out.Write(mail.Raw)
+		_, _ = out.Write(mail.Raw)
 		fmt.Fprint(out, ")\r\n")
 	}
 	fmt.Fprintf(out, "%s OK done\r\n", tag)

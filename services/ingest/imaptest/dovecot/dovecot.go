@@ -67,7 +67,7 @@ func Start(t testing.TB, users ...string) *Server {
 	// Unix sockets have short names, so the folder is not the test's own.
 	dir, err := os.MkdirTemp("", "dovecot")
 	must(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	must(t, os.Chmod(dir, 0o755))
 
 	server := &Server{t: t, dir: dir, CAFile: filepath.Join(dir, "ca.pem"), LogFile: filepath.Join(dir, "log")}
@@ -118,7 +118,7 @@ func (s *Server) run(program string, settings settings) error {
 	}
 	ended := make(chan struct{})
 	go func() {
-		command.Wait()
+		_ = command.Wait()
 		close(ended)
 	}()
 	if err := s.ready(ended); err != nil {
@@ -137,7 +137,7 @@ func (s *Server) ready(ended <-chan struct{}) error {
 	for {
 		conn, err := net.Dial("tcp", s.PlainAddr)
 		if err == nil {
-			conn.SetReadDeadline(time.Now().Add(patience))
+			_ = conn.SetReadDeadline(time.Now().Add(patience))
 			_, err = conn.Read(make([]byte, 1))
 			conn.Close()
 			if err == nil {
@@ -155,11 +155,11 @@ func (s *Server) ready(ended <-chan struct{}) error {
 }
 
 func stop(pid int, ended <-chan struct{}) {
-	syscall.Kill(pid, syscall.SIGTERM)
+	_ = syscall.Kill(pid, syscall.SIGTERM)
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		syscall.Kill(-pid, syscall.SIGKILL)
+		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		<-ended
 	}
 }

@@ -27,7 +27,7 @@ func (s *tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user, good := s.users[r.FormValue("token")]
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"active": good, "username": user})
+	_ = json.NewEncoder(w).Encode(map[string]any{"active": good, "username": user})
 }
 
 // Grant makes token good for user.
