@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/dir"
 	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imap"
 )
 
@@ -202,26 +202,21 @@ func (x *examination) dns(ctx context.Context) {
 func (x *examination) mailboxes(ctx context.Context) {
 	if len(x.config.Ingest.Mailboxes) == 0 {
 		x.note("mailboxes", "none are named", "name them under ingest.mailboxes")
+		return
+	}
+	troubles, err := ingest.Probe(ctx, x.config.Ingest, time.Now)
+	if err != nil {
+		x.ill("mailboxes", err.Error(), "correct the ingest section")
+		return
 	}
 	for _, box := range x.config.Ingest.Mailboxes {
-		subject := "mailbox"
-		address := net.JoinHostPort(box.Host, fmt.Sprint(box.Port))
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err != nil {
-			x.ill(subject, box.ID+": "+err.Error(), "correct host and port, or let this machine reach it")
-			continue
-		}
-		conn.Close()
 		switch {
+		case troubles[box.ID] != nil:
+			x.ill("mailbox", box.ID+": "+troubles[box.ID].Error(), "correct host, port, tls, name or secret; the folders must exist")
 		case box.TLS == imap.Plaintext:
-			x.ill(subject, box.ID+": passwords and mail travel readable", "use tls: implicit or starttls")
+			x.ill("mailbox", box.ID+": passwords and mail travel readable", "use tls: implicit or starttls")
 		default:
-			x.well(subject, fmt.Sprintf("%s: %s can be reached, %s TLS", box.ID, address, box.TLS))
-		}
-		if box.PasswordFile.Set() {
-			if _, err := box.PasswordFile.Read(); err != nil {
-				x.ill(subject, box.ID+": "+err.Error(), "")
-			}
+			x.well("mailbox", fmt.Sprintf("%s: signed in, every folder opens, %s TLS", box.ID, box.TLS))
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sys/unix"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/bus"
@@ -181,6 +182,21 @@ func (p *Process) Local() bus.Local {
 	return p.local
 }
 
+// lock keeps a second process from opening the same streams: two servers on one folder
+// would ruin it.
+func (p *Process) lock() error {
+	file, err := os.OpenFile(filepath.Join(p.Config.DataDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		return fmt.Errorf("data_dir %s: another Postern runs on it: stop that first", p.Config.DataDir)
+	}
+	p.closers = append(p.closers, func() { file.Close() })
+	return nil
+}
+
 // Setup creates the streams and consumers.
 func (p *Process) Setup(ctx context.Context) error {
 	conn, err := p.Connect(ctx, topology.Setup)
@@ -274,7 +290,12 @@ func named(ctx context.Context, service string, do func(context.Context)) {
 type doorman struct{ server *embedded.Server }
 
 func (d doorman) InProcessConn() (conn net.Conn, err error) {
-	named(context.Background(), "bus", func(context.Context) { conn, err = d.server.InProcessConn() })
+	done := make(chan struct{})
+	go func() { // not to take the caller's name away from it
+		defer close(done)
+		named(context.Background(), "bus", func(context.Context) { conn, err = d.server.InProcessConn() })
+	}()
+	<-done
 	return conn, err
 }
 
