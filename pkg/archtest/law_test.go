@@ -72,6 +72,7 @@ func TestTheLawSeesEachKindOfBreach(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ pkg, imports string }{
 		"the wiring may import services": {"services/postern", Module + "/services/desk"},
+		"stories see the whole system":   {"test/story", Module + "/services/desk"},
 		"downward":                       {"pkg/stage", Module + "/pkg/bus"},
 		"the door itself":                {"pkg/readmodel", "github.com/redis/go-redis/v9"},
 		"a reader":                       {"services/scan", Module + "/pkg/seal/open"},

@@ -111,7 +111,10 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	}
 	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
 		time.Since(began).Seconds(), link, filepath.Join(o.data, "postern.log"), o.operations)
-	account := &account{out: io.out, mails: box.Mails(), began: began, seen: map[string]itemv1.State{}}
+	account := &account{
+		out: io.out, mails: box.Mails(), began: began, seen: map[string]itemv1.State{},
+		advice: "In the desk, under Retention, move the clock on and\nsee what has expired destroyed and certified.",
+	}
 	told := make(chan error, 1)
 	go func() { told <- account.follow(ctx, process) }()
 	select {
@@ -166,9 +169,12 @@ type account struct {
 	out   io.Writer
 	mails []mailbox.Mail
 	began time.Time
+	// advice is what to do when all have settled.
+	advice string
 
 	mu      sync.Mutex
 	seen    map[string]itemv1.State
+	gone    map[string]bool // items whose original was told to be destroyed
 	settled int
 	summed  bool
 }
@@ -217,13 +223,24 @@ func (a *account) tell(record *itemv1.Record) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	before, now := a.seen[record.GetItem()], record.GetState()
-	if before == now {
+	destroyed := originalDestroyed(record) && !a.gone[record.GetItem()]
+	if before == now && !destroyed {
 		return
 	}
 	a.seen[record.GetItem()] = now
 	name := fmt.Sprintf("mail %d", record.GetUid())
 	if n := int(record.GetUid()); n >= 1 && n <= len(a.mails) {
 		name = a.mails[n-1].Name
+	}
+	if destroyed {
+		if a.gone == nil {
+			a.gone = map[string]bool{}
+		}
+		a.gone[record.GetItem()] = true
+		if before == now {
+			fmt.Fprintf(a.out, "%6.1fs  %-34s original destroyed\n", time.Since(a.began).Seconds(), name)
+			return
+		}
 	}
 	found := record.GetFindings()
 	switch now {
@@ -246,6 +263,13 @@ func (a *account) tell(record *itemv1.Record) {
 	a.settled++
 	if a.settled >= len(a.mails) && !a.summed {
 		a.summed = true
-		fmt.Fprintf(a.out, "\nAll %d mails are tickets, sealed and filed, after %.1f s. In the desk, under Retention, move the clock on and\nsee what has expired destroyed and certified.\n\n", a.settled, time.Since(a.began).Seconds())
+		fmt.Fprintf(a.out, "\nAll %d mails are tickets, sealed and filed, after %.1f s. %s\n\n", a.settled, time.Since(a.began).Seconds(), a.advice)
 	}
+}
+
+// originalDestroyed says whether nothing opens a mail's original any more.
+func originalDestroyed(record *itemv1.Record) bool {
+	return slices.ContainsFunc(record.GetLayers(), func(layer *itemv1.Layer) bool {
+		return layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW && layer.GetState() == itemv1.LayerState_LAYER_STATE_DESTROYED
+	})
 }

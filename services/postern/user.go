@@ -3,17 +3,19 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // userCommand keeps the users file. Passwords are read from standard input, never from
 // an argument, which other users of the machine could see.
-func userCommand(_ context.Context, args []string, io stdio) int {
-	const usage = "add NAME --roles agent,lead | passwd NAME | disable NAME | list   [--config FILE] [--file FILE]"
+func userCommand(ctx context.Context, args []string, io stdio) int {
+	const usage = "add NAME --roles agent,lead | passwd NAME | disable NAME | list | link NAME   [--config FILE] [--file FILE]"
 	flags := newFlags("user", usage, io.err)
 	path := configFlag(flags)
 	file := flags.String("file", "", "the users `file`, in place of the configuration's")
@@ -29,6 +31,9 @@ func userCommand(_ context.Context, args []string, io stdio) int {
 	if len(words) == 0 {
 		flags.Usage()
 		return misuse
+	}
+	if words[0] == "link" && len(words) == 2 {
+		return linkUser(ctx, *path, words[1], io)
 	}
 	if *file == "" {
 		config, ok := load(*path, io.err)
@@ -46,6 +51,28 @@ func userCommand(_ context.Context, args []string, io stdio) int {
 	}
 	flags.Usage()
 	return misuse
+}
+
+// linkUser prints a link that signs a user in once, within a quarter of an hour.
+func linkUser(ctx context.Context, path, name string, io stdio) int {
+	c, ok := load(path, io.err)
+	if !ok {
+		return failed
+	}
+	if c.Redis.Address == "" {
+		return fail(io, errors.New("links are kept inside the running process, which prints one itself: name redis.address to share them"))
+	}
+	process, err := wiring.New(ctx, c, wiring.Options{})
+	if err != nil {
+		return fail(io, err)
+	}
+	defer process.Close()
+	link, err := desk.NewLink(ctx, c.Desk, process.Model.Short(), name)
+	if err != nil {
+		return fail(io, err)
+	}
+	fmt.Fprintln(io.out, link)
+	return done
 }
 
 func listUsers(users *desk.Directory, io stdio) int {

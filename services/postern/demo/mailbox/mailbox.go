@@ -69,7 +69,7 @@ type Mail struct {
 // Start opens the mailbox; it closes when ctx ends. The folder dir keeps what makes
 // the mails the same the next time, so that a reader that has seen them knows them again.
 func Start(ctx context.Context, dir string) (*Server, error) {
-	set, err := load(dir)
+	set, err := Load(dir)
 	if err != nil {
 		return nil, fmt.Errorf("demo mailbox: %w", err)
 	}

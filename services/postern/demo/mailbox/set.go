@@ -52,8 +52,8 @@ func newOrigin(now time.Time) (origin, error) {
 	return origin{Now: now.UTC().Truncate(time.Second), Key: x509.MarshalPKCS1PrivateKey(key)}, nil
 }
 
-// load builds the set that dir remembers, or a new one that it will remember.
-func load(dir string) (Set, error) {
+// Load builds the set that dir remembers, or a new one that it will remember.
+func Load(dir string) (Set, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return Set{}, err
 	}
