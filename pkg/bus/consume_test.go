@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/bustest"
@@ -170,6 +171,33 @@ func TestAFollowerHearsWhatIsAdded(t *testing.T) {
 			t.Errorf("without the right to hear: %v", err)
 		}
 	}
+}
+
+// Each message is told of: had the follower to look by itself, ten would take it fifty seconds.
+func TestAFollowerHearsWhatAnotherServiceAdds(t *testing.T) {
+	b := bustest.Start(t)
+	desk, retain := b.Connect(t, "desk"), b.Connect(t, "retain")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := retain.Publish(ctx, "tickets.a", []byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	for msg, err := range desk.Follow(ctx, "TICKETS", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(msg.Data) != fmt.Sprint(i) {
+			t.Fatalf("got %s, want %d", msg.Data, i)
+		}
+		if i++; i == 10 {
+			return
+		}
+		if _, err := retain.Publish(ctx, "tickets.a", fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Errorf("heard of %d messages only", i)
 }
 
 func TestALeaseHasOneHolderAndGrowingNumbers(t *testing.T) {

@@ -25,7 +25,8 @@ func (c *Conn) Follow(ctx context.Context, stream string, from uint64, opts ...S
 			return
 		}
 		next := max(from, 1)
-		// A nudge comes before the message is stored: look again soon, then ever more rarely.
+		// The server tells once a message is stored, but another replica may be asked: look
+		// again soon, then ever more rarely.
 		wait := followEvery
 		for {
 			found := false
@@ -67,7 +68,7 @@ func (c *Conn) hear(ctx context.Context, stream string, nudge chan<- struct{}) e
 	if !known {
 		return errors.New("no such stream in the topology")
 	}
-	sub, err := c.nc.Subscribe(s.Subject, func(*nats.Msg) {
+	sub, err := c.nc.Subscribe(s.Told(), func(*nats.Msg) {
 		select {
 		case nudge <- struct{}{}:
 		default:
@@ -76,7 +77,7 @@ func (c *Conn) hear(ctx context.Context, stream string, nudge chan<- struct{}) e
 	if err != nil {
 		return err
 	}
-	if err := c.accepted(ctx, s.Subject); err != nil {
+	if err := c.accepted(ctx, s.Told()); err != nil {
 		_ = sub.Unsubscribe()
 		return err
 	}

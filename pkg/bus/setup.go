@@ -82,6 +82,9 @@ func streamConfig(s topology.Stream, replicas int) jetstream.StreamConfig {
 		DenyDelete:  s.Forever,
 		DenyPurge:   s.Forever,
 	}
+	if as := s.ToldAs(); as != "" {
+		config.RePublish = &jetstream.RePublish{Source: ">", Destination: as, HeadersOnly: true}
+	}
 	if s.LastOnly {
 		config.MaxMsgsPerSubject = 1
 	}

@@ -82,7 +82,7 @@ func (s Service) Grants() []Grant {
 	}
 	for _, name := range s.Hears {
 		if stream, ok := StreamNamed(name); ok {
-			home(Hear, stream.Subject)
+			home(Hear, stream.Told())
 		}
 	}
 	for _, c := range s.Stages() {

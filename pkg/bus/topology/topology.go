@@ -67,6 +67,22 @@ var Streams = []Stream{
 		LastOnly: true, TTL: true, About: "every stage"},
 }
 
+// told is what the subjects begin with on which the server tells that it has stored
+// something. What a service publishes comes into the streams' account by a service
+// import, and such a message is never exported again; the server's own word is.
+const told = "told."
+
+// Told is the subject on which those who hear a stream are told of its new messages.
+func (s Stream) Told() string { return told + s.Subject }
+
+// ToldAs is where the server repeats the headers of what it has stored; empty for a stream that nobody hears.
+func (s Stream) ToldAs() string {
+	if slices.ContainsFunc(Services, func(service Service) bool { return slices.Contains(service.Hears, s.Name) }) {
+		return told + ">"
+	}
+	return ""
+}
+
 // A Consumer is a durable pull consumer with explicit acknowledgement: the inlet of a stage.
 type Consumer struct {
 	Stage    string // its name, and the stage's
