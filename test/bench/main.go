@@ -23,6 +23,7 @@ type bench struct {
 	program string
 	mails   int
 	mean    float64
+	profile string        // where the processor's profile is kept
 	longest time.Duration // of one run
 	real    [][]byte
 }
@@ -41,6 +42,7 @@ func main() {
 	flag.IntVar(&b.mails, "mails", 5000, "how many mails one run takes in")
 	flag.Float64Var(&b.mean, "mean", 25000, "mean size of a mail in bytes, as near as the real mails allow")
 	flag.DurationVar(&b.longest, "longest", 40*time.Second, "how long one run may take; then what was done until then counts")
+	flag.StringVar(&b.profile, "profile", "", "keep the processor's profile of one process in this file")
 	parts := flag.String("parts", "process,latency,memory,fleet", "what is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

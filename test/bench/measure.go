@@ -19,7 +19,10 @@ func (b *bench) measureProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(b.dir, "cpu.pprof")
+	path := b.profile
+	if path == "" {
+		path = filepath.Join(b.dir, "cpu.pprof")
+	}
 	stop, err := s.profile(path)
 	if err != nil {
 		return err
@@ -106,24 +109,32 @@ func byService(path string) ([]share, error) {
 	return shares, nil
 }
 
-// readTags reads lines like "   4.20s (20.1%): verify" below the heading "service:".
+// readTags reads lines like "   4.20s (20.1%): verify" below the heading "service:". The
+// bus names its own work for accounts, which is all the bus's too.
 func readTags(text string) (shares []share, total float64) {
-	inside := false
+	sums := map[string]float64{}
+	heading := ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		if strings.Contains(line, ": Total ") {
-			inside = strings.HasPrefix(line, "service:")
+		if before, _, ok := strings.Cut(line, ": Total "); ok {
+			heading = before
 			continue
 		}
 		value, rest, ok := strings.Cut(line, "s ")
 		_, name, named := strings.Cut(rest, "): ")
-		if !inside || !ok || !named {
+		if !ok || !named || (heading != "service" && heading != "account") {
 			continue
 		}
-		if seconds, err := strconv.ParseFloat(value, 64); err == nil {
-			shares = append(shares, share{strings.TrimSpace(name), seconds})
-			total += seconds
+		if heading == "account" {
+			name = "bus"
 		}
+		if seconds, err := strconv.ParseFloat(value, 64); err == nil {
+			sums[strings.TrimSpace(name)] += seconds
+		}
+	}
+	for name, seconds := range sums {
+		shares = append(shares, share{name, seconds})
+		total += seconds
 	}
 	return shares, total
 }

@@ -1,0 +1,275 @@
+package promise1
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/services/ingest"
+	"github.com/postern-mail/postern/services/ingest/imap"
+	"github.com/postern-mail/postern/services/postern/wiring"
+)
+
+// ackWait is how soon a mail whose worker died is worked on again in these tests.
+const ackWait = time.Second
+
+const childVariable = "POSTERN_PROMISE1_CHILD"
+
+func TestMain(m *testing.M) {
+	for i := range topology.Consumers {
+		topology.Consumers[i].AckWait = ackWait
+	}
+	if told := os.Getenv(childVariable); told != "" {
+		if err := beChild(told); err != nil {
+			fmt.Println("error " + err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// A life is one process over a data directory, from its start to its end.
+type life struct {
+	Data     string
+	Host     string
+	Port     int
+	User     string
+	Password string // file
+	Mails    int    // that the server has; the process has settled when they have
+	Ahead    time.Duration
+	Sweep    bool  // once settled, move the clock by the policy's span and destroy
+	Kill     *kill // nil: end in peace with a report
+}
+
+// A kill is a moment at which a process dies.
+type kill struct {
+	Call  pattern
+	Since []pattern // calls that come first
+	After bool      // when the call was made, in place of before
+	Sweep bool      // counted only once retention is at work
+}
+
+// sweepSpan is beyond the days of every original in the standard policy.
+const sweepSpan = 100 * 24 * time.Hour
+
+func (l life) config() (wiring.Config, error) {
+	c := wiring.Default()
+	c.DataDir = l.Data
+	c.Clock.Offset = config.Duration(l.Ahead)
+	c.Operations.Listen = ""
+	c.Desk.Listen = "127.0.0.1:0"
+	c.Retain.MaxShare = 1
+	c.Archive.JournalEvery = config.Duration(100 * time.Millisecond)
+	c.Audit.CheckpointEvery = config.Duration(100 * time.Millisecond)
+	c.Verify.DNS.Server = "none"
+	c.Ingest.MaxSize = maxSize
+	c.Ingest.Mailboxes = []ingest.Mailbox{{
+		ID: "support", Host: l.Host, Port: l.Port, TLS: imap.Plaintext, Username: l.User,
+		PasswordFile: config.Secret(l.Password), After: ingest.Keyword, Keyword: keyword,
+	}}
+	return c.Complete()
+}
+
+// keyword is what archived mails are marked with.
+const keyword = "$Archived"
+
+// A killer kills its own process where its kill says.
+type killer struct {
+	kill     *kill
+	count    counter
+	sweeping atomic.Bool
+}
+
+func newKiller(k *kill) *killer {
+	killer := &killer{kill: k}
+	if k != nil {
+		killer.count.pattern, killer.count.since = k.Call, k.Since
+	}
+	return killer
+}
+
+func (k *killer) around(c call, do func() error) error {
+	if k.kill == nil || k.kill.Sweep && !k.sweeping.Load() || !k.count.hit(c) {
+		return do()
+	}
+	if k.kill.After {
+		_ = do()
+	}
+	fmt.Println("dying")
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
+// beChild is a whole Postern until its standard input closes, or until it is killed.
+func beChild(told string) error {
+	var l life
+	if err := json.Unmarshal([]byte(told), &l); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { // the parent ended
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	k := newKiller(l.Kill)
+	if l.Kill != nil && l.Kill.Call.Where == onIMAP {
+		port, err := proxy(ctx, fmt.Sprintf("%s:%d", l.Host, l.Port), hooks{k})
+		if err != nil {
+			return err
+		}
+		l.Host, l.Port = "127.0.0.1", port
+	}
+	log, err := os.OpenFile(filepath.Join(l.Data, "postern.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	h := hooks{k}
+	return l.live(ctx, wiring.Options{
+		Log: slog.New(slog.NewTextHandler(log, nil)), Around: h.bus, Vault: h.vault, Eraser: h.eraser, Disk: h.disk,
+	}, func(ctx context.Context, p *wiring.Process) error {
+		if err := settle(ctx, p, l.Mails); err != nil {
+			return err
+		}
+		if l.Sweep {
+			k.sweeping.Store(true)
+			p.Clock.Advance(sweepSpan - l.Ahead)
+			if err := p.SweepWhole(ctx); err != nil {
+				return fmt.Errorf("sweep: %w", err)
+			}
+		}
+		if l.Kill != nil { // what is to kill it is still to come
+			<-ctx.Done()
+			return errors.New("was not killed")
+		}
+		report, err := look(ctx, p)
+		if err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		text, err := json.Marshal(report)
+		if err != nil {
+			return err
+		}
+		fmt.Println("report " + string(text))
+		return nil
+	})
+}
+
+// live runs a process while then looks at it.
+func (l life) live(ctx context.Context, options wiring.Options, then func(context.Context, *wiring.Process) error) error {
+	c, err := l.config()
+	if err != nil {
+		return err
+	}
+	p, err := wiring.New(ctx, c, options)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if p.Resolver, err = dns.NewZone(map[string]*dns.Entry{}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan error, 1)
+	go func() {
+		err := p.Run(ctx)
+		cancel(fmt.Errorf("process: %w", errors.Join(err, errors.New("ended"))))
+		ended <- err
+	}()
+	result := then(ctx, p)
+	if result != nil && ctx.Err() != nil {
+		result = errors.Join(result, context.Cause(ctx))
+	}
+	cancel(nil)
+	return errors.Join(result, <-ended)
+}
+
+// proxy passes IMAP on and tells of each change that the client asks for.
+func proxy(ctx context.Context, server string, h hooks) (port int, err error) {
+	listener, err := listen()
+	if err != nil {
+		return 0, err
+	}
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go pass(client, server, h)
+		}
+	}()
+	return portOf(listener), nil
+}
+
+func pass(client io.ReadWriteCloser, address string, h hooks) {
+	defer client.Close()
+	server, err := dial(address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	answers := make(chan string, 16) // tags of answered changes
+	var waited atomic.Pointer[string]
+	go func() {
+		defer client.Close()
+		lines := bufio.NewReader(server)
+		for {
+			line, err := lines.ReadString('\n')
+			tag, _, _ := strings.Cut(line, " ")
+			if want := waited.Load(); want != nil && *want == tag {
+				waited.Store(nil)
+				answers <- tag
+			}
+			if _, failed := io.WriteString(client, line); err != nil || failed != nil {
+				close(answers)
+				return
+			}
+		}
+	}()
+	lines := bufio.NewReader(client)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return
+		}
+		send := func() error {
+			_, err := io.WriteString(server, line)
+			return err
+		}
+		words := strings.Fields(line)
+		if len(words) > 2 && words[1] == "UID" && words[2] == "STORE" {
+			err = h.imap("store", func() error {
+				waited.Store(&words[0])
+				if err := send(); err != nil {
+					return err
+				}
+				<-answers
+				return nil
+			})
+		} else {
+			err = send()
+		}
+		if err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package promise1
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
+)
+
+// abreast is how many places are at work at once: most of their time they wait for leases
+// and acknowledgements of the dead.
+const abreast = 10
+
+// long tells whether the tests have all the time that they want.
+func long() bool { return os.Getenv("POSTERN_CHAOS") == "long" }
+
+// killings are the deaths of a step, by name.
+func (s step) killings() map[string]kill {
+	return map[string]kill{"before": s.before, "after": s.after}
+}
+
+func (s step) user(moment string) string { return fmt.Sprintf("step%02d%s", s.number, moment) }
+
+func TestAMailIsOneTicketOrSetAsideWhereverTheProcessIsKilled(t *testing.T) {
+	var users []string
+	for _, s := range steps {
+		for moment := range s.killings() {
+			users = append(users, s.user(moment))
+		}
+	}
+	server := dovecot.Start(t, users...)
+	slots := make(chan struct{}, abreast)
+	for _, s := range steps {
+		for moment, k := range s.killings() {
+			name := fmt.Sprintf("%02d %s %s", s.number, moment, strings.ReplaceAll(s.what, " ", "_"))
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				slots <- struct{}{}
+				defer func() { <-slots }()
+				s.kill(t, server, s.user(moment), k)
+			})
+		}
+	}
+}
+
+// kill has a process die at a moment of a step, starts another, and looks at the end.
+func (s step) kill(t *testing.T, server *dovecot.Server, user string, k kill) {
+	mails := s.mails
+	if mails == nil {
+		mails = mixed
+	}
+	p := newPlace(t, server, user, mails...)
+	deaths := append(append([]kill{}, s.first...), k)
+	for i, death := range deaths {
+		l := p.life
+		l.Kill, l.Sweep = &death, death.Sweep
+		if _, err := l.run(t.Context()); err != nil {
+			t.Fatalf("death %d: %v\n%s", i+1, err, logged(p.Data))
+		}
+	}
+	l := p.life
+	if s.sweep {
+		l.Ahead, l.Sweep = sweepSpan, true
+	}
+	r := p.finish(t, l)
+	if s.sweep {
+		r.checkDestroyed(t)
+	}
+}

@@ -1,0 +1,321 @@
+package promise1
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/seal/open"
+	"github.com/postern-mail/postern/pkg/signet"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+	ticketv1 "github.com/postern-mail/postern/proto/ticket/v1"
+	"github.com/postern-mail/postern/services/audit"
+	"github.com/postern-mail/postern/services/postern/wiring"
+	"github.com/postern-mail/postern/services/retain"
+)
+
+// A report is what a process ended with.
+type report struct {
+	Items     []item
+	Tickets   map[string][]string // ticket → its events, in order
+	Plans     map[string]int      // plan → targets
+	Certified map[string]int      // plan → certificates
+	Bad       []string            // what cannot be right, whatever was done to the process
+	Objects   []string            // of layers, in the vault
+}
+
+// An item is what a record says.
+type item struct {
+	ID       string
+	Validity uint32
+	UID      uint32
+	Size     int64
+	State    string
+	Code     string // of one that was set aside
+	Ticket   string
+	Layers   map[string]string // kind → state
+	Objects  []string          // that present layers name
+	Digest   string            // of the raw bytes as they open; "" where they are gone
+}
+
+// settle returns when the records say that so many mails are at rest, and no stage has
+// anything left to do.
+func settle(ctx context.Context, p *wiring.Process, mails int) error {
+	tool, err := p.Tool(ctx, topology.Rebuild)
+	if err != nil {
+		return err
+	}
+	defer tool.Conn.Close()
+	stages, done, err := consumers(p)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		rest := 0
+		for record, err := range records(ctx, tool.Conn) {
+			if err != nil {
+				return fmt.Errorf("records: %w", err)
+			}
+			switch record.State {
+			case itemv1.State_STATE_TICKETED, itemv1.State_STATE_SET_ASIDE, itemv1.State_STATE_TOMBSTONE:
+				rest++
+			}
+		}
+		if rest > mails {
+			return fmt.Errorf("%d records at rest, and there are %d mails", rest, mails)
+		}
+		if rest == mails {
+			idle, err := stages(ctx)
+			if err != nil || idle {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d mails are at rest: %w", rest, mails, context.Cause(ctx))
+		case <-ticker.C:
+		}
+	}
+}
+
+// consumers tells whether every stage has taken and acknowledged everything.
+func consumers(p *wiring.Process) (idle func(context.Context) (bool, error), done func(), err error) {
+	seed, err := wiring.Seed(p.Config.NATS.Nkeys, topology.Setup)
+	if err != nil {
+		return nil, nil, err
+	}
+	pair, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := nats.Connect("", nats.InProcessServer(p.Local()), nats.Nkey(public, pair.Sign), nats.CustomInboxPrefix(bus.Inbox(topology.Setup)))
+	if err != nil {
+		return nil, nil, err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) (bool, error) {
+		for _, c := range topology.Consumers {
+			consumer, err := js.Consumer(ctx, c.Stream, c.Stage)
+			if err != nil {
+				return false, fmt.Errorf("consumer %s: %w", c.Stage, err)
+			}
+			if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+				return false, nil
+			}
+		}
+		return true, nil
+	}, nc.Close, nil
+}
+
+func records(ctx context.Context, conn *bus.Conn) func(func(*itemv1.Record, error) bool) {
+	return func(yield func(*itemv1.Record, error) bool) {
+		for message, err := range conn.Scan(ctx, topology.Items, 1) {
+			record := new(itemv1.Record)
+			if err == nil {
+				err = proto.Unmarshal(message.Data, record)
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// look reads everything that a process has made.
+func look(ctx context.Context, p *wiring.Process) (*report, error) {
+	tool, err := p.Tool(ctx, topology.Rebuild)
+	if err != nil {
+		return nil, err
+	}
+	defer tool.Conn.Close()
+	reader, err := p.Tool(ctx, "verify")
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Conn.Close()
+	r := &report{Tickets: map[string][]string{}, Plans: map[string]int{}, Certified: map[string]int{}}
+	for record, err := range records(ctx, tool.Conn) {
+		if err != nil {
+			return nil, err
+		}
+		i, err := itemOf(ctx, reader, record)
+		if err != nil {
+			return nil, fmt.Errorf("item %s: %w", record.GetItem(), err)
+		}
+		r.Items = append(r.Items, i)
+	}
+	if err := r.readTickets(ctx, tool.Conn); err != nil {
+		return nil, err
+	}
+	if err := r.readRetention(ctx, tool); err != nil {
+		return nil, err
+	}
+	for _, prefix := range []string{"raw/", "view/", "pii/"} {
+		for object, err := range p.Vault.List(ctx, prefix, "") {
+			if err != nil {
+				return nil, err
+			}
+			r.Objects = append(r.Objects, object.Name)
+		}
+	}
+	return r, r.readAudit(ctx, tool)
+}
+
+func itemOf(ctx context.Context, reader *wiring.Tool, record *itemv1.Record) (item, error) {
+	i := item{
+		ID: record.GetItem(), Validity: record.GetUidValidity(), UID: record.GetUid(), Size: record.GetSize(),
+		State: event.StateWord(record.GetState()), Code: record.GetSetAside().GetCode(), Ticket: record.GetTicket(), Layers: map[string]string{},
+	}
+	for _, layer := range record.GetLayers() {
+		kind := strings.ToLower(strings.TrimPrefix(layer.GetKind().String(), "LAYER_KIND_"))
+		i.Layers[kind] = strings.ToLower(strings.TrimPrefix(layer.GetState().String(), "LAYER_STATE_"))
+		if layer.GetState() != itemv1.LayerState_LAYER_STATE_PRESENT {
+			continue
+		}
+		if layer.GetObject() != "" {
+			i.Objects = append(i.Objects, layer.GetObject())
+		}
+		if layer.GetKind() != itemv1.LayerKind_LAYER_KIND_RAW {
+			continue
+		}
+		key, err := reader.Opener().Open(ctx, open.Ask{Purpose: keys.ForVerify, Layer: layer.GetKind(), Item: i.ID})
+		if err != nil {
+			return i, err
+		}
+		defer key.Clear()
+		body, _, err := reader.Vault.Get(ctx, layer.GetObject())
+		if err != nil {
+			return i, err
+		}
+		defer body.Close()
+		sealed, err := io.ReadAll(body)
+		if err != nil {
+			return i, err
+		}
+		raw, err := open.Bytes(key.Session, sealed, 16<<20)
+		if err != nil {
+			return i, err
+		}
+		i.Digest = digest(raw)
+	}
+	return i, nil
+}
+
+func digest(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+func (r *report) readTickets(ctx context.Context, conn *bus.Conn) error {
+	for message, err := range conn.Scan(ctx, topology.Tickets, 1) {
+		if err != nil {
+			return err
+		}
+		_, said, err := event.Open(message.Subject, message.Data)
+		if err != nil {
+			return err
+		}
+		ticket := strings.TrimPrefix(message.Subject, "tickets.")
+		r.Tickets[ticket] = append(r.Tickets[ticket], event.Name(said))
+		if opened, ok := said.(*ticketv1.Opened); ok && event.Ticket(opened.GetRecord().GetItem()) != ticket {
+			r.Bad = append(r.Bad, "a ticket is not its item's")
+		}
+	}
+	return nil
+}
+
+func (r *report) readRetention(ctx context.Context, tool *wiring.Tool) error {
+	key, err := signet.LoadPublic(tool.Config.Retain.Key + ".pub")
+	if err != nil {
+		return err
+	}
+	for message, err := range tool.Conn.Scan(ctx, topology.Retention, 1) {
+		if err != nil {
+			return err
+		}
+		_, said, err := event.Open(message.Subject, message.Data)
+		if err != nil {
+			return err
+		}
+		switch e := said.(type) {
+		case *retentionv1.Planned:
+			r.Plans[e.GetPlan()] = len(e.GetTargets())
+		case *retentionv1.Certified:
+			r.Certified[e.GetPlan()]++
+			if _, err := retain.Verify(e.GetDocument(), key); err != nil {
+				r.Bad = append(r.Bad, "a certificate: "+err.Error())
+			}
+			body, _, err := tool.Vault.Get(ctx, "certificates/"+strings.ToLower(e.GetCertificate())+".json")
+			if err != nil {
+				return fmt.Errorf("certificate: %w", err)
+			}
+			stored, err := io.ReadAll(body)
+			if err := errors.Join(err, body.Close()); err != nil {
+				return err
+			}
+			if string(stored) != string(e.GetDocument()) {
+				r.Bad = append(r.Bad, "the vault has another certificate than the log")
+			}
+		}
+	}
+	return nil
+}
+
+func (r *report) readAudit(ctx context.Context, tool *wiring.Tool) error {
+	key, err := signet.LoadPublic(tool.Config.Audit.Key + ".pub")
+	if err != nil {
+		return err
+	}
+	checkpoints, err := audit.Checkpoints(ctx, tool.Conn)
+	if err != nil {
+		return err
+	}
+	if _, err := audit.Verify(audit.Messages(ctx, tool.Conn), checkpoints, key); err != nil {
+		r.Bad = append(r.Bad, "the audit log: "+err.Error())
+	}
+	return nil
+}
+
+// logged gives the last lines of a process's log, for a test that failed.
+func logged(data string) string {
+	text, _ := os.ReadFile(filepath.Join(data, "postern.log"))
+	lines := strings.Split(string(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+}
+
+func sorted(set map[string]int) []string {
+	var names []string
+	for name := range set {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

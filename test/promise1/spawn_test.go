@@ -1,0 +1,145 @@
+package promise1
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
+)
+
+// patience is how long one process may take to settle or to be killed: leases of the one
+// before it last 10 s.
+const patience = 90 * time.Second
+
+// errSpared says that a process ended without having been killed.
+var errSpared = errors.New("the process was not killed")
+
+// run runs one life as a process of its own. It gives a report where the process ended in
+// peace, and nil where it was killed as it was to be.
+func (l life) run(ctx context.Context) (*report, error) {
+	told, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	command := exec.CommandContext(ctx, os.Args[0])
+	command.Env = append(os.Environ(), childVariable+"="+string(told), "GOMAXPROCS=2")
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	var complaints strings.Builder
+	command.Stderr = &complaints
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	var result *report
+	var told2 error
+	dying := false
+	lines := bufio.NewScanner(stdout)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		word, rest, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "report":
+			result = new(report)
+			told2 = errors.Join(told2, json.Unmarshal([]byte(rest), result))
+		case "error":
+			told2 = errors.Join(told2, errors.New(rest))
+		case "dying":
+			dying = true
+		}
+	}
+	ended := command.Wait()
+	var exit *exec.ExitError
+	killed := errors.As(ended, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
+	switch {
+	case l.Kill != nil && dying && killed:
+		return nil, nil
+	case l.Kill != nil:
+		return nil, fmt.Errorf("%w (%v): %w", errSpared, ended, errors.Join(told2, ctx.Err()))
+	case ended != nil || result == nil:
+		return nil, fmt.Errorf("process: %w: %w", errors.Join(ended, told2, ctx.Err()), errors.New(complaints.String()))
+	}
+	return result, told2
+}
+
+// A place is a data directory and a mailbox of its own.
+type place struct {
+	life
+	server *dovecot.Server
+	mails  [][]byte
+}
+
+func newPlace(t *testing.T, server *dovecot.Server, user string, mails ...[]byte) *place {
+	t.Helper()
+	host, port, err := net.SplitHostPort(server.PlainAddr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := t.TempDir()
+	password := filepath.Join(data, "password")
+	if err := os.WriteFile(password, []byte(dovecot.Password), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.Append(user, "INBOX", mails...)
+	return &place{
+		life:   life{Data: data, Host: host, Port: number, User: user, Password: password, Mails: len(mails)},
+		server: server, mails: mails,
+	}
+}
+
+// finish runs the place to its end and checks what is there then.
+func (p *place) finish(t *testing.T, l life) *report {
+	t.Helper()
+	l.Kill = nil
+	r, err := l.run(t.Context())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, logged(p.Data))
+	}
+	p.check(t, r)
+	return r
+}
+
+// check holds promise 1 against what the server has.
+func (p *place) check(t *testing.T, r *report) {
+	t.Helper()
+	client := p.server.Client(p.User, "INBOX")
+	r.check(t, client.Digests(), client.Flags(), len(oversizeOf(p.mails)))
+	if t.Failed() {
+		t.Log(logged(p.Data))
+	}
+}
+
+func oversizeOf(mails [][]byte) [][]byte {
+	var large [][]byte
+	for _, mail := range mails {
+		if len(mail) > maxSize {
+			large = append(large, mail)
+		}
+	}
+	return large
+}
