@@ -157,6 +157,9 @@ func (p *Process) openBus(ctx context.Context) error {
 	if p.Config.NATS.URL != "" {
 		return nil
 	}
+	if err := p.lock(); err != nil {
+		return err
+	}
 	began := time.Now()
 	var server *embedded.Server
 	var err error
