@@ -99,7 +99,11 @@ func (r reader) card(ctx context.Context, row Row, outcome open.Outcome) glimpse
 	}
 	defer outcome.Key.Clear()
 	card := new(contentv1.Card)
-	if err := r.message(ctx, outcome.Key.Session, row.layer(viewLayer), cardPacket, cardLimit, card); err != nil {
+	err := r.message(ctx, outcome.Key.Session, row.layer(viewLayer), cardPacket, cardLimit, card)
+	switch {
+	case errors.Is(err, ErrGone):
+		return glimpse{Gone: true}
+	case err != nil:
 		return glimpse{Broken: err}
 	}
 	return glimpse{Card: card}

@@ -1,0 +1,130 @@
+package desktest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/vault"
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+)
+
+// retention is a World's other half: desk.Retention and desk.Voice both have a Record.
+type retention struct{ world *World }
+
+// Certify has retention say a certificate.
+func (w *World) Certify(id, document string) {
+	w.set(func() {
+		w.certified = append(w.certified, &retentionv1.Certified{Certificate: id, Document: []byte(document)})
+	})
+}
+
+// Plan has retention say a plan.
+func (w *World) Plan(plan *retentionv1.Planned) {
+	w.set(func() { w.planned = append(w.planned, plan) })
+}
+
+// SetAside has a new mail be set aside, and gives its item.
+func (w *World) SetAside(code, stage string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	number := uint32(len(w.records) + 1)
+	item := itemOf(number)
+	w.records[item] = &itemv1.Record{
+		Item: item, Mailbox: "support", Folder: "INBOX", Uid: number, State: itemv1.State_STATE_SET_ASIDE,
+		SetAside: &itemv1.SetAside{Code: code, Stage: stage, Time: timestamppb.New(w.now)},
+	}
+	return item
+}
+
+// Certificates is desk.Retention.Certificates.
+func (r retention) Certificates(_ context.Context, limit int) ([]*retentionv1.Certified, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	return newest(r.world.certified, limit), nil
+}
+
+// Certificate is desk.Retention.Certificate.
+func (r retention) Certificate(_ context.Context, id string) (*retentionv1.Certified, bool, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	for _, one := range r.world.certified {
+		if one.GetCertificate() == id {
+			return one, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+// Plans is desk.Retention.Plans.
+func (r retention) Plans(_ context.Context, limit int) ([]*retentionv1.Planned, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	return newest(r.world.planned, limit), nil
+}
+
+// Record is desk.Retention.Record.
+func (r retention) Record(_ context.Context, item string) (*itemv1.Record, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	record, known := r.world.records[item]
+	if !known {
+		return nil, vault.ErrNotFound
+	}
+	return proto.CloneOf(record), nil
+}
+
+// Aside is desk.Retention.Aside.
+func (r retention) Aside(_ context.Context, limit int) ([]*itemv1.Record, int, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	var records []*itemv1.Record
+	for _, record := range r.world.records {
+		if record.GetState() == itemv1.State_STATE_SET_ASIDE {
+			records = append(records, record)
+		}
+	}
+	slices.SortFunc(records, func(a, b *itemv1.Record) int { return int(b.GetUid()) - int(a.GetUid()) })
+	return records[:min(limit, len(records))], len(records), nil
+}
+
+// Hold is desk.Retention.Hold.
+func (r retention) Hold(ctx context.Context, item, actor, _ string) error {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	if err := r.world.record(ctx, "keyring", &auditv1.Act{Actor: actor, Action: "hold", Items: []string{item}, Outcome: "allowed"}); err != nil {
+		return err
+	}
+	record := r.world.records[item]
+	record.Holds = append(record.Holds, &itemv1.Hold{Id: "H1", Placed: timestamppb.New(r.world.now), PlacedBy: actor})
+	return nil
+}
+
+// Release is desk.Retention.Release.
+func (r retention) Release(ctx context.Context, item, hold, actor string) error {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	if err := r.world.record(ctx, "keyring", &auditv1.Act{Actor: actor, Action: "release", Items: []string{item}, Outcome: "allowed"}); err != nil {
+		return err
+	}
+	record := r.world.records[item]
+	record.Holds = slices.DeleteFunc(record.Holds, func(h *itemv1.Hold) bool { return h.GetId() == hold })
+	return nil
+}
+
+// Advance is desk.Demo.Advance.
+func (w *World) Advance(_ context.Context, by time.Duration) error {
+	w.set(func() { w.now = w.now.Add(by) })
+	return nil
+}
+
+func newest[T any](all []T, limit int) []T {
+	last := slices.Clone(all)
+	slices.Reverse(last)
+	return last[:min(limit, len(last))]
+}
