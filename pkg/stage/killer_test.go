@@ -194,11 +194,16 @@ func TestAMailThatKillsItsProcessIsSetAsideWhileOthersPass(t *testing.T) {
 		b.Tune(t, quick, 2*time.Minute)
 		ingest := b.Connect(t, "ingest")
 		for n := range innocent + 1 {
+			register(t, b.Connect(t, "keyring"), n, itemv1.State_STATE_REGISTERED)
 			put(t, ingest, n)
 		}
 		b.Stop()
 		kill(t, child{Dir: b.Dir, Seeds: b.Seeds, Item: stagetest.Item(0)}, innocent)
 		b.Restart(t)
+		// What was said last may be gone with the process: that is what the sweeper is for.
+		stop := sweepOn(t, b)
+		defer stop()
+		start(t, verifyOn(t, b, nil, nil), quickly(verified))
 		afterKill(t, b, innocent)
 	})
 }
@@ -218,9 +223,6 @@ func afterKill(t *testing.T, b *bustest.Bus, innocent int) {
 	var record itemv1.Record
 	if err := proto.Unmarshal(last.Data, &record); err != nil || record.SetAside.GetCode() != "killed_worker" {
 		t.Errorf("record %v, %v", &record, err)
-	}
-	if left := outstanding(t, b); left != "0 0" {
-		t.Errorf("outstanding %s", left)
 	}
 }
 

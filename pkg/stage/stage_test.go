@@ -423,10 +423,9 @@ func TestWorkThatIgnoresItsTimeoutIsLeftBehind(t *testing.T) {
 		k := stagetest.New(ackWait)
 		k.Put(stagetest.Item(1), received(1))
 		stuck := make(chan struct{})
-		first := true
+		var begun atomic.Bool
 		s := spec(func(ctx context.Context, env *eventv1.Envelope, msg proto.Message) ([]stage.Out, error) {
-			if first {
-				first = false
+			if begun.CompareAndSwap(false, true) {
 				<-stuck
 				return nil, errors.New("too late")
 			}

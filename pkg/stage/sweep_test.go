@@ -217,35 +217,48 @@ type fixed struct{ ahead time.Duration }
 
 func (f fixed) Now() time.Time { return time.Now().Add(f.ahead) }
 
+// register writes an item's record as the keyring would.
+func register(t testing.TB, keyring *bus.Conn, n int, state itemv1.State) {
+	t.Helper()
+	record := &itemv1.Record{Item: stagetest.Item(n), State: state, Received: timestamppb.Now(), Changed: timestamppb.Now()}
+	data, err := proto.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = keyring.Publish(bustest.Context(t), "items."+record.Item, data,
+		bus.Headers(bus.Header{event.HeaderState: {event.StateWord(state)}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sweepOn runs ingest's sweeper, an hour ahead, until stop.
+func sweepOn(t testing.TB, b *bustest.Bus) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(bustest.Context(t))
+	d := stage.SweepOnBus(b.Connect(t, "ingest"))
+	d.Clock = fixed{time.Hour}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := stage.Sweep(ctx, d, again); err != nil {
+			t.Error(err)
+		}
+	})
+	return func() { cancel(); running.Wait() }
+}
+
 func TestASweeperOnABusSaysLostEventsAgain(t *testing.T) {
 	bustest.Each(t, func(t *testing.T, b *bustest.Bus) {
-		ctx, cancel := context.WithCancel(bustest.Context(t))
 		keyring := b.Connect(t, "keyring")
-		for n, state := range []itemv1.State{itemv1.State_STATE_REGISTERED, itemv1.State_STATE_FILED, itemv1.State_STATE_TICKETED} {
-			record := &itemv1.Record{Item: stagetest.Item(n), State: state, Received: timestamppb.Now(), Changed: timestamppb.Now()}
-			data, err := proto.Marshal(record)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = keyring.Publish(ctx, "items."+record.Item, data, bus.Headers(bus.Header{event.HeaderState: {event.StateWord(state)}}))
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		d := stage.SweepOnBus(b.Connect(t, "ingest"))
-		d.Clock = fixed{time.Hour}
-		var running sync.WaitGroup
-		running.Go(func() {
-			if err := stage.Sweep(ctx, d, again); err != nil {
-				t.Error(err)
-			}
-		})
+		register(t, keyring, 0, itemv1.State_STATE_REGISTERED)
+		register(t, keyring, 1, itemv1.State_STATE_FILED)
+		register(t, keyring, 2, itemv1.State_STATE_TICKETED)
+		stop := sweepOn(t, b)
 		start(t, verifyOn(t, b, nil, nil), spec(verified))
 		if env := await(t, listen(t, b), 1)[0]; env.Item != stagetest.Item(0) {
 			t.Errorf("driven again: %v", env)
 		}
-		cancel()
-		running.Wait()
+		stop()
 		if got := b.Stream(t, "MAIL").State.Msgs; got != 2 {
 			t.Errorf("%d messages in MAIL, want Received and Verified", got)
 		}
