@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ type Bus interface {
 	Scan(ctx context.Context, stream string, from uint64, options ...bus.ScanOption) iter.Seq2[*bus.Message, error]
 	Last(ctx context.Context, stream, subject string) (*bus.Message, error)
 	Lease(ctx context.Context, name string) (*bus.Lease, error)
+	Kept(ctx context.Context, stream string) (bus.Kept, error)
 }
 
 // Journaller is told how far the journal is.
@@ -123,6 +125,10 @@ func (k *Keeper) keep(ctx context.Context) error {
 // streams reads a bus as the journal wants it.
 type streams struct{ bus Bus }
 
+func (s streams) Kept(ctx context.Context, stream string) (bus.Kept, error) {
+	return s.bus.Kept(ctx, stream)
+}
+
 func (s streams) Scan(ctx context.Context, stream string, from uint64) iter.Seq2[StreamMessage, error] {
 	return func(yield func(StreamMessage, error) bool) {
 		for message, err := range s.bus.Scan(ctx, stream, from) {
@@ -132,7 +138,11 @@ func (s streams) Scan(ctx context.Context, stream string, from uint64) iter.Seq2
 			}
 			header := map[string]string{}
 			for key := range message.Header {
-				header[key] = message.Header.Get(key)
+				// The server's own lines are conditions of the first publish: they would
+				// forbid a second one.
+				if !strings.HasPrefix(key, "Nats-") {
+					header[key] = message.Header.Get(key)
+				}
 			}
 			if !yield(StreamMessage{message.Sequence, message.Subject, message.Time, header, message.Data}, nil) {
 				return

@@ -25,6 +25,10 @@ func rebuildCommand(ctx context.Context, args []string, io stdio) int {
 	defer process.Close()
 	refills, err := process.Rebuild(ctx)
 	for _, refill := range refills {
+		if refill.Kept {
+			fmt.Fprintf(io.out, "%-12s was not lost\n", refill.Stream)
+			continue
+		}
 		fmt.Fprintf(io.out, "%-12s %d messages from %d batches\n", refill.Stream, refill.Messages, refill.Batches)
 	}
 	if err != nil {

@@ -97,7 +97,7 @@ func (l *StreamLog) All(ctx context.Context) iter.Seq2[Said, error] {
 // Say is Log.Say. The bus forgets a repeat for two minutes only, so the log is read
 // before it is written: it is small, and written a few times a night.
 func (l *StreamLog) Say(ctx context.Context, cause string, said proto.Message) error {
-	id := eventCause(cause)
+	id := eventCause(event.Name(said) + " " + cause) // of its own: the bus takes equal ids for a repeat
 	envelope, err := event.New(id, stageName, 0, "", l.now(), said)
 	if err != nil {
 		return err

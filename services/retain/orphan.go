@@ -18,6 +18,8 @@ import (
 // hour; the sweep waits a day longer, and reads the record again before it removes.
 func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	before := s.clock.Now().Add(-s.config.OrphanAge.Std())
+	// What is unfinished is dated by the store, whose clock nobody moves on.
+	unfinished := time.Now().Add(-s.config.OrphanAge.Std())
 	swept := &retentionv1.Swept{Sweep: ulid.MustNew(ulid.Timestamp(s.clock.Now()), ulid.DefaultEntropy()).String(), Time: timestamppb.New(s.clock.Now())}
 	for _, prefix := range []string{"raw/", "view/", "pii/"} {
 		for object, err := range s.vault.List(ctx, prefix, "") {
@@ -40,7 +42,7 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 			}
 			swept.Objects = append(swept.Objects, object.Name)
 		}
-		if _, err := s.eraser.Sweep(ctx, prefix, before); err != nil {
+		if _, err := s.eraser.Sweep(ctx, prefix, unfinished); err != nil {
 			return 0, fmt.Errorf("unfinished uploads: %w", err)
 		}
 	}
