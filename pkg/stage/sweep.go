@@ -25,6 +25,9 @@ const (
 	// wait then doubles, up to sweepRarest.
 	sweepStill  = 10 * time.Minute
 	sweepRarest = 6 * time.Hour
+	// turnAgain is how often a turn that another has is asked for: one that died holds it for
+	// some seconds more.
+	turnAgain = 5 * time.Second
 	// sweepMost is how many items one sweep drives: the rest has its turn a minute later.
 	sweepMost = 10_000
 )
@@ -87,7 +90,7 @@ func Sweep(ctx context.Context, d SweepDeps, s SweepSpec) error {
 		} else if !errors.Is(err, bus.ErrHeld) && ctx.Err() == nil {
 			d.Log.Warn("sweeper's turn not taken", "service", s.Service, "err", err)
 		}
-		rest(ctx, sweepEvery)
+		rest(ctx, turnAgain)
 	}
 	return nil
 }

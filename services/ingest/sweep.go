@@ -85,12 +85,16 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 		if lowest == 0 {
 			lowest = head.Sequence
 		}
-		if time.Since(head.Changed) < s.standstill {
+		if s.deps.Now().Sub(head.Changed) < s.standstill {
 			continue
 		}
 		record, err := s.deps.Standing.Record(ctx, head)
 		if err != nil {
 			return from, fmt.Errorf("item record: %w", err)
+		}
+		// The bus has a clock of its own; the record tells by ours.
+		if changed := record.GetChanged(); changed != nil && s.deps.Now().Sub(changed.AsTime()) < s.standstill {
+			continue
 		}
 		if err := s.redrive(ctx, record); err != nil {
 			return from, err

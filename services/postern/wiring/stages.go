@@ -52,6 +52,13 @@ func (s *service) runStage(ctx context.Context, conn *bus.Conn, client *keys.Cli
 	return stage.Run(ctx, deps, stage.Of(consumer, work))
 }
 
+// runSweep says again what the service says of items in a state, where they stand still.
+func (s *service) runSweep(ctx context.Context, conn *bus.Conn, state itemv1.State, event func(*itemv1.Record) proto.Message) error {
+	deps := stage.SweepOnBus(conn)
+	deps.Clock, deps.Log = s.Clock, s.Log
+	return stage.Sweep(ctx, deps, stage.SweepSpec{Service: s.name, State: state, Event: event})
+}
+
 // typed makes Work of a function from one event to at most one other.
 func typed[In, Out any, PIn interface {
 	*In
@@ -108,6 +115,9 @@ func runArchive(ctx context.Context, s *service, conn *bus.Conn) error {
 			return s.runStage(ctx, conn, client, "archive", typed[mailv1.Scanned, mailv1.Archived](files.File))
 		},
 		keeper.Run,
+		func(ctx context.Context) error {
+			return s.runSweep(ctx, conn, itemv1.State_STATE_FILED, func(r *itemv1.Record) proto.Message { return &mailv1.Archived{Record: r} })
+		},
 	)
 }
 
@@ -120,6 +130,9 @@ func runSanitize(ctx context.Context, s *service, conn *bus.Conn) error {
 	return together(ctx,
 		func(ctx context.Context) error {
 			return s.runStage(ctx, conn, client, "sanitize", typed[mailv1.Archived, mailv1.Sanitized](worker.Sanitize))
+		},
+		func(ctx context.Context) error {
+			return s.runSweep(ctx, conn, itemv1.State_STATE_RENDERED, func(r *itemv1.Record) proto.Message { return &mailv1.Sanitized{Record: r} })
 		},
 	)
 }
