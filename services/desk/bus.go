@@ -17,6 +17,7 @@ import (
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/readmodel"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 )
@@ -27,6 +28,7 @@ type Bus interface {
 	Scan(ctx context.Context, stream string, from uint64, options ...bus.ScanOption) iter.Seq2[*bus.Message, error]
 	Follow(ctx context.Context, stream string, from uint64, options ...bus.ScanOption) iter.Seq2[*bus.Message, error]
 	LastFresh(ctx context.Context, stream, subject string) (*bus.Message, error)
+	Kept(ctx context.Context, stream string) (bus.Kept, error)
 }
 
 const stageName = "desk"
@@ -101,15 +103,26 @@ func NewProjector(board *Board, conn Bus, log *slog.Logger) *Projector {
 // Run follows TICKETS and AUDIT until the context ends. A message that cannot be folded
 // is told and passed over: the board is for looking, and one broken event must not stop it.
 func (p *Projector) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := p.anew(ctx)
+		if err == nil {
+			break
+		}
+		p.log.Warn("board not looked at", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(followAgain):
+		}
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.follow(ctx, auditStream, func(m *bus.Message) error {
-			return p.board.ApplyAct(ctx, m.Sequence, m.Subject, m.Data)
+		p.follow(ctx, auditStream, func(b *Board, m *bus.Message) error {
+			return b.ApplyAct(ctx, m.Sequence, m.Subject, m.Data)
 		})
 	}()
-	p.follow(ctx, ticketStream, func(m *bus.Message) error {
-		return p.board.ApplyTicket(ctx, m.Sequence, m.Subject, m.Time, m.Data)
+	p.follow(ctx, ticketStream, func(b *Board, m *bus.Message) error {
+		return b.ApplyTicket(ctx, m.Sequence, m.Subject, m.Time, m.Data)
 	})
 	<-done
 	return ctx.Err()
@@ -118,7 +131,7 @@ func (p *Projector) Run(ctx context.Context) error {
 // followAgain is how long a broken follower rests.
 const followAgain = time.Second
 
-func (p *Projector) follow(ctx context.Context, stream string, apply func(*bus.Message) error) {
+func (p *Projector) follow(ctx context.Context, stream string, apply func(*Board, *bus.Message) error) {
 	for ctx.Err() == nil {
 		if err := p.turn(ctx, stream, apply); err != nil && ctx.Err() == nil {
 			p.log.Warn("board not kept", "stream", stream, "err", err)
@@ -130,21 +143,26 @@ func (p *Projector) follow(ctx context.Context, stream string, apply func(*bus.M
 	}
 }
 
-func (p *Projector) turn(ctx context.Context, stream string, apply func(*bus.Message) error) error {
+func (p *Projector) turn(ctx context.Context, stream string, apply func(*Board, *bus.Message) error) error {
 	from, err := p.board.model.Position(ctx, stream)
 	if err != nil {
 		return err
 	}
+	steps := &inOrder{p.board.model, from}
+	board := NewBoard(steps)
 	for message, err := range p.bus.Follow(ctx, stream, from+1) {
 		if err != nil {
 			return err
 		}
-		if err := apply(message); err != nil {
-			if !errors.Is(err, errFold) {
-				return fmt.Errorf("message %d: %w", message.Sequence, err)
-			}
+		err := apply(board, message)
+		if errors.Is(err, errFold) {
 			p.log.Error("message not folded", "stream", stream, "sequence", message.Sequence, "err", err)
+			err = steps.Apply(ctx, stream, message.Sequence, func(readmodel.Tx) error { return nil })
 		}
+		if err != nil {
+			return fmt.Errorf("message %d: %w", message.Sequence, err)
+		}
+		steps.before = message.Sequence
 	}
 	return ctx.Err()
 }
