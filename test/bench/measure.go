@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -218,12 +217,4 @@ func size(bytes int) string {
 		return fmt.Sprintf("%d KB", bytes>>10)
 	}
 	return fmt.Sprintf("%d MB", (bytes+1<<19)>>20)
-}
-
-// measureFleet tells why there is nothing to tell.
-func (b *bench) measureFleet(context.Context) error {
-	if _, err := os.Stat(b.program); err != nil {
-		fmt.Printf("\nFleet: not measured: %v\n", err)
-	}
-	return nil
 }

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/services/postern/fleet"
+)
+
+// ticksASecond is the kernel's unit of processor time in /proc (USER_HZ, 100 on every
+// architecture that Go runs on).
+const ticksASecond = 100
+
+// measureFleet takes the same mails in as measureProcess, with every service a process of
+// its own on real servers; then small and large ones, for memory.
+func (b *bench) measureFleet(ctx context.Context) error {
+	program, err := filepath.Abs(b.program)
+	if err == nil {
+		_, err = os.Stat(program)
+	}
+	if err != nil {
+		fmt.Printf("\nFleet: not measured: %v\n", err)
+		return nil
+	}
+	source, err := startSource()
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	if err := os.WriteFile(b.folder("password"), []byte("bench"), 0o600); err != nil {
+		return err
+	}
+	f, err := fleet.Start(ctx, fleet.Options{
+		Dir: b.folder("fleet"), Program: program, Zone: map[string]*dns.Entry{},
+		Change: func(_ string, config fleet.Section) { b.changeFleet(config, source.port()) },
+	})
+	if errors.Is(err, fleet.ErrMissing) {
+		fmt.Printf("\nFleet: not measured: %v\n", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Stop()
+	return b.watchFleet(ctx, f, source)
+}
+
+// changeFleet points a fleet at our mailbox and gives it the times of a real installation.
+// There is no clamd, as in the measurement of one process.
+func (b *bench) changeFleet(config fleet.Section, port int) {
+	config["clamd"] = fleet.Section{"address": "none"}
+	delete(config, "archive")
+	delete(config, "audit")
+	delete(config, "trace")
+	fleet.Below(config, "ingest")["mailboxes"] = []any{fleet.Section{
+		"id": "bench", "host": "127.0.0.1", "port": port, "tls": "plaintext-insecure", "username": "bench",
+		"password_file": b.folder("password"), "poll": "1s",
+	}}
+}
+
+func (b *bench) watchFleet(ctx context.Context, f *fleet.Fleet, source *source) error {
+	names := append(fleet.Services(), fleet.Servers()...)
+	mails := repeat(b.real, b.mails, b.mean)
+	before := map[string]int64{}
+	for _, name := range names {
+		before[name] = cpuOfPID(f.PID(name))
+	}
+	began := time.Now()
+	source.add(mails...)
+	done, aside, err := b.settleFleet(ctx, f, len(mails))
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+	fmt.Printf("\nFleet: every service a process, nats-server, versitygw, Redis, no clamd; the same mails\n")
+	fmt.Printf("  end to end      %.0f mails/s over %.1f s; %d tickets, %d set aside, %d not done in time\n", rate(done, took), took.Seconds(), done-aside, aside, len(mails)-done)
+	used := map[string]int64{}
+	var ours int64
+	for _, name := range names {
+		used[name] = cpuOfPID(f.PID(name)) - before[name]
+	}
+	for _, name := range fleet.Services() {
+		ours += used[name]
+	}
+	fmt.Printf("  processor time  %.2f ms a mail in our services\n", perMail(ours, done))
+	peaks := [][]int64{b.peaks(f, names)}
+	total := len(mails)
+	for _, run := range memoryRuns {
+		for i := range run.mails {
+			source.add(sized(run.size, uint64(i)))
+		}
+		total += run.mails
+		if _, _, err := b.settleFleet(ctx, f, total); err != nil {
+			return err
+		}
+		peaks = append(peaks, b.peaks(f, names))
+	}
+	fmt.Printf("  %-12s %12s   peak memory after: %8s %10s %10s\n", "", "CPU ms/mail", "these", size(memoryRuns[0].size), size(memoryRuns[1].size))
+	for i, name := range names {
+		fmt.Printf("  %-12s %12.2f   %27s %10s %10s\n", name, perMail(used[name], done), megabytes(peaks[0][i]), megabytes(peaks[1][i]), megabytes(peaks[2][i]))
+	}
+	return nil
+}
+
+func (b *bench) peaks(f *fleet.Fleet, names []string) []int64 {
+	out := make([]int64, len(names))
+	for i, name := range names {
+		out[i] = peakOf(f.PID(name))
+	}
+	return out
+}
+
+// settleFleet waits until so many mails are done with, or the time of a run is over.
+func (b *bench) settleFleet(ctx context.Context, f *fleet.Fleet, mails int) (done, aside int, err error) {
+	late := time.NewTimer(b.longest)
+	defer late.Stop()
+	tick := time.NewTicker(4 * reportEvery)
+	defer tick.Stop()
+	for {
+		done, aside = 0, 0
+		for _, name := range fleet.Services() {
+			d, a := scrape(ctx, f.Operations(name))
+			done, aside = done+d, aside+a
+		}
+		if done >= mails {
+			return done, aside, nil
+		}
+		select {
+		case <-ctx.Done():
+			return done, aside, ctx.Err()
+		case err := <-f.Failed():
+			return done, aside, err
+		case <-late.C:
+			return done, aside, nil
+		case <-tick.C:
+		}
+	}
+}
+
+// scrape counts, by a service's metrics, what it made tickets of and what it set aside.
+func scrape(ctx context.Context, operations string) (done, aside int) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+operations+"/metrics", nil)
+	if err != nil {
+		return 0, 0
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, 0 // it is asked again
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		labels, value, ok := strings.Cut(lines.Text(), "} ")
+		labels, ours := strings.CutPrefix(labels, "postern_stage_events_total{")
+		n, err := strconv.ParseFloat(value, 64)
+		if !ok || !ours || err != nil {
+			continue
+		}
+		switch {
+		case strings.Contains(labels, `code=""`) && strings.Contains(labels, `stage="desk"`):
+			done += int(n)
+		case strings.Contains(labels, `outcome="final"`):
+			done, aside = done+int(n), aside+int(n)
+		}
+	}
+	return done, aside
+}
+
+// cpuOfPID is the processor time of a process so far, in nanoseconds (proc(5)).
+func cpuOfPID(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name in brackets may hold spaces; utime and stime are the 12th and 13th behind it.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return (user + system) * (int64(time.Second) / ticksASecond)
+}
