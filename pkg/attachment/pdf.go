@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/ascii85"
 	"encoding/hex"
+	"errors"
 	"io"
 	"strconv"
 
@@ -28,7 +29,7 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 			break
 		}
 		content, err := w.pdfStream(f, s)
-		if err == errStop {
+		if errors.Is(err, errStop) {
 			return err
 		}
 		if err != nil {

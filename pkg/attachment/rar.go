@@ -50,7 +50,7 @@ type rarErrors struct{ r io.Reader }
 
 func (e rarErrors) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = rarReason(err)
 	}
 	return n, err

@@ -59,7 +59,7 @@ type sevenErrors struct{ r io.Reader }
 
 func (e sevenErrors) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = sevenReason(err)
 	}
 	return n, err

@@ -17,7 +17,6 @@ import (
 type member struct {
 	name    string
 	content []byte
-	flags   uint16
 	stored  bool
 }
 

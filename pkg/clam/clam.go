@@ -147,7 +147,7 @@ func (c *Client) connect(ctx context.Context) (conn net.Conn, done func(), err e
 		release()
 		return nil, nil, fmt.Errorf("clamd connection: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	return conn, func() {
 		stop()
 		conn.Close()

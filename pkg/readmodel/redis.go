@@ -169,7 +169,7 @@ func (r *Redis) Subscribe(ctx context.Context, topic string) (<-chan struct{}, e
 	woken := make(chan struct{}, 1)
 	go func() {
 		defer close(woken)
-		defer subscription.Close()
+		defer func() { _ = subscription.Close() }()
 		for {
 			select {
 			case <-ctx.Done():

@@ -73,7 +73,6 @@ func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {
 			c.walk(part.Children[0], covers, depth+1)
 			return
 		}
-		covers = Part
 	case isOpaque(part):
 		c.opaque(part, covers)
 		return

@@ -74,8 +74,8 @@ func (s *Service) adopt(at *stateAt) error {
 // the keys of the former that the new one does not share.
 func (s *Service) swap(next *snapshot) {
 	former := s.snap.Swap(next)
-	s.ops.Lock() // all who began with the former are through
-	s.ops.Unlock()
+	s.ops.Lock()   // all who began with the former are through
+	s.ops.Unlock() //nolint:staticcheck // the lock is a barrier
 	if former == nil {
 		return
 	}
@@ -230,7 +230,7 @@ func (s *Service) clearLeftover() {
 // sees the snapshot now in force.
 func (s *Service) quiesce() {
 	s.ops.Lock()
-	s.ops.Unlock()
+	s.ops.Unlock() //nolint:staticcheck // the lock is a barrier
 }
 
 // ensure gives open buckets for places, made where they are not. The state that has them

@@ -143,7 +143,7 @@ func (p parser) mechanism(word string) (term, bool) {
 
 // cutBits takes the dual-cidr-length off the end (RFC 7208 §5.6).
 func (t *term) cutBits(rest string) (string, bool) {
-	ok := true
+	var ok bool
 	if i := strings.LastIndex(rest, "//"); i >= 0 && digits(rest[i+2:]) {
 		if t.bits6, ok = bits(rest[i+2:], 128); !ok {
 			return "", false

@@ -57,7 +57,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.body.Read(p)
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		r.err = r.src.finish()
 	case err != nil:
 		r.err = r.src.cause()
@@ -181,7 +181,7 @@ type bufferless struct {
 
 func (b *bufferless) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
 	}
 	return n, err

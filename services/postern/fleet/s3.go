@@ -45,7 +45,7 @@ func (f *Fleet) startS3(ctx context.Context) (*child, error) {
 	if err != nil {
 		return c, err
 	}
-	defer store.Close()
+	defer func() { _ = store.Close() }()
 	return c, await(ctx, c, func(ctx context.Context) error {
 		_, _, err := store.Get(ctx, "nothing")
 		if errors.Is(err, vault.ErrNotFound) || err != nil && strings.Contains(err.Error(), "bucket does not exist") {

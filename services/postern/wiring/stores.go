@@ -93,7 +93,7 @@ func (c RedisConfig) open() (*readmodel.Redis, func(), error) {
 		config := server.Config()
 		config.Prefix = c.Prefix
 		model, err := readmodel.Open(config)
-		return model, func() { server.Close() }, err
+		return model, func() { _ = server.Close() }, err
 	}
 	config := readmodel.Config{Address: c.Address, Username: c.Username, Prefix: c.Prefix}
 	if c.PasswordFile.Set() {
