@@ -338,11 +338,13 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
 }
 
-func plural(count int, one, many string) string {
-	if count == 1 {
+// It takes every kind of integer: templates convert none.
+func plural(count any, one, many string) string {
+	number := fmt.Sprint(count)
+	if number == "1" {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", count, many)
+	return number + " " + many
 }
 
 // initials are the first letters of up to two words of a name, or of an address.
