@@ -105,9 +105,9 @@ func (s *Service) sign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	signed := chain.Sequence
-	if len(checkpoints) == 0 {
-		signed = 0
+	var signed uint64 // what came after the last signature waits for the next, however quiet the log is
+	if len(checkpoints) > 0 {
+		signed = checkpoints[len(checkpoints)-1].GetSequence()
 	}
 	heads := make(chan Chain)
 	failed := make(chan error, 1)
