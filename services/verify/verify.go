@@ -10,11 +10,13 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
 	"github.com/postern-mail/postern/pkg/reading"
+	"github.com/postern-mail/postern/pkg/signature"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
@@ -118,14 +120,32 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 	}, nil
 }
 
+// detailsLimit bounds what is told of a sender, in bytes. It leaves room for the scan's report
+// in what the keyring takes.
+const detailsLimit = 64 << 10
+
+// details are the evidence that people see. Strangers choose how long it is: past the limit
+// the single signatures are left out, and then all but the verdict.
 func details(result mailauth.Result) ([]byte, error) {
-	sender, err := json.Marshal(result)
-	if err != nil {
-		return nil, fmt.Errorf("sender details: %w", err)
+	for shorten := 0; ; shorten++ {
+		sender, err := json.Marshal(result)
+		if err != nil {
+			return nil, fmt.Errorf("sender details: %w", err)
+		}
+		plain, err := proto.Marshal(&contentv1.Findings{Sender: sender, Author: result.Address})
+		if err != nil {
+			return nil, fmt.Errorf("sender details: %w", err)
+		}
+		if len(plain) <= detailsLimit {
+			return plain, nil
+		}
+		switch shorten {
+		case 0:
+			result.DKIM, result.Signatures, result.ARC.Sealers = []mailauth.DKIMResult{}, []signature.Result{}, []string{}
+		case 1:
+			result = mailauth.Result{Verdict: result.Verdict, Reasons: result.Reasons, DKIM: result.DKIM, Signatures: result.Signatures}
+		default:
+			return nil, fault.Final("sender_too_large")
+		}
 	}
-	plain, err := proto.Marshal(&contentv1.Findings{Sender: sender, Author: result.Address})
-	if err != nil {
-		return nil, fmt.Errorf("sender details: %w", err)
-	}
-	return plain, nil
 }
