@@ -48,6 +48,9 @@ const (
 	ForRebuild    = "rebuild"
 )
 
+// MaxDetails is the most bytes of sealed findings that the keyring takes with a filing.
+const MaxDetails = 256 << 10
+
 // A Refusal is the keyring's no, as a code. It is an outcome: the keyring is well and
 // asking again in the same way gives the same answer, but for those that Passing names.
 type Refusal string

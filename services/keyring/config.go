@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/retention"
 )
 
@@ -55,7 +56,7 @@ const (
 	intakeAhead  = 2             // days that intake keys are published ahead
 	intakeLinger = 2 * time.Hour // after its last day, an intake bucket takes late registrations
 	maxReason    = 16 << 10      // bytes of a sealed reason
-	maxDetails   = 256 << 10     // bytes of sealed findings
+	maxDetails   = keys.MaxDetails
 )
 
 // Defaults are the configuration that nobody changed.

@@ -22,7 +22,8 @@ import (
 
 // Bounds of what travels sealed in an event.
 const (
-	detailsLimit = 384 << 10 // bytes; past it the report keeps its verdict and its gravest parts only
+	// detailsLimit leaves room for what sealing adds; past it the report loses the members of archives.
+	detailsLimit = keys.MaxDetails - 4<<10 // bytes
 	findingsRead = 1 << 20
 )
 
