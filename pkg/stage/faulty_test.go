@@ -2,7 +2,6 @@ package stage_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -88,7 +87,7 @@ func TestEveryCallOnABusMayFail(t *testing.T) {
 	}
 	for _, kind := range []bus.Kind{bus.CallPull, bus.CallPublish, bus.CallWait, bus.CallAck, bus.CallNak, bus.CallTerm, bus.CallLast} {
 		if !kinds[kind] {
-			t.Error(fmt.Sprintf("no %s was among the calls", kind))
+			t.Errorf("no %s was among the calls", kind)
 		}
 	}
 }
