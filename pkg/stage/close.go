@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/fault"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
@@ -31,6 +33,10 @@ func (r *runner) close(ctx context.Context, m *mail, e end) end {
 // order it would lose mail.
 func (r *runner) done(ctx context.Context, m *mail, e end) end {
 	if err := r.Outlet.Publish(ctx, e.letters); err != nil {
+		if errors.Is(err, bus.ErrTooLarge) { // and would be every time: patience is not asked here
+			e.kind, e.code, e.err = fault.Ended, EventTooLarge, err
+			return r.setAside(ctx, m, e)
+		}
 		e.kind, e.code, e.err, e.pause = fault.Broken, NotPublished, err, r.pause(m)
 		return r.back(ctx, m, e)
 	}

@@ -131,6 +131,7 @@ const (
 	Panicked          = "panicked"
 	TimedOut          = "timed_out"
 	NotPublished      = "not_published"
+	EventTooLarge     = "event_too_large"
 	NotSetAside       = "not_set_aside"
 	MarksUnreadable   = "marks_unreadable"
 	Stopping          = "stopping"
