@@ -338,7 +338,7 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
 }
 
-// It takes every kind of integer: templates convert none.
+// plural takes every kind of integer, for templates convert none.
 func plural(count any, one, many string) string {
 	number := fmt.Sprint(count)
 	if number == "1" {
