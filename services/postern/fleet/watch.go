@@ -2,10 +2,12 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -62,24 +64,40 @@ func (f *Fleet) WaitSettled(ctx context.Context, n int) (map[string]*itemv1.Reco
 		return nil, err
 	}
 	defer conn.Close()
-	var records map[string]*itemv1.Record
-	settled := 0
-	err = f.until(ctx, func() (bool, error) {
-		settled = 0
-		if records, err = Records(ctx, conn); err != nil {
-			return false, err
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() { // a fleet that has failed is not waited for
+		select {
+		case err := <-f.failed:
+			f.fail(err)
+			stop(err)
+		case <-ctx.Done():
 		}
+	}()
+	return WaitSettled(ctx, conn, n)
+}
+
+// WaitSettled is Fleet.WaitSettled for whoever has a connection that may read ITEMS.
+func WaitSettled(ctx context.Context, conn *bus.Conn, n int) (map[string]*itemv1.Record, error) {
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		records, err := Records(ctx, conn)
+		settled := 0
 		for _, record := range records {
 			if Settled(record) {
 				settled++
 			}
 		}
-		return settled >= n, nil
-	})
-	if err != nil {
-		return records, fmt.Errorf("%d of %d mails settled: %w", settled, n, err)
+		if err == nil && settled >= n {
+			return records, nil
+		}
+		select {
+		case <-ctx.Done():
+			return records, fmt.Errorf("%d of %d mails settled: %w", settled, n, errors.Join(context.Cause(ctx), err))
+		case <-ticker.C:
+		}
 	}
-	return records, nil
 }
 
 // lastLines gives the end of a log, for whoever must find out what is wrong.
