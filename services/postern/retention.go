@@ -81,7 +81,7 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, io stdio) error
 		var drawn [8]byte
 		rand.Read(drawn[:]) //nolint:errcheck // crypto/rand.Read never fails
 		id := "H" + hex.EncodeToString(drawn[:])
-		held, err := tool.Client.Hold(ctx, &keyringv1.Hold{Hold: id, Items: words[1:], Actor: actor})
+		held, err := tool.Client.Hold(ctx, &keyringv1.Hold{Hold: id, Items: words[1:], Actor: actor, Reason: []byte("by command")})
 		if err == nil {
 			fmt.Fprintf(io.out, "hold %s counts for %d items\n", id, len(held.GetItems()))
 		}
