@@ -19,6 +19,7 @@ const MaxItems = 64
 // Defaults of OpenerOptions.
 const (
 	DefaultGather  = 1500 * time.Microsecond
+	DefaultLongest = 25 * time.Millisecond
 	DefaultTimeout = 10 * time.Second
 )
 
@@ -62,6 +63,9 @@ type Outcome struct {
 type OpenerOptions struct {
 	// Gather is how long a worker's single ask waits for others to share a request.
 	Gather time.Duration
+	// Longest is how long it waits for a request of the same kind that is under way: the
+	// busier the keyring, the more asks share what each request costs it.
+	Longest time.Duration
 	// Timeout of one gathered request.
 	Timeout time.Duration
 }
@@ -73,6 +77,7 @@ type Opener struct {
 
 	mu      sync.Mutex
 	waiting map[group]*gathered
+	flying  map[group]int // requests under way
 }
 
 // A group is what asks must have in common to share a request.
@@ -83,6 +88,7 @@ type group struct {
 
 type gathered struct {
 	ctx   context.Context
+	ripe  bool // it has gathered long enough, and leaves when the request before it is back
 	items []string
 	// Those who wait, by item: two who want the same item share its key packet, not its key.
 	waiters map[string][]*waiter
@@ -99,10 +105,13 @@ func NewOpener(client *keys.Client, opts OpenerOptions) *Opener {
 	if opts.Gather <= 0 {
 		opts.Gather = DefaultGather
 	}
+	if opts.Longest <= 0 {
+		opts.Longest = DefaultLongest
+	}
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultTimeout
 	}
-	return &Opener{client: client, opts: opts, waiting: make(map[group]*gathered)}
+	return &Opener{client: client, opts: opts, waiting: make(map[group]*gathered), flying: make(map[group]int)}
 }
 
 // Open asks for one key. Asks of workers (no actor) that come within the gathering time
@@ -203,8 +212,8 @@ func outcome(reply *replyOpener, item string, k *keyringv1.Key) Outcome {
 	return Outcome{Key: &Key{Item: item, Session: session, Layer: k.Layer}}
 }
 
-// join puts a waiter into the group's next request, which leaves when it is full or when
-// the gathering time is over.
+// join puts a waiter into the group's next request, which leaves when it is full; or when
+// the gathering time is over and no other is under way; or when it has waited longest.
 func (o *Opener) join(ctx context.Context, g group, item string, w *waiter) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -213,27 +222,51 @@ func (o *Opener) join(ctx context.Context, g group, item string, w *waiter) {
 		// The request outlives whoever began it: others ride in it.
 		batch = &gathered{ctx: context.WithoutCancel(ctx), waiters: make(map[string][]*waiter)}
 		o.waiting[g] = batch
-		time.AfterFunc(o.opts.Gather, func() { o.leave(g, batch) })
+		time.AfterFunc(o.opts.Gather, func() { o.ripen(g, batch) })
 	}
 	if _, there := batch.waiters[item]; !there {
 		batch.items = append(batch.items, item)
 	}
 	batch.waiters[item] = append(batch.waiters[item], w)
 	if len(batch.items) == MaxItems {
-		delete(o.waiting, g)
-		go o.send(g, batch)
+		o.leave(g, batch)
 	}
 }
 
-func (o *Opener) leave(g group, batch *gathered) {
+// ripen is called when a batch has gathered long enough.
+func (o *Opener) ripen(g group, batch *gathered) {
 	o.mu.Lock()
-	mine := o.waiting[g] == batch
-	if mine {
-		delete(o.waiting, g)
+	defer o.mu.Unlock()
+	switch {
+	case o.waiting[g] != batch: // it has left
+	case o.flying[g] == 0:
+		o.leave(g, batch)
+	default:
+		batch.ripe = true
+		time.AfterFunc(o.opts.Longest-o.opts.Gather, func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			if o.waiting[g] == batch {
+				o.leave(g, batch)
+			}
+		})
 	}
-	o.mu.Unlock()
-	if mine {
-		o.send(g, batch)
+}
+
+// leave sends a batch on its way. The caller holds the lock.
+func (o *Opener) leave(g group, batch *gathered) {
+	delete(o.waiting, g)
+	o.flying[g]++
+	go o.send(g, batch)
+}
+
+// landed lets the next batch leave where it waited for this one.
+func (o *Opener) landed(g group) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flying[g]--
+	if next := o.waiting[g]; next != nil && next.ripe && o.flying[g] == 0 {
+		o.leave(g, next)
 	}
 }
 
@@ -241,6 +274,7 @@ func (o *Opener) send(g group, batch *gathered) {
 	ctx, cancel := context.WithTimeout(batch.ctx, o.opts.Timeout)
 	defer cancel()
 	outcomes, err := o.request(ctx, &keyringv1.Open{Purpose: g.purpose, Layer: g.layer, Items: batch.items})
+	o.landed(g)
 	for i, item := range batch.items {
 		waiters := batch.waiters[item]
 		for n, w := range waiters {
