@@ -67,8 +67,8 @@ func (s *Service) plan(ctx context.Context) (*retentionv1.Planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	if skew := closed.GetClock().AsTime().Sub(now).Abs(); skew > s.config.MaxClockSkew.Std() {
-		return nil, fmt.Errorf("%w: the keyring's is %v from ours: set them right, then run again", ErrClocks, skew.Round(time.Second))
+	if err := s.agree(closed, now); err != nil {
+		return nil, err
 	}
 	if len(closed.GetBuckets()) == 0 {
 		return nil, nil
@@ -95,6 +95,14 @@ func (s *Service) plan(ctx context.Context) (*retentionv1.Planned, error) {
 			ErrShare, len(targets), layers)
 	}
 	return s.newPlan(Expiry, slices.Sorted(slices.Values(closed.GetBuckets())), targets, now), nil
+}
+
+// agree compares the keyring's clock with ours.
+func (s *Service) agree(closed *keyringv1.Closed, now time.Time) error {
+	if skew := closed.GetClock().AsTime().Sub(now).Abs(); skew > s.config.MaxClockSkew.Std() {
+		return fmt.Errorf("%w: the keyring's is %v from ours: set them right, then run again", ErrClocks, skew.Round(time.Second))
+	}
+	return nil
 }
 
 // newPlan names a plan by its content and moment.
