@@ -65,6 +65,7 @@ func (w *Worker) Sanitize(ctx context.Context, archived *mailv1.Archived) (*mail
 	if err != nil {
 		return nil, err
 	}
+	w.desk.Done(original(record)) // this worker is the last that wants the mail itself
 	// A bucket that closed between filing and now is answered with a berth in the next.
 	for range 3 {
 		layers, err := w.layers(ctx, record, view, findings)
@@ -87,6 +88,16 @@ func (w *Worker) Sanitize(ctx context.Context, archived *mailv1.Archived) (*mail
 		}
 	}
 	return nil, fault.Later(0, "bucket_closed")
+}
+
+// original is the name of the stored mail.
+func original(record *itemv1.Record) string {
+	for _, layer := range record.GetLayers() {
+		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
+			return layer.GetObject()
+		}
+	}
+	return ""
 }
 
 func flows(record *itemv1.Record) bool {

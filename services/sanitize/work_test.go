@@ -230,3 +230,19 @@ func TestARefusalThatStaysEndsTheWork(t *testing.T) {
 		t.Errorf("error %v, want final", err)
 	}
 }
+
+func TestTheMailItselfIsForgottenOnceItsViewIsMade(t *testing.T) {
+	k := newKeyring(t)
+	store, opener := readingtest.Seal(t, text)
+	k.record.Layers = []*itemv1.Layer{opener.Layer}
+	desk := reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits)
+	worker := sanitize.NewWorker(desk, opener, k, memory.New(), sanitize.Options{}, time.Now)
+	for attempt := int32(1); attempt <= 2; attempt++ {
+		if _, err := worker.Sanitize(t.Context(), &mailv1.Archived{Record: k.record}); err != nil {
+			t.Fatal(err)
+		}
+		if got := store.Reads.Load(); got != attempt {
+			t.Errorf("the mail was fetched %d times for %d attempts: it was kept", got, attempt)
+		}
+	}
+}
