@@ -55,16 +55,19 @@ func ServeHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
-	stopped := context.AfterFunc(ctx, func() {
+	shut := make(chan struct{})
+	stay := context.AfterFunc(ctx, func() {
+		defer close(shut)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err := server.Shutdown(grace); err != nil {
 			_ = server.Close() // streams that never end by themselves
 		}
 	})
-	defer stopped()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		stay()
 		return err
 	}
+	<-shut // Serve returns as soon as the end begins
 	return nil
 }

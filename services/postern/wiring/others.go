@@ -94,7 +94,10 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 		return nil, worker.Open(ctx, envelope, sanitized)
 	}
 	return together(ctx,
-		func(ctx context.Context) error { return run.ServeHTTP(ctx, listener, web.Handler()) },
+		func(ctx context.Context) error {
+			defer context.AfterFunc(ctx, web.Drain)()
+			return run.ServeHTTP(ctx, listener, web.Handler())
+		},
 		func(ctx context.Context) error { return s.runStage(ctx, conn, client, "desk", work) },
 		desk.NewProjector(board, conn, s.Log).Run,
 	)
