@@ -38,7 +38,6 @@ type order struct {
 
 // A report is one line of what the child says.
 type report struct {
-	Ready    bool   `json:"ready,omitempty"`
 	Done     int    `json:"done,omitempty"`  // mails that are tickets or set aside
 	Aside    int    `json:"aside,omitempty"` // of them set aside
 	CPU      int64  `json:"cpu,omitempty"`   // nanoseconds that the process has used
@@ -96,7 +95,6 @@ func runChild(in io.Reader, out io.Writer) error {
 		return err
 	}
 	say := speaker(out)
-	say(report{Ready: true})
 	var reporting sync.WaitGroup
 	reporting.Go(func() { reportOn(ctx, process, say) })
 	if o.Tell {

@@ -37,11 +37,11 @@ func main() {
 		return
 	}
 	b := &bench{}
-	flag.StringVar(&b.dir, "dir", "", "folder for what is written; it must be on the disk that is to be measured (default: a new temporary one)")
+	flag.StringVar(&b.dir, "dir", "", "folder below which everything is written and removed again: on the disk that is to be measured (default: the one for temporary files)")
 	flag.StringVar(&b.program, "program", "bin/postern", "the program, for the fleet")
 	flag.IntVar(&b.mails, "mails", 5000, "how many mails one run takes in")
 	flag.Float64Var(&b.mean, "mean", 25000, "mean size of a mail in bytes, as near as the real mails allow")
-	flag.DurationVar(&b.longest, "longest", 40*time.Second, "how long one run may take; then what was done until then counts")
+	flag.DurationVar(&b.longest, "longest", 25*time.Second, "how long one run may take; then what was done until then counts")
 	flag.StringVar(&b.profile, "profile", "", "keep the processor's profile of one process in this file")
 	parts := flag.String("parts", "process,latency,memory,fleet", "what is measured")
 	flag.Parse()
@@ -57,10 +57,8 @@ func (b *bench) run(ctx context.Context, parts []string) (err error) {
 	if b.real, err = realMails(); err != nil {
 		return err
 	}
-	if b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "postern-bench"); err != nil {
-			return err
-		}
+	if b.dir, err = os.MkdirTemp(b.dir, "postern-bench"); err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	fmt.Printf("%d processors, %s, load before %s\n", runtime.NumCPU(), runtime.Version(), load())

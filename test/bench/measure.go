@@ -41,7 +41,7 @@ func (b *bench) measureProcess(ctx context.Context) error {
 	fmt.Printf("  mails           %d real ones of the corpora, repeated; mean %.1f KB; from an IMAP server in the measuring process\n", len(mails), meanSize(mails)/1000)
 	fmt.Printf("  end to end      %.0f mails/s over %.1f s; %d tickets, %d set aside", rate(after.Done, took), took.Seconds(), after.Done-after.Aside, after.Aside)
 	if after.Done < len(mails) {
-		fmt.Printf("; %d not done in time", len(mails)-after.Done)
+		fmt.Printf("; %d not done in time, whose cost so far is in the numbers below", len(mails)-after.Done)
 	}
 	fmt.Printf("\n  best 3 s        %.0f mails/s\n", s.best(3*time.Second))
 	fmt.Printf("  processor time  %.2f ms a mail, everything included\n", perMail(after.CPU-before.CPU, after.Done))
@@ -50,7 +50,7 @@ func (b *bench) measureProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  of which, ms a mail:\n")
+	fmt.Printf("  of which, ms a mail (shared work counts with whoever did it first; (runtime) is garbage collection and scheduling):\n")
 	for _, stage := range stages {
 		fmt.Printf("    %-14s %6.2f\n", stage.name, stage.seconds*1000/float64(max(after.Done, 1)))
 	}
@@ -188,7 +188,7 @@ var memoryRuns = []struct {
 
 // measureMemory looks at the peak of one process with small and with the largest mails.
 func (b *bench) measureMemory(ctx context.Context) error {
-	fmt.Printf("\nPeak memory of one process with everything inside\n")
+	fmt.Printf("\nPeak memory of one process with everything inside (the fleet tells it by service)\n")
 	for _, run := range memoryRuns {
 		s, err := startSubject(ctx, b.folder("memory"), false)
 		if err != nil {
@@ -204,7 +204,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("  %-9s %4d mails of %s: %s (idle %s); %d done, %d of them set aside\n", "", run.mails, size(run.size), megabytes(r.Peak), megabytes(idle), r.Done, r.Aside)
+		fmt.Printf("  %4d mails of %-6s %s (idle %s); %d done, %d of them set aside\n", run.mails, size(run.size), megabytes(r.Peak), megabytes(idle), r.Done, r.Aside)
 		if err := s.stop(); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type subject struct {
 	command *exec.Cmd
 	input   io.WriteCloser
 	ended   chan struct{} // its output has ended
-	ready   chan struct{}
+	ready   chan struct{} // closed with its first report
 
 	mu       sync.Mutex
 	trace    []report // what it reported, in order
@@ -78,13 +78,14 @@ func (s *subject) listen(output io.Reader) {
 		}
 		s.mu.Lock()
 		switch {
-		case r.Ready:
-			close(s.ready)
 		case r.Profiled:
 			s.profiled <- struct{}{}
 		case r.UID != 0:
 			s.tickets = append(s.tickets, r)
 		default:
+			if len(s.trace) == 0 {
+				close(s.ready)
+			}
 			s.trace = append(s.trace, r)
 		}
 		s.mu.Unlock()
