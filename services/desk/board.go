@@ -238,7 +238,7 @@ func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, d
 			if err != nil {
 				return fmt.Errorf("act cell: %w", err)
 			}
-			name := fmt.Sprintf("%d-%d", sequence, i)
+			name := fmt.Sprintf("%020d-%04d", sequence, i) // acts of one moment stand in their order
 			tx.Put("act:"+name, value)
 			at := float64(act.GetTime().AsTime().UnixMilli())
 			tx.Add("acts", name, at)

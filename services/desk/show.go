@@ -196,7 +196,7 @@ func frameHeight(m *contentv1.Message) int {
 	}
 	height := rows*line + 56
 	if m.GetHtml() != "" {
-		height = max(height*3/2, 320)
+		height = max(height*3/2, 200)
 	}
 	return min(max(height, least), most)
 }

@@ -123,6 +123,7 @@ func (web *Web) message(v *visit) error {
 	}
 	header := v.w.Header()
 	header.Set("Content-Security-Policy", messagePolicy)
+	header.Set("X-DNS-Prefetch-Control", "off")
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	if _, err := fmt.Fprintf(v.w, messageFrame, form, body); err != nil {
 		web.log.Debug("message not sent", "ticket", row.Ticket, "err", err)
@@ -133,7 +134,7 @@ func (web *Web) message(v *visit) error {
 // A message in HTML stands on white, as its author thought it would; plain text follows
 // the browser. Paragraphs find their own direction.
 const messageFrame = `<!doctype html><html class="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer"><title>Message</title>
-<style>:root{color-scheme:light}body{margin:0;padding:1rem 1.1rem;font:15px/1.55 system-ui,"Noto Sans",sans-serif;color:#1c2430;background:#fff;overflow-wrap:anywhere}
+<style>:root{color-scheme:light}body{margin:0;padding:1rem 1.1rem;font:15px/1.55 system-ui,"Noto Sans",sans-serif;color:#1c2430;background:#fff;overflow-wrap:anywhere}body>:first-child{margin-top:0}td,th{overflow-wrap:break-word}
 pre{white-space:pre-wrap;font:inherit;margin:0;unicode-bidi:plaintext}p,li,td,div,blockquote,h1,h2,h3,h4{unicode-bidi:plaintext}
 img{max-width:100%%;height:auto}table{max-width:100%%}blockquote{margin:.5rem 0;padding-left:.8rem;border-left:3px solid #d5dbe3;color:#52606f}
 a{color:#0b5cad}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}
