@@ -27,9 +27,17 @@ func (s *Service) sayLong(ctx context.Context, plan *retentionv1.Planned) error 
 	if _, err := s.vault.Put(ctx, name, bytes.NewReader(content), vault.PutOptions{Size: int64(len(content))}); err != nil && !errors.Is(err, vault.ErrExists) {
 		return fmt.Errorf("plan %s: %w", plan.GetPlan(), err)
 	}
+	return s.events.Say(ctx, plan.GetPlan(), brief(plan))
+}
+
+// brief is a plan as it travels: a long list stays in the vault, where the hash holds it.
+func brief(plan *retentionv1.Planned) *retentionv1.Planned {
+	if len(plan.GetTargets()) <= maxRiding {
+		return plan
+	}
 	short, _ := proto.Clone(plan).(*retentionv1.Planned)
-	short.Targets, short.Object = nil, name
-	return s.events.Say(ctx, plan.GetPlan(), short)
+	short.Targets, short.Object = nil, "plans/"+plan.GetPlan()[1:]
+	return short
 }
 
 // whole gives a plan with its list, wherever that is, and refuses one whose list is not

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -61,7 +62,8 @@ var (
 
 // plan closes what is due and lists exactly what its keys open. It gives nil where
 // nothing is due.
-func (s *Service) plan(ctx context.Context) (*retentionv1.Planned, error) {
+// taken are buckets that an unfinished plan has already: two plans never overlap.
+func (s *Service) plan(ctx context.Context, taken map[string]bool) (*retentionv1.Planned, error) {
 	now := s.clock.Now()
 	closed, err := s.keyring.Close(ctx, &keyringv1.Close{Before: timestamppb.New(now)})
 	if err != nil {
@@ -70,12 +72,14 @@ func (s *Service) plan(ctx context.Context) (*retentionv1.Planned, error) {
 	if err := s.agree(closed, now); err != nil {
 		return nil, err
 	}
-	if len(closed.GetBuckets()) == 0 {
-		return nil, nil
-	}
 	buckets := map[string]bool{}
 	for _, bucket := range closed.GetBuckets() {
-		buckets[bucket] = true
+		if !taken[bucket] {
+			buckets[bucket] = true
+		}
+	}
+	if len(buckets) == 0 {
+		return nil, nil
 	}
 	var targets []*retentionv1.Target
 	layers := 0
@@ -94,7 +98,7 @@ func (s *Service) plan(ctx context.Context) (*retentionv1.Planned, error) {
 		return nil, fmt.Errorf("%w: %d of %d layers are due: look at the clock and the policy; if both are right, raise retain.max_share and run again",
 			ErrShare, len(targets), layers)
 	}
-	return s.newPlan(Expiry, slices.Sorted(slices.Values(closed.GetBuckets())), targets, now), nil
+	return s.newPlan(Expiry, slices.Sorted(maps.Keys(buckets)), targets, now), nil
 }
 
 // agree compares the keyring's clock with ours.

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/retention"
@@ -76,43 +79,64 @@ func (s *Service) Run(ctx context.Context) error {
 	if forgetErr != nil {
 		pending = fmt.Errorf("%w: %w", ErrPending, forgetErr)
 	}
+	// One plan that cannot go on must not keep the others from theirs.
+	var broken error
+	taken := map[string]bool{}
 	for _, plan := range unfinished {
-		if err := s.carryOut(ctx, plan); err != nil {
-			if !errors.Is(err, ErrPending) {
+		err := s.carryOut(ctx, plan)
+		switch {
+		case err == nil:
+		case overtaken(err):
+			if err := s.withdraw(ctx, plan, err); err != nil {
 				return err
 			}
+			pending = fmt.Errorf("%w: plan %s is withdrawn", ErrPending, plan.GetPlan())
+			continue
+		case errors.Is(err, ErrPending):
 			pending = err
+		case ctx.Err() != nil:
+			return err
+		default:
+			broken = errors.Join(broken, err)
+		}
+		for _, bucket := range plan.GetBuckets() {
+			taken[bucket] = true
 		}
 	}
-	plan, err := s.plan(ctx)
+	plan, err := s.plan(ctx, taken)
 	if err != nil {
-		return err
+		return errors.Join(broken, err)
 	}
-	if plan != nil && s.isNew(plan, unfinished) {
+	if plan != nil {
 		if err := s.say(ctx, plan); err != nil {
-			return err
+			return errors.Join(broken, err)
 		}
-		if err := s.carryOut(ctx, plan); err != nil {
-			return err
+		err := s.carryOut(ctx, plan)
+		if overtaken(err) {
+			err = errors.Join(s.withdraw(ctx, plan, err), fmt.Errorf("%w: plan %s is withdrawn", ErrPending, plan.GetPlan()))
 		}
+		if err != nil {
+			return errors.Join(broken, err)
+		}
+	}
+	if broken != nil {
+		return broken
 	}
 	return pending
 }
 
-// isNew says whether a plan takes anything that no unfinished plan takes already.
-func (s *Service) isNew(plan *retentionv1.Planned, unfinished []*retentionv1.Planned) bool {
-	taken := map[string]bool{}
-	for _, other := range unfinished {
-		for _, bucket := range other.GetBuckets() {
-			taken[bucket] = true
-		}
-	}
-	for _, bucket := range plan.GetBuckets() {
-		if !taken[bucket] {
-			return true
-		}
-	}
-	return false
+// overtaken says whether the keyring refuses a plan because a hold, an erasure or a
+// set-aside came between planning and destroying: it took nothing.
+func overtaken(err error) bool {
+	code, refused := keys.RefusalOf(err)
+	return refused && (code == keys.PlanDiffers || code == keys.Held)
+}
+
+// withdraw gives a plan up, loudly. The next run plans what is due then.
+func (s *Service) withdraw(ctx context.Context, plan *retentionv1.Planned, why error) error {
+	code, _ := keys.RefusalOf(why)
+	s.log.Warn("destruction plan withdrawn", "plan", plan.GetPlan(), "code", string(code))
+	return s.events.Say(ctx, plan.GetPlan(), &retentionv1.Withdrawn{Plan: plan.GetPlan(), Code: string(code), Time: timestamppb.New(s.clock.Now())})
 }
 
 func passing(err error) bool {
@@ -149,6 +173,8 @@ func (s *Service) unfinished(ctx context.Context) ([]*retentionv1.Planned, error
 				delete(open, e.GetPlan())
 			}
 		case *retentionv1.Certified:
+			delete(open, e.GetPlan())
+		case *retentionv1.Withdrawn:
 			delete(open, e.GetPlan())
 		}
 	}
@@ -231,51 +257,70 @@ func (s *Service) EraseItems(ctx context.Context, items []string, actor string) 
 // forget has the keyring forget the plan's keys.
 func (s *Service) forget(ctx context.Context, plan *retentionv1.Planned) (*keyringv1.Forgotten, error) {
 	if plan.GetCause() == Expiry {
-		return s.keyring.Destroy(ctx, &keyringv1.Destroy{Plan: plan})
+		return s.keyring.Destroy(ctx, &keyringv1.Destroy{Plan: brief(plan)})
 	}
-	items, layers := erased(plan)
-	if _, err := s.keyring.Erase(ctx, &keyringv1.Erase{Request: plan.GetPlan(), Items: items, Layers: layers}); err != nil {
+	// No layers named: all, those that are yet to be made as well.
+	if _, err := s.keyring.Erase(ctx, &keyringv1.Erase{Request: plan.GetPlan(), Items: erased(plan)}); err != nil {
 		return nil, err
 	}
 	return s.keyring.Forget(ctx)
 }
 
-// erased gives the items and layers of an erasure's plan.
-func erased(plan *retentionv1.Planned) ([]string, []itemv1.LayerKind) {
+// erased gives the items of an erasure's plan.
+func erased(plan *retentionv1.Planned) []string {
 	var items []string
-	var layers []itemv1.LayerKind
-	seenItem, seenLayer := map[string]bool{}, map[itemv1.LayerKind]bool{}
+	seen := map[string]bool{}
 	for _, target := range plan.GetTargets() {
-		if !seenItem[target.GetItem()] {
-			seenItem[target.GetItem()] = true
+		if !seen[target.GetItem()] {
+			seen[target.GetItem()] = true
 			items = append(items, target.GetItem())
 		}
-		if !seenLayer[target.GetLayer()] {
-			seenLayer[target.GetLayer()] = true
-			layers = append(layers, target.GetLayer())
-		}
 	}
-	return items, layers
+	return items
 }
+
+// erasers is how many objects are erased at once: one takes an object store some six requests.
+const erasers = 8
 
 // removeObjects erases the sealed bytes. They are noise already; this is the second line.
 func (s *Service) removeObjects(ctx context.Context, plan *retentionv1.Planned) (map[string]erase.Report, error) {
-	reports := map[string]erase.Report{}
-	for _, target := range plan.GetTargets() {
-		name := target.GetObject()
-		if name == "" {
+	targets := plan.GetTargets()
+	reports := make([]erase.Report, len(targets))
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var work sync.WaitGroup
+	slots := make(chan struct{}, erasers)
+	for i, target := range targets {
+		if target.GetObject() == "" {
 			continue
 		}
-		report, err := s.eraser.Erase(ctx, name)
-		if err != nil {
-			return nil, fmt.Errorf("plan %s: object: %w", plan.GetPlan(), err)
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
 		}
-		if !report.Gone && report.LockedUntil.IsZero() && !report.Held {
-			return nil, fmt.Errorf("plan %s: an object is still there after it was erased", plan.GetPlan())
-		}
-		reports[name] = report
+		work.Go(func() {
+			defer func() { <-slots }()
+			report, err := s.eraser.Erase(ctx, target.GetObject())
+			switch {
+			case err != nil:
+				stop(fmt.Errorf("plan %s: object: %w", plan.GetPlan(), err))
+			case !report.Gone && report.LockedUntil.IsZero() && !report.Held:
+				stop(fmt.Errorf("plan %s: an object is still there after it was erased", plan.GetPlan()))
+			}
+			reports[i] = report
+		})
 	}
-	return reports, nil
+	work.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	byName := map[string]erase.Report{}
+	for i, target := range targets {
+		if name := target.GetObject(); name != "" {
+			byName[name] = reports[i]
+		}
+	}
+	return byName, nil
 }
 
 // attest has the keyring prove that every bucket that ever wrapped a target is gone.
@@ -347,6 +392,12 @@ func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) (t
 	return removed, nil
 }
 
+// CertificateObject names a certificate's object in the vault.
+func CertificateObject(id string) string { return "certificates/" + strings.ToLower(id) + ".json" }
+
+// maxDocument is the longest certificate, in bytes, that rides in its event.
+const maxDocument = 512 << 10
+
 func certificateID(plan *retentionv1.Planned) string {
 	return "C" + strings.TrimPrefix(plan.GetPlan(), "P")
 }
@@ -359,7 +410,7 @@ func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, times 
 		return err
 	}
 	id := certificateID(plan)
-	name := "certificates/" + strings.ToLower(id) + ".json"
+	name := CertificateObject(id)
 	_, err = s.vault.Put(ctx, name, bytes.NewReader(document), vault.PutOptions{Size: int64(len(document))})
 	if errors.Is(err, vault.ErrExists) {
 		document, err = readAll(ctx, s.vault, name)
@@ -367,7 +418,11 @@ func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, times 
 	if err != nil {
 		return fmt.Errorf("certificate %s: %w", id, err)
 	}
-	if err := s.events.Say(ctx, plan.GetPlan(), &retentionv1.Certified{Certificate: id, Plan: plan.GetPlan(), Document: document}); err != nil {
+	said := &retentionv1.Certified{Certificate: id, Plan: plan.GetPlan(), Document: document}
+	if len(document) > maxDocument {
+		said.Document = nil // it is in the vault
+	}
+	if err := s.events.Say(ctx, plan.GetPlan(), said); err != nil {
 		return err
 	}
 	s.log.Info("destruction certified", "plan", plan.GetPlan(), "certificate", id, "layers", len(plan.GetTargets()))

@@ -19,8 +19,9 @@ type Leader interface {
 // Intervals of the schedule's loop.
 const (
 	tick     = time.Second      // how soon a due run begins, and a moved clock is noticed
-	retry    = 15 * time.Second // how soon a run that waits for something goes on
-	idleTurn = time.Hour        // how often orphans are swept
+	retry    = 15 * time.Second // how soon a run that waits for something goes on; then twice as long each time
+	maxRetry = 10 * time.Minute
+	idleTurn = time.Hour // how often orphans are swept
 )
 
 // A Schedule runs the service when its time has come, or when it is told to.
@@ -62,7 +63,7 @@ func (s *Schedule) Run(ctx context.Context) error { return s.leader.Lead(ctx, s.
 func (s *Schedule) lead(ctx context.Context) error {
 	clock := s.service.clock
 	next := clock.Now() // what was begun, or missed while nobody led, is looked at first
-	swept := time.Time{}
+	swept, pause := time.Time{}, retry
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -81,12 +82,16 @@ func (s *Schedule) lead(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case err == nil:
+			pause = retry
 		case errors.Is(err, ErrPending):
-			next = clock.Now().Add(retry)
 			s.service.log.Info("destruction waits", "err", err)
-		case err != nil:
-			next = clock.Now().Add(retry)
+		default:
 			s.service.log.Error("retention run stopped", "err", err)
+		}
+		if err != nil {
+			next = clock.Now().Add(pause)
+			pause = min(2*pause, maxRetry)
 		}
 		if now := clock.Now(); now.Sub(swept) >= idleTurn {
 			swept = now
