@@ -74,7 +74,8 @@ type recorder struct {
 
 	mu     sync.Mutex
 	asked  []string
-	opened int // connections
+	from   []string // referrers
+	opened int      // connections
 	more   chan struct{}
 }
 
@@ -101,6 +102,9 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 	r.mu.Lock()
 	r.asked = append(r.asked, address)
+	if referrer := q.Referer(); referrer != "" {
+		r.from = append(r.from, referrer)
+	}
 	r.mu.Unlock()
 	select {
 	case r.more <- struct{}{}:
@@ -127,6 +131,12 @@ func (r *recorder) paths() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.asked)
+}
+
+func (r *recorder) referrers() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.from)
 }
 
 // browsersOwn are hosts that Chromium asks by itself, whatever the page. As a proxy, the
