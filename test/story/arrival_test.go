@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	"github.com/postern-mail/postern/test/program"
 )
 
 // What the senders' published policies make of each mail: a sender whose domain vouches
@@ -81,9 +82,9 @@ var (
 	maskForm = regexp.MustCompile(`name="value" value="(\d+)"`)
 )
 
-func agentsRead(t *testing.T, _ world, agent *browser, named map[string]*itemv1.Record) {
+func agentsRead(t *testing.T, _ world, agent *program.Browser, named map[string]*itemv1.Record) {
 	page := func(name string) string { return "/tickets/" + named[name].GetTicket() }
-	message := func(t *testing.T, name string) string { return agent.opened(t, page(name)+"/message?as=text") }
+	message := func(t *testing.T, name string) string { return agent.Opened(t, page(name)+"/message?as=text") }
 
 	t.Run("words are there in every charset", func(t *testing.T) {
 		for name, words := range map[string]string{
@@ -98,18 +99,18 @@ func agentsRead(t *testing.T, _ world, agent *browser, named map[string]*itemv1.
 		for name, want := range map[string][2]int{
 			"pdf-and-photo": {2, 0}, "virus-in-nested-zip": {0, 1}, "double-extension": {0, 1}, "encrypted-zip": {0, 1}, "macro-document": {0, 1},
 		} {
-			text := agent.opened(t, page(name))
+			text := agent.Opened(t, page(name))
 			links := download.FindAllStringSubmatch(text, -1)
 			if withheld := strings.Count(text, ", withheld"); len(links) != want[0] || withheld != want[1] {
 				t.Errorf("%s: %d files to download and %d withheld, want %v", name, len(links), withheld, want)
 			}
 			for at := range want[1] {
-				if status, _ := agent.get(t, fmt.Sprintf("%s/files/%d", page(name), at)); status == http.StatusOK {
+				if status, _ := agent.Get(t, fmt.Sprintf("%s/files/%d", page(name), at)); status == http.StatusOK {
 					t.Errorf("%s: the withheld file %d can be had by its address", name, at)
 				}
 			}
 			for _, link := range links {
-				if body := agent.opened(t, link[1]); !strings.HasPrefix(body, "%PDF") && !strings.HasPrefix(body, "\x89PNG") {
+				if body := agent.Opened(t, link[1]); !strings.HasPrefix(body, "%PDF") && !strings.HasPrefix(body, "\x89PNG") {
 					t.Errorf("%s: %s is neither the PDF nor the picture", name, link[1])
 				}
 			}
@@ -126,25 +127,25 @@ func agentsRead(t *testing.T, _ world, agent *browser, named map[string]*itemv1.
 		if account := message(t, "iban-and-phone"); strings.Contains(digits(account), "89370400440532013000") || strings.Contains(digits(account), "4930901820") {
 			t.Error("the IBAN or the telephone number is readable")
 		}
-		mask := maskForm.FindStringSubmatch(agent.opened(t, page("card-number")))
+		mask := maskForm.FindStringSubmatch(agent.Opened(t, page("card-number")))
 		if mask == nil {
 			t.Fatal("the ticket offers no masked value")
 		}
 		reveal := page("card-number") + "/reveal"
-		if status, text := agent.post(t, reveal, url.Values{"value": {mask[1]}}); status == http.StatusOK && strings.Contains(digits(text), "4111111111111111") {
+		if status, text := agent.Post(t, reveal, url.Values{"value": {mask[1]}}); status == http.StatusOK && strings.Contains(digits(text), "4111111111111111") {
 			t.Error("the value is revealed without a reason")
 		}
-		status, text := agent.post(t, reveal, url.Values{"value": {mask[1]}, "reason": {"refund to this card"}})
+		status, text := agent.Post(t, reveal, url.Values{"value": {mask[1]}, "reason": {"refund to this card"}})
 		if status != http.StatusOK || !strings.Contains(digits(text), "4111111111111111") {
 			t.Errorf("the value is not revealed: %d", status)
 		}
-		if reads := agent.opened(t, page("card-number")+"/reads"); !strings.Contains(reads, "demo") {
+		if reads := agent.Opened(t, page("card-number")+"/reads"); !strings.Contains(reads, "demo") {
 			t.Error("who revealed it does not stand among the readers")
 		}
 	})
 	t.Run("what tracks and acts is left out", func(t *testing.T) {
 		for name, words := range map[string]string{"newsletter": "veloweekly.example/o/", "hostile": "<script"} {
-			if shown := agent.opened(t, page(name)+"/message"); strings.Contains(strings.ToLower(shown), words) {
+			if shown := agent.Opened(t, page(name)+"/message"); strings.Contains(strings.ToLower(shown), words) {
 				t.Errorf("%s still holds %q", name, words)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 // well within the 730 days of its clean view.
 const month = 32 * 24 * time.Hour
 
-func originalsAreDestroyed(t *testing.T, w world, agent *browser) {
+func originalsAreDestroyed(t *testing.T, w world, agent *program.Browser) {
 	before := byName(t, w, w.settled(t))
 	if kept := files(t, w.stored(), "raw/"); len(kept) < len(before) {
 		t.Fatalf("%d files of %d originals: the search cannot see them", len(kept), len(before))
@@ -50,7 +50,7 @@ func originalsAreDestroyed(t *testing.T, w world, agent *browser) {
 			t.Errorf("%s: its object is still there", name)
 		}
 	}
-	if shown := agent.opened(t, "/tickets/"+after["where-is-my-order"].GetTicket()+"/message?as=text"); !strings.Contains(shown, "whether I may fetch it myself?") {
+	if shown := agent.Opened(t, "/tickets/"+after["where-is-my-order"].GetTicket()+"/message?as=text"); !strings.Contains(shown, "whether I may fetch it myself?") {
 		t.Error("the ticket cannot be read any more")
 	}
 	t.Run("the certificate holds", func(t *testing.T) { certificateHolds(t, w, before["where-is-my-order"]) })

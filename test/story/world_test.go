@@ -55,7 +55,7 @@ func tell(t *testing.T, w world) {
 	if t.Run("mails become tickets", func(t *testing.T) { mailsBecomeTickets(t, w, records) }); t.Failed() {
 		return
 	}
-	agent := signIn(t, w.link(t))
+	agent := program.SignIn(t, w.link(t))
 	t.Run("agents read what is clean and masked", func(t *testing.T) { agentsRead(t, w, agent, byName(t, w, records)) })
 	t.Run("a month later the originals are destroyed", func(t *testing.T) { originalsAreDestroyed(t, w, agent) })
 	t.Run("the log is whole", func(t *testing.T) { logIsWhole(t, w) })
