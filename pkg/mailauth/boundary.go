@@ -26,10 +26,11 @@ var localNames = []string{"localhost", "localhost.localdomain"}
 const maxReceived = 100
 
 // findBoundary finds the topmost Received line that one of our servers wrote, and
-// what it and the lines above it say of the SMTP session. Where that server took
-// the message from itself (a filter handed it back over loopback), the next line
-// that it wrote is its own too, with the filter's own line between at most. What
-// the options give goes before all of it.
+// what it and the lines above it say of the SMTP session. Where that server took the
+// message from itself over loopback nothing is known of the session: whoever can hand it
+// mail there could have written every line below. Only with TrustFilter, where nobody
+// but a filter can, the next line that the server wrote is its own too, with the
+// filter's own line between at most. What the options give goes before all of it.
 func findBoundary(header mail.Header, options Options) boundary {
 	b := boundary{index: -1, envelope: Envelope{Source: FromNowhere}}
 	var hop received
@@ -53,11 +54,11 @@ func findBoundary(header mail.Header, options Options) boundary {
 		}
 		between = 0
 		b.index, b.line, hop = i, unfold(string(header[i].Value)), candidate
-		if !hop.client.IsLoopback() {
+		if !hop.client.IsLoopback() || !options.TrustFilter {
 			break
 		}
 	}
-	if b.index >= 0 {
+	if b.index >= 0 && !hop.client.IsLoopback() {
 		b.envelope = sessionOf(header, b.index, hop)
 	}
 	b.readResults(header, options.TrustAuthserv)

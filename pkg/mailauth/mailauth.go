@@ -47,6 +47,7 @@ type Options struct {
 	At       time.Time // when the message was received; zero: now
 
 	TrustMX       []string // host names of our own mail servers, as they stand after "by"
+	TrustFilter   bool     // only a content filter hands mail to them over loopback
 	TrustAuthserv []string // authserv-ids whose results we believe
 	TrustSealers  []string // domains whose ARC seals we believe
 

@@ -36,6 +36,8 @@ type Boundary struct {
 	Mailbox string `yaml:"mailbox"`
 	// TrustMX are host names of our mail servers as they stand after "by" in the Received lines that they write.
 	TrustMX []string `yaml:"trust_mx"`
+	// TrustFilter says that nothing but a content filter hands mail to these servers over loopback, so that the line below its is theirs too. Without it such mail has no known session.
+	TrustFilter bool `yaml:"trust_filter"`
 	// TrustAuthserv are the authserv-ids of our mail servers, whose Authentication-Results are believed.
 	TrustAuthserv []string `yaml:"trust_authserv"`
 	// TrustSealers are domains whose ARC seals are believed.
@@ -66,7 +68,7 @@ func (c Config) Options(mailbox string) mailauth.Options {
 		return mailauth.Options{}
 	}
 	b := c.Boundaries[index]
-	return mailauth.Options{TrustMX: b.TrustMX, TrustAuthserv: b.TrustAuthserv, TrustSealers: b.TrustSealers}
+	return mailauth.Options{TrustMX: b.TrustMX, TrustFilter: b.TrustFilter, TrustAuthserv: b.TrustAuthserv, TrustSealers: b.TrustSealers}
 }
 
 // A Worker verifies.
