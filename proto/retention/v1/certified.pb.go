@@ -27,7 +27,8 @@ type Certified struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Certificate string                 `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	Plan        string                 `protobuf:"bytes,2,opt,name=plan,proto3" json:"plan,omitempty"`
-	// Holds ids, codes, times and salted digests only.
+	// Holds ids, codes, times and salted digests only. Empty where it is too long to ride here:
+	// then it is certificates/<id in lower case>.json in the vault.
 	Document      []byte `protobuf:"bytes,3,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
