@@ -69,11 +69,10 @@ func New(config Config, key ed25519.PrivateKey, deps Deps) *Service {
 // Run signs while this process has the lease. A log that is not the one that was
 // signed is never signed again: that is an alert for a person.
 func (s *Service) Run(ctx context.Context) error {
+	s.Health.Waiting("the lease of the log's signer")
 	for ctx.Err() == nil {
-		s.Health.Waiting("the lease of the log's signer")
 		lease, err := s.Bus.Lease(ctx, "signer")
 		if err == nil {
-			s.Health.Ready()
 			err = s.sign(lease.Context())
 			lease.Release()
 		}
@@ -83,7 +82,9 @@ func (s *Service) Run(ctx context.Context) error {
 			s.alerts.Set(1)
 			s.Log.Error("audit log is not the one that was signed", "err", err)
 			s.Health.Waiting("a person: the audit log was altered; run postern audit verify")
-		case err != nil && !errors.Is(err, bus.ErrHeld):
+		case errors.Is(err, bus.ErrHeld):
+			s.Health.Waiting("the lease of the log's signer")
+		case err != nil:
 			s.Log.Warn("audit log not read", "err", err)
 		}
 		select {
@@ -101,10 +102,18 @@ func (s *Service) sign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	chain, err := s.resume(ctx, checkpoints, public)
+	remembered := checkpoints
+	if s.config.Key != "" {
+		if remembered, err = MarkOf(s.config.Key).With(checkpoints, public); err != nil {
+			return err
+		}
+	}
+	chain, err := s.resume(ctx, remembered, public)
 	if err != nil {
 		return err
 	}
+	s.alerts.Set(0)
+	s.Health.Ready()
 	var signed uint64 // what came after the last signature waits for the next, however quiet the log is
 	if len(checkpoints) > 0 {
 		signed = checkpoints[len(checkpoints)-1].GetSequence()
@@ -179,8 +188,13 @@ func (s *Service) publish(ctx context.Context, chain Chain) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Bus.Publish(ctx, checkpointSubject, data, bus.MsgID(envelope.GetId()))
-	return err
+	if _, err := s.Bus.Publish(ctx, checkpointSubject, data, bus.MsgID(envelope.GetId())); err != nil {
+		return err
+	}
+	if s.config.Key == "" {
+		return nil
+	}
+	return MarkOf(s.config.Key).Keep(checkpoint)
 }
 
 // Scanner reads streams; *bus.Conn is one.

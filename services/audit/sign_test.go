@@ -16,6 +16,11 @@ import (
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 )
 
+type silent struct{}
+
+func (silent) Waiting(string) {}
+func (silent) Ready()         {}
+
 // logBus holds a log and its checkpoints; nobody adds to the log.
 type logBus struct {
 	Bus
@@ -68,7 +73,7 @@ func TestWhatWasSaidBeforeAStopIsSignedAfterIt(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		s := New(DefaultConfig(), key, Deps{Bus: b, Clock: wallClock{}, Log: slog.New(slog.DiscardHandler)})
+		s := New(DefaultConfig(), key, Deps{Bus: b, Clock: wallClock{}, Log: slog.New(slog.DiscardHandler), Health: silent{}})
 		if err := s.publish(t.Context(), chain); err != nil {
 			t.Fatal(err)
 		}

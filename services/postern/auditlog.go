@@ -46,9 +46,15 @@ func auditCommand(ctx context.Context, args []string, io stdio) int {
 	if err != nil {
 		return fail(io, err)
 	}
+	if checkpoints, err = audit.MarkOf(c.Audit.Key).With(checkpoints, key); err != nil {
+		return fail(io, err)
+	}
 	report, err := audit.Verify(audit.Messages(ctx, conn), checkpoints, key)
 	if err != nil {
 		return fail(io, err)
+	}
+	if report.Entries > 0 && report.Checkpoints == 0 {
+		return fail(io, fmt.Errorf("the audit log has %d entries and none is signed: if its signer runs, checkpoints were removed", report.Entries))
 	}
 	fmt.Fprintf(io.out, "the audit log is whole: %d entries linked, %d checkpoints good, signed up to entry %d\n", report.Entries, report.Checkpoints, report.Signed)
 	return done

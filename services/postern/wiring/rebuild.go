@@ -21,6 +21,7 @@ import (
 	journalv1 "github.com/postern-mail/postern/proto/journal/v1"
 	ticketv1 "github.com/postern-mail/postern/proto/ticket/v1"
 	"github.com/postern-mail/postern/services/archive"
+	"github.com/postern-mail/postern/services/audit"
 	"github.com/postern-mail/postern/services/keyring"
 )
 
@@ -86,6 +87,11 @@ func (p *Process) Rebuild(ctx context.Context) ([]Refill, error) {
 		}
 		if err != nil {
 			return done, err
+		}
+		if stream == topology.Audit && !refill.Kept {
+			if err := p.markRebuilt(uint64(refill.Messages)); err != nil {
+				return done, err
+			}
 		}
 		done = append(done, refill)
 	}
@@ -315,4 +321,16 @@ func (r rebuilder) record(ctx context.Context) error {
 	}
 	_, err = r.conn.Publish(ctx, "audit.v1.Entry."+topology.Rebuild, data, bus.MsgID(envelope.GetId()))
 	return err
+}
+
+// markRebuilt puts the signer's mark away where the journal was behind it: the log that was
+// brought back ends before what was signed, which the operator is told.
+func (p *Process) markRebuilt(entries uint64) error {
+	mark := audit.MarkOf(p.Config.Audit.Key)
+	kept, err := mark.Read()
+	if err != nil || kept.GetSequence() <= entries {
+		return err
+	}
+	p.Log.Warn("audit log brought back without its end", "signed", kept.GetSequence(), "entries", entries)
+	return mark.SetAside("before-rebuild")
 }
