@@ -153,7 +153,7 @@ func (b busStanding) Record(ctx context.Context, head Head) (*itemv1.Record, err
 	}
 	record := new(itemv1.Record)
 	if err := proto.Unmarshal(message.Data, record); err != nil {
-		return nil, errors.New("stored record is garbled")
+		return nil, errGarbled
 	}
 	return record, nil
 }

@@ -39,6 +39,7 @@ type Service struct {
 	least      time.Duration // the first pause after a failure
 	standstill time.Duration // how long a record must be untouched to be said again
 	ended      chan struct{} // Run has ended
+	said       map[uint64]said
 	tracer     trace.Tracer
 	meters     *meters
 }

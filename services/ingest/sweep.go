@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -17,7 +18,19 @@ const (
 	// sweepLease is the lease under which one process sweeps. No mailbox has this
 	// name: an ID begins with a letter or digit.
 	sweepLease = "_sweep"
+	// maxStandstill is the longest pause before an item is said once more: whoever takes it
+	// may be away for days, and must not find it a thousand times.
+	maxStandstill = 6 * time.Hour
 )
+
+// errGarbled says that a record cannot be read. Nobody can say it again; others can be.
+var errGarbled = errors.New("item record is garbled")
+
+// A said is when an item that stands still was last said, and how long it rests then.
+type said struct {
+	next  time.Time
+	pause time.Duration
+}
 
 // A Standing tells which items stand where.
 type Standing interface {
@@ -74,6 +87,8 @@ func (s *Service) sweepHeld(ctx context.Context) error {
 // change gives a record a new and higher sequence, so what was at rest stays so.
 func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err error) {
 	var lowest, last uint64
+	standing := map[uint64]said{} // by the sequence of the last change
+	defer func() { s.said = standing }()
 	for head, err := range s.deps.Standing.Heads(ctx, from) {
 		if err != nil {
 			return from, fmt.Errorf("items: %w", err)
@@ -88,7 +103,18 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 		if s.deps.Now().Sub(head.Changed) < s.standstill {
 			continue
 		}
+		before, again := s.said[head.Sequence]
+		if again {
+			standing[head.Sequence] = before
+			if s.deps.Now().Before(before.next) {
+				continue
+			}
+		}
 		record, err := s.deps.Standing.Record(ctx, head)
+		if errors.Is(err, errGarbled) {
+			s.log.Error("item record cannot be read", "sequence", head.Sequence)
+			continue
+		}
 		if err != nil {
 			return from, fmt.Errorf("item record: %w", err)
 		}
@@ -99,6 +125,11 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 		if err := s.redrive(ctx, record); err != nil {
 			return from, err
 		}
+		pause := s.standstill
+		if again {
+			pause = min(2*before.pause, maxStandstill)
+		}
+		standing[head.Sequence] = said{s.deps.Now().Add(pause), pause}
 		s.log.Info("standing item said again", "item", record.GetItem())
 	}
 	switch {
