@@ -134,6 +134,7 @@ func destroy(t *testing.T, r *running, before map[string]*itemv1.Record) story {
 }
 
 func TestGoneMeansGone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.start(t)
 	before := r.settled(t, len(w.box.Mails()))
@@ -261,6 +262,7 @@ func rolledBack(t *testing.T, old copied, cell []byte) {
 }
 
 func TestAHoldKeepsAnItemPastItsDateAndItsReleaseLetsItGo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.start(t)
 	s := destroy(t, r, r.settled(t, len(w.box.Mails())))
@@ -290,6 +292,14 @@ func TestAHoldKeepsAnItemPastItsDateAndItsReleaseLetsItGo(t *testing.T) {
 	}
 	t.Run("certificates", func(t *testing.T) { certificates(t, r, s) })
 	t.Run("log", func(t *testing.T) { log(t, r) })
+	r.stop()
+	file := filepath.Join(t.TempDir(), "postern.yaml")
+	if err := os.WriteFile(file, []byte("data_dir: "+w.data+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, code := program.Run(t, "audit", "verify", "--config", file); code != 0 || !strings.Contains(out, "the audit log is whole") {
+		t.Errorf("postern audit verify: %d %s", code, out)
+	}
 }
 
 // certificates checks every certificate offline, and that no byte of one can be changed.
@@ -407,6 +417,7 @@ func log(t *testing.T, r *running) {
 }
 
 func TestEveryVersionInS3IsGone(t *testing.T) {
+	t.Parallel()
 	server := s3test.Start(t, s3test.WithVersions())
 	w := newWorld(t)
 	w.change = func(c *wiring.Config) { useS3(t, c, server) }
