@@ -204,6 +204,12 @@ func (c *chrome) tab() *tab {
 func (p *tab) saw(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	defer func() {
+		select {
+		case p.more <- struct{}{}:
+		default:
+		}
+	}()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		if !strings.HasPrefix(e.Request.URL, "data:") {
@@ -229,10 +235,6 @@ func (p *tab) saw(event any) {
 		// for ends all the same.
 		if e.Name == "networkIdle" || e.Name == "networkAlmostIdle" && listens(p.at) {
 			p.quiet[e.FrameID] = true
-			select {
-			case p.more <- struct{}{}:
-			default:
-			}
 		}
 	}
 }
