@@ -6,6 +6,8 @@ import (
 	"crypto/ed25519"
 	"iter"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,12 +26,16 @@ func (silent) Ready()         {}
 // logBus holds a log and its checkpoints; nobody adds to the log.
 type logBus struct {
 	Bus
+	mu      sync.Mutex
 	streams map[string][]*bus.Message
 }
 
 func (b *logBus) Scan(_ context.Context, stream string, from uint64, _ ...bus.ScanOption) iter.Seq2[*bus.Message, error] {
 	return func(yield func(*bus.Message, error) bool) {
-		for _, m := range b.streams[stream] {
+		b.mu.Lock()
+		kept := slices.Clone(b.streams[stream])
+		b.mu.Unlock()
+		for _, m := range kept {
 			if m.Sequence >= from && !yield(m, nil) {
 				return
 			}
@@ -49,6 +55,8 @@ func (b *logBus) Follow(ctx context.Context, stream string, from uint64, options
 }
 
 func (b *logBus) Publish(_ context.Context, subject string, data []byte, _ ...bus.PublishOption) (uint64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	sequence := uint64(len(b.streams[topology.Checkpoints]) + 1)
 	b.streams[topology.Checkpoints] = append(b.streams[topology.Checkpoints], &bus.Message{Subject: subject, Data: data, Sequence: sequence})
 	return sequence, nil

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,9 +87,10 @@ type world struct {
 	config  retain.Config
 	taken   map[string]string // "item layer" → plan that took its packet
 
-	behind, readerHolds, lagging bool
-	forgets                      int
-	stays                        string // a bucket that no nightly work empties
+	behind               atomic.Bool
+	readerHolds, lagging bool
+	forgets              atomic.Int64
+	stays                string // a bucket that no nightly work empties
 }
 
 var start = time.Date(2026, 3, 1, 2, 0, 0, 0, time.UTC)
@@ -178,7 +180,7 @@ func (r ring) Destroy(_ context.Context, request *keyringv1.Destroy) (out *keyri
 			if !bytes.Equal(keys.PlanHash(plan.GetBuckets(), own), plan.GetHash()) {
 				return keys.PlanDiffers
 			}
-			if r.behind {
+			if r.behind.Load() {
 				return keys.JournalBehind
 			}
 			for _, target := range own {
@@ -234,7 +236,7 @@ func (r ring) Erase(_ context.Context, request *keyringv1.Erase) (out *keyringv1
 
 // Forget re-keys every bucket that an erased layer was in.
 func (r ring) Forget(context.Context) (out *keyringv1.Forgotten, err error) {
-	r.forgets++
+	r.forgets.Add(1)
 	err = r.call(func() error {
 		dirty := map[string]bool{}
 		for _, record := range r.records {
@@ -246,7 +248,7 @@ func (r ring) Forget(context.Context) (out *keyringv1.Forgotten, err error) {
 				}
 			}
 		}
-		if r.behind {
+		if r.behind.Load() {
 			return keys.JournalBehind
 		}
 		for bucket, is := range dirty {

@@ -152,7 +152,7 @@ func TestARunMayBeInterruptedAnywhere(t *testing.T) {
 
 func TestADestructionWaitsForWhatComesWithTime(t *testing.T) {
 	for name, c := range map[string]struct{ set, clear func(*world) }{
-		"the journal is behind":  {func(w *world) { w.behind = true }, func(w *world) { w.behind = false }},
+		"the journal is behind":  {func(w *world) { w.behind.Store(true) }, func(w *world) { w.behind.Store(false) }},
 		"another keyring has it": {func(w *world) { w.readerHolds = true }, func(w *world) { w.readerHolds = false }},
 		"a read model lags":      {func(w *world) { w.lagging = true }, func(w *world) { w.lagging = false }},
 		"a past bucket is not empty": {func(w *world) {

@@ -3,6 +3,7 @@ package retain_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,16 +19,16 @@ func (alone) Lead(ctx context.Context, work func(context.Context) error) error {
 // A movable clock is the bubble's, plus what it was moved on.
 type movable struct {
 	*world
-	ahead *time.Duration
+	ahead *atomic.Int64
 }
 
-func (m movable) Now() time.Time { return time.Now().UTC().Add(*m.ahead) }
+func (m movable) Now() time.Time { return time.Now().UTC().Add(time.Duration(m.ahead.Load())) }
 
 // scheduled starts a schedule and gives how often the keyring was asked to forget, which
 // is the first thing that every run does.
-func scheduled(t *testing.T, w *world, expression string) (schedule *retain.Schedule, ahead *time.Duration, runs func() int, stop func()) {
+func scheduled(t *testing.T, w *world, expression string) (schedule *retain.Schedule, ahead *atomic.Int64, runs func() int, stop func()) {
 	t.Helper()
-	ahead = new(time.Duration)
+	ahead = new(atomic.Int64)
 	w.config.Schedule = expression
 	service := w.serviceWith(movable{w, ahead})
 	schedule, err := retain.NewSchedule(service, alone{})
@@ -37,7 +38,7 @@ func scheduled(t *testing.T, w *world, expression string) (schedule *retain.Sche
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- schedule.Run(ctx) }()
-	return schedule, ahead, func() int { return w.forgets }, func() {
+	return schedule, ahead, func() int { return int(w.forgets.Load()) }, func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %v", err)
@@ -76,7 +77,7 @@ func TestAClockThatIsMovedOnBringsTheHour(t *testing.T) {
 		defer stop()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		*ahead = 31 * 24 * time.Hour
+		ahead.Store(int64(31 * 24 * time.Hour))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if got := runs(); got != 2 {
@@ -88,7 +89,7 @@ func TestAClockThatIsMovedOnBringsTheHour(t *testing.T) {
 func TestARunThatWaitsIsTakenUpSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.behind = true
+		w.behind.Store(true)
 		_, _, runs, stop := scheduled(t, w, "10 2 * * *")
 		defer stop()
 		time.Sleep(55 * time.Second)
@@ -96,7 +97,7 @@ func TestARunThatWaitsIsTakenUpSoon(t *testing.T) {
 		if got := runs(); got != 3 { // at 1 s, 15 s later, and 30 s after that: each pause is twice the last
 			t.Errorf("%d runs in 55 s, want 3", got)
 		}
-		w.behind = false
+		w.behind.Store(false)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got := runs(); got != 4 {
@@ -108,13 +109,13 @@ func TestARunThatWaitsIsTakenUpSoon(t *testing.T) {
 func TestNowRunsAtOnceAndTellsTheOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.behind = true
+		w.behind.Store(true)
 		schedule, _, _, stop := scheduled(t, w, "0 0 1 1 *")
 		defer stop()
 		if err := schedule.Now(t.Context()); !errors.Is(err, retain.ErrPending) {
 			t.Errorf("while the journal is behind: %v", err)
 		}
-		w.behind = false
+		w.behind.Store(false)
 		if err := schedule.Now(t.Context()); err != nil {
 			t.Errorf("error %v", err)
 		}
