@@ -158,6 +158,10 @@ func (c *Client) Ask(ctx context.Context, operation string, body, out proto.Mess
 	return signed.Nonce, nil
 }
 
+// AnswerWithin is how long any other operation may take, whatever time the caller has: a lost
+// answer must not hold a mail for as long as its whole work may take.
+const AnswerWithin = 20 * time.Second
+
 // Patience is how long an operation that waits for others (the journal, other keyrings'
 // memory, a scan of all records) may take where the caller's context has no deadline.
 const Patience = 5 * time.Minute
@@ -171,9 +175,13 @@ func ask[Out any, P interface {
 	*Out
 	proto.Message
 }](ctx context.Context, c *Client, operation string, body proto.Message) (P, error) {
-	if _, bounded := ctx.Deadline(); patient[operation] && !bounded {
+	limit := AnswerWithin
+	if patient[operation] {
+		limit = Patience
+	}
+	if _, bounded := ctx.Deadline(); !patient[operation] || !bounded {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, Patience)
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
 	out := P(new(Out))
