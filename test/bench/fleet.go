@@ -78,11 +78,14 @@ func (b *bench) watchFleet(ctx context.Context, f *fleet.Fleet, source *source) 
 		}
 		total += run.mails
 		done, _, err := b.settleFleet(ctx, f, total)
+		if err == nil && done < total { // the largest take their time on a busy machine
+			done, _, err = b.settleFleet(ctx, f, total)
+		}
 		if err != nil {
 			return err
 		}
 		if done < total {
-			return fmt.Errorf("%d of %d mails done in time", done, total)
+			return fmt.Errorf("%d of %d mails done within %v: give it longer with -longest", done, total, 2*b.longest)
 		}
 		peaks = append(peaks, b.peaks(f, names))
 	}
