@@ -219,7 +219,8 @@ func (b *Board) Await(ctx context.Context, sequence uint64) error {
 }
 
 // ApplyAct folds one message of AUDIT into the board: what people did. What workers did
-// is in the log and would drown it here.
+// is in the log and would drown it here. It notifies nobody: looking at a list is an act,
+// and lists that looked again at each act would never rest.
 func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, data []byte) error {
 	_, said, err := event.Open(subject, data)
 	if err != nil {
