@@ -78,10 +78,11 @@ func (r *runner) setAside(ctx context.Context, m *mail, e end) end {
 }
 
 // back gives the delivery back, after noting that it did: what comes again without such a
-// note is a suspect.
+// note is a suspect. Deaths are not forgotten by that: where each start first meets something
+// that is not up yet, they would never add up.
 func (r *runner) back(ctx context.Context, m *mail, e end) end {
 	if m.env != nil {
-		if err := r.Marks.Write(ctx, m.env.Id, Mark{Back: true, Delivery: m.Deliveries()}); err != nil {
+		if err := r.Marks.Write(ctx, m.env.Id, Mark{Back: true, Delivery: m.Deliveries(), Deaths: e.deaths}); err != nil {
 			r.Log.Warn("mark not written", "stage", r.spec.Stage, "event", m.env.Id, "err", err)
 		}
 	}

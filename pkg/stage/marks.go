@@ -76,9 +76,11 @@ func (p *Process) suspicion(d Delivery, left Mark) (suspect bool, deaths int) {
 	forgotten := d.Stored().Before(p.afterward) // deliveries may be too low
 	switch {
 	case left.Back && left.Delivery+1 >= d.Deliveries() && !forgotten:
-		return false, 0
+		return left.Deaths > 0, left.Deaths
+	case left.Back && forgotten:
+		return true, max(left.Deaths, 1) // it may have been waiting only
 	case left.Back || left.Deaths == 0:
-		return true, 1
+		return true, left.Deaths + 1
 	case left.Process == p.id:
 		return true, left.Deaths // we are alive: that run ended without its mark being cleared
 	default:
