@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"html"
 	"io"
 	"net/http"
@@ -87,4 +88,17 @@ func (b *Browser) Opened(t testing.TB, path string) string {
 		t.Fatalf("%s answers %d", path, status)
 	}
 	return text
+}
+
+// Try asks for a page that may never be answered.
+func (b *Browser) Try(ctx context.Context, path string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.origin+path, nil)
+	if err != nil {
+		return err
+	}
+	response, err := b.client.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }

@@ -92,3 +92,17 @@ func Run(t testing.TB, args ...string) (string, int) {
 	}
 	return string(out), command.ProcessState.ExitCode()
 }
+
+// Until waits until something holds, which what names.
+func Until(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	ctx, again := Context(t), time.NewTicker(20*time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited in vain until %s", what)
+		case <-again.C:
+		}
+	}
+}

@@ -107,8 +107,14 @@ func (p *places) wrote(t *testing.T) {
 // start starts a fleet that logs and traces as much as it can.
 func start(t *testing.T, options fleet.Options) *places {
 	t.Helper()
+	options.Log = t.Output()
+	return startWith(t, options)
+}
+
+func startWith(t *testing.T, options fleet.Options) *places {
+	t.Helper()
 	p := &places{spans: collect(t), scraped: t.TempDir()}
-	options.Trace, options.Log = p.spans.url, t.Output()
+	options.Trace = p.spans.url
 	options.TrustMX = []string{"mx.fleet.example"}
 	options.Change = func(_ string, config fleet.Section) {
 		fleet.Below(config, "log")["level"] = "debug"

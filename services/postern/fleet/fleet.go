@@ -41,7 +41,7 @@ type Options struct {
 	ClockOffset time.Duration
 	// Trace is the URL of an OTLP/HTTP collector that gets every span. Empty: no spans.
 	Trace string
-	// Env is added to the environment of every service.
+	// Env is added to the environment of every service and command of the program.
 	Env []string
 	// Change may alter the configuration of a service before it is written.
 	Change func(service string, config Section)
@@ -171,7 +171,7 @@ func (f *Fleet) command(ctx context.Context, credential string, args ...string) 
 func (f *Fleet) Command(ctx context.Context, credential string, args ...string) (string, error) {
 	args = append(slices.Clone(args), "--config", f.ConfigFile(credential))
 	command := exec.CommandContext(ctx, f.options.Program, args...)
-	command.Env = f.environment(credential, nil)
+	command.Env = f.environment(credential, f.options.Env)
 	command.Dir = f.Folder(credential)
 	var out, complaint limited
 	command.Stdout, command.Stderr = &out, &complaint
