@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -63,11 +64,12 @@ func (f *Fleet) memoryFolder() error {
 		parent = f.short
 		fmt.Fprintf(f.options.Log, "There is no %s in memory here: clamd writes what it scans to %s while it scans.\n", memory, parent)
 	}
-	scratch, err := os.MkdirTemp(parent, "postern-fleet-clamd")
-	if err != nil {
+	// The same name each time: what a fleet that was killed left there goes now.
+	scratch := filepath.Join(parent, fmt.Sprintf("postern-fleet-clamd-%x", sha256.Sum256([]byte(f.dir)))[:40])
+	if err := errors.Join(os.RemoveAll(scratch), os.Mkdir(scratch, 0o700)); err != nil {
 		return fmt.Errorf("clamd's temporary files: %w", err)
 	}
 	f.servers.scratch = scratch
 	f.undo = append(f.undo, func() { _ = os.RemoveAll(scratch) })
-	return errors.Join(os.Chmod(scratch, 0o700))
+	return nil
 }

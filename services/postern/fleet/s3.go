@@ -73,7 +73,7 @@ func (f *Fleet) makeBucket(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer store.Close() //nolint:errcheck // what was done is acknowledged
 	if store.Check(ctx) == nil {
 		return nil // an earlier start made it
 	}
