@@ -240,17 +240,6 @@ func (w *world) raw(record *itemv1.Record) []byte {
 	return raw
 }
 
-// items counts records, by state; mu is held or nothing runs.
-func (w *world) items(state itemv1.State) int {
-	n := 0
-	for _, record := range w.records {
-		if record.State == state {
-			n++
-		}
-	}
-	return n
-}
-
 // dealt tells whether the saved cursor says of one folder that everything up to last
 // is dealt with; mu is held or nothing runs.
 func (w *world) dealt(last uint32) bool {

@@ -123,7 +123,7 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 		err = <-ended
 	}
 	cancel()
-	<-told
+	_ = <-told
 	return err
 }
 
