@@ -77,9 +77,10 @@ func (a *attempt) storeHeaders(ctx context.Context, hands *buffers) error {
 	return a.store(ctx, hands, int64(len(hands.plain)))
 }
 
-func (a *attempt) store(ctx context.Context, hands *buffers, size int64) error {
+func (a *attempt) store(ctx context.Context, hands *buffers, size int64) (err error) {
+	defer caught(&err)
 	hands.sealed.Grow(int(size) + sealOverhead)
-	err := a.seal(&hands.sealed, size, func(to io.Writer) (int64, error) {
+	err = a.seal(&hands.sealed, size, func(to io.Writer) (int64, error) {
 		n, err := to.Write(hands.plain)
 		return int64(n), err
 	})
@@ -101,9 +102,13 @@ func (a *attempt) storeStream(ctx context.Context, from io.Reader) error {
 	out, in := io.Pipe()
 	stored := make(chan error, 1)
 	go func() {
-		_, err := a.service.deps.Vault.Put(ctx, a.object, out, vault.PutOptions{})
-		out.CloseWithError(errStoreEnded) // the writer must not wait for a reader that is gone
-		stored <- err
+		var err error
+		defer func() {
+			out.CloseWithError(errStoreEnded) // the writer must not wait for a reader that is gone
+			stored <- err
+		}()
+		defer caught(&err)
+		_, err = a.service.deps.Vault.Put(ctx, a.object, out, vault.PutOptions{})
 	}()
 	err := a.seal(in, a.mail.Size, func(to io.Writer) (int64, error) {
 		// The bare reader and writer keep io.Copy from handing over everything at once.
@@ -147,7 +152,8 @@ func (a *attempt) seal(to io.Writer, size int64, fill func(io.Writer) (int64, er
 }
 
 // register has the record made and says what it says.
-func (a *attempt) register(ctx context.Context) error {
+func (a *attempt) register(ctx context.Context) (err error) {
+	defer caught(&err)
 	recorded, err := a.service.deps.Registrar.Register(ctx, a.request())
 	if err != nil {
 		return fmt.Errorf("register: %w", err)

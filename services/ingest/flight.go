@@ -153,7 +153,8 @@ func (w *flight) stream(body *imap.Body) error {
 }
 
 // held seals, stores and registers a mail that is in memory.
-func (w *flight) held(mail imap.Mail, hands *buffers) error {
+func (w *flight) held(mail imap.Mail, hands *buffers) (err error) {
+	defer caught(&err)
 	ctx, cancel := context.WithTimeout(w.work, mailTimeout)
 	defer cancel()
 	attempt, err := w.folder.service.begin(ctx, w.folder, w.where, mail)
@@ -190,7 +191,7 @@ func (w *flight) outcome(mail imap.Mail, err error) {
 	defer w.mu.Unlock()
 	switch refusal, _ := keys.RefusalOf(err); {
 	// An attempt that came too late is void; the next one seals anew.
-	case errors.Is(err, errSize), errors.Is(err, errWithheld), refusal == keys.Late, refusal == keys.ClosedBucket:
+	case errors.Is(err, errSize), errors.Is(err, errWithheld), errors.Is(err, errPanicked), refusal == keys.Late, refusal == keys.ClosedBucket:
 		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
 		w.repeated = w.folder.troubled(uid) || w.repeated
 		meters.mails.WithLabelValues(mailbox, "delayed").Inc()

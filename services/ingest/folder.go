@@ -69,7 +69,8 @@ func (f *folder) run(ctx context.Context, cursor *cursor) error {
 	return nil
 }
 
-func (f *folder) session(ctx context.Context, cursor *cursor, pause *backoff) error {
+func (f *folder) session(ctx context.Context, cursor *cursor, pause *backoff) (err error) {
+	defer caught(&err)
 	session, err := f.mailbox.dial(ctx)
 	if err != nil {
 		return err

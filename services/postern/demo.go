@@ -123,7 +123,7 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 		err = <-ended
 	}
 	cancel()
-	_ = <-told
+	<-told //nolint:errcheck // the account ends with the process
 	return err
 }
 
