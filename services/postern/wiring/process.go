@@ -324,8 +324,40 @@ func (s *service) work(ctx context.Context) error {
 		case <-time.After(again):
 		}
 	}
+	if err := s.awaitKeyring(ctx, conn); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	s.reporter.Ready()
 	return builders[s.name](ctx, s, conn)
+}
+
+// soon is the first pause of a service that waits for the keyring; they double up to again.
+const soon = 50 * time.Millisecond
+
+// awaitKeyring returns when a keyring answers, for those who need one. Work that began
+// before would fail, and a mail that has been tried before would rest for long.
+func (s *service) awaitKeyring(ctx context.Context, conn *bus.Conn) error {
+	if service, _ := topology.ServiceNamed(s.name); !slices.Contains(service.Asks, keys.OpStatus) {
+		return nil
+	}
+	client, err := s.client(conn)
+	if err != nil {
+		return err
+	}
+	for pause := soon; ; pause = min(2*pause, again) {
+		if _, err := client.Status(ctx); err == nil {
+			return nil
+		}
+		s.reporter.Waiting("the keyring")
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // builders make and run each service.
