@@ -5,13 +5,14 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
 )
 
 // abreast is how many places are at work at once: most of their time they wait for leases
 // and acknowledgements of the dead.
-const abreast = 10
+const abreast = 12
 
 // long tells whether the tests have all the time that they want.
 func long() bool { return os.Getenv("POSTERN_CHAOS") == "long" }
@@ -31,14 +32,11 @@ func TestAMailIsOneTicketOrSetAsideWhereverTheProcessIsKilled(t *testing.T) {
 		}
 	}
 	server := dovecot.Start(t, users...)
-	slots := make(chan struct{}, abreast)
 	for _, s := range steps {
 		for moment, k := range s.killings() {
 			name := fmt.Sprintf("%02d %s %s", s.number, moment, strings.ReplaceAll(s.what, " ", "_"))
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				slots <- struct{}{}
-				defer func() { <-slots }()
 				s.kill(t, server, s.user(moment), k)
 			})
 		}
@@ -52,15 +50,18 @@ func (s step) kill(t *testing.T, server *dovecot.Server, user string, k kill) {
 		mails = mixed
 	}
 	p := newPlace(t, server, user, mails...)
+	p.aside = s.aside
 	deaths := append(append([]kill{}, s.first...), k)
 	for i, death := range deaths {
 		l := p.life
 		l.Kill, l.Sweep = &death, death.Sweep
+		l.Ahead = time.Duration(i) * standstill // what died with the bus is for the sweepers
 		if _, err := l.run(t.Context()); err != nil {
 			t.Fatalf("death %d: %v\n%s", i+1, err, logged(p.Data))
 		}
 	}
 	l := p.life
+	l.Ahead = time.Duration(len(s.first)) * standstill
 	if s.sweep {
 		l.Ahead, l.Sweep = sweepSpan, true
 	}

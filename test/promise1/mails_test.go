@@ -16,6 +16,8 @@ var (
 	personal  = letter("Please refund me", "text/plain; charset=utf-8", "My card is 4111 1111 1111 1111 and my account DE89 3704 0044 0532 0130 00.\r\n")
 	withFile  = letter("A picture", `multipart/mixed; boundary="b"`, attached())
 	malformed = []byte("From customer\r\nSubject: =?utf-8?q?broken\r\nContent-Type: multipart/mixed; boundary=\"x\"\r\n\r\n--x\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!not base64\r\n--y\r\n")
+	// crooked has a header that every server gives back as it came.
+	crooked = []byte("From: customer\r\nSubject: =?utf-8?q?broken\r\nContent-Type: multipart/mixed; boundary=\"x\"\r\n\r\n--x\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!not base64\r\n--y\r\n")
 	// lengthy is streamed in, and its view is too large to ride in the record.
 	lengthy = letter("A long story", "text/plain; charset=utf-8", strings.Repeat("It rained again, and nobody came to open the gate for us.\r\n", 5500))
 	// oversize is set aside with its headers.

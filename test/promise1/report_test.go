@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -87,8 +86,14 @@ func settle(ctx context.Context, p *wiring.Process, mails int) error {
 		}
 		if rest == mails {
 			idle, err := stages(ctx)
-			if err != nil || idle {
+			if err != nil {
 				return err
+			}
+			if _, err = tool.Client.Status(ctx); err != nil && !errors.Is(err, bus.ErrNobody) {
+				return fmt.Errorf("keyring: %w", err)
+			}
+			if idle && err == nil {
+				return nil
 			}
 		}
 		select {
@@ -309,13 +314,4 @@ func logged(data string) string {
 	text, _ := os.ReadFile(filepath.Join(data, "postern.log"))
 	lines := strings.Split(string(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
-}
-
-func sorted(set map[string]int) []string {
-	var names []string
-	for name := range set {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

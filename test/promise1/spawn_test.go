@@ -21,7 +21,13 @@ import (
 
 // patience is how long one process may take to settle or to be killed: leases of the one
 // before it last 10 s.
-const patience = 90 * time.Second
+const patience = 40 * time.Second
+
+// errUnsettled says that mails were not at rest after the time that they may take.
+var errUnsettled = errors.New("mails are not at rest")
+
+// standstill is after when a sweeper drives an item that stands still.
+const standstill = time.Hour
 
 // errSpared says that a process ended without having been killed.
 var errSpared = errors.New("the process was not killed")
@@ -36,7 +42,7 @@ func (l life) run(ctx context.Context) (*report, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	command := exec.CommandContext(ctx, os.Args[0])
-	command.Env = append(os.Environ(), childVariable+"="+string(told), "GOMAXPROCS=2")
+	command.Env = append(os.Environ(), childVariable+"="+string(told))
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdin, err := command.StdinPipe()
 	if err != nil {
@@ -53,7 +59,7 @@ func (l life) run(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	var result *report
-	var told2 error
+	var complaint error
 	dying := false
 	lines := bufio.NewScanner(stdout)
 	lines.Buffer(nil, 16<<20)
@@ -62,11 +68,13 @@ func (l life) run(ctx context.Context) (*report, error) {
 		switch word {
 		case "report":
 			result = new(report)
-			told2 = errors.Join(told2, json.Unmarshal([]byte(rest), result))
+			complaint = errors.Join(complaint, json.Unmarshal([]byte(rest), result))
 		case "error":
-			told2 = errors.Join(told2, errors.New(rest))
+			complaint = errors.Join(complaint, errors.New(rest))
 		case "dying":
 			dying = true
+		case "unsettled":
+			complaint = errors.Join(complaint, fmt.Errorf("%w: %s", errUnsettled, rest))
 		}
 	}
 	ended := command.Wait()
@@ -76,11 +84,13 @@ func (l life) run(ctx context.Context) (*report, error) {
 	case l.Kill != nil && dying && killed:
 		return nil, nil
 	case l.Kill != nil:
-		return nil, fmt.Errorf("%w (%v): %w", errSpared, ended, errors.Join(told2, ctx.Err()))
+		return nil, fmt.Errorf("%w (%v): %w", errSpared, ended, errors.Join(complaint, ctx.Err()))
+	case errors.Is(complaint, errUnsettled):
+		return nil, complaint
 	case ended != nil || result == nil:
-		return nil, fmt.Errorf("process: %w: %w", errors.Join(ended, told2, ctx.Err()), errors.New(complaints.String()))
+		return nil, fmt.Errorf("process: %w: %w", errors.Join(ended, complaint, ctx.Err()), errors.New(complaints.String()))
 	}
-	return result, told2
+	return result, complaint
 }
 
 // A place is a data directory and a mailbox of its own.
@@ -88,6 +98,7 @@ type place struct {
 	life
 	server *dovecot.Server
 	mails  [][]byte
+	aside  int // mails that are to be set aside beside those over the size
 }
 
 func newPlace(t *testing.T, server *dovecot.Server, user string, mails ...[]byte) *place {
@@ -100,7 +111,7 @@ func newPlace(t *testing.T, server *dovecot.Server, user string, mails ...[]byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := t.TempDir()
+	data := quickDir(t)
 	password := filepath.Join(data, "password")
 	if err := os.WriteFile(password, []byte(dovecot.Password), 0o600); err != nil {
 		t.Fatal(err)
@@ -112,11 +123,17 @@ func newPlace(t *testing.T, server *dovecot.Server, user string, mails ...[]byte
 	}
 }
 
-// finish runs the place to its end and checks what is there then.
+// finish runs the place to its end and checks what is there then. Events that died with
+// the bus are said again by sweepers, an hour later.
 func (p *place) finish(t *testing.T, l life) *report {
 	t.Helper()
 	l.Kill = nil
 	r, err := l.run(t.Context())
+	if errors.Is(err, errUnsettled) {
+		t.Logf("left to the sweepers: %v", err)
+		l.Ahead += standstill
+		r, err = l.run(t.Context())
+	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, logged(p.Data))
 	}
@@ -128,7 +145,7 @@ func (p *place) finish(t *testing.T, l life) *report {
 func (p *place) check(t *testing.T, r *report) {
 	t.Helper()
 	client := p.server.Client(p.User, "INBOX")
-	r.check(t, client.Digests(), client.Flags(), len(oversizeOf(p.mails)))
+	r.check(t, client.Digests(), client.Flags(), len(oversizeOf(p.mails))+p.aside)
 	if t.Failed() {
 		t.Log(logged(p.Data))
 	}

@@ -1,0 +1,54 @@
+package promise1
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// page is where the numbered steps stand.
+const page = "../../docs/crashes.md"
+
+var row = regexp.MustCompile(`(?m)^\| (\d+) \|`)
+
+func TestEveryNumberedStepOfTheCrashPageIsKilledAt(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onPage := map[int]bool{}
+	for i, match := range row.FindAllStringSubmatch(string(text), -1) {
+		number, err := strconv.Atoi(match[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if number != i+1 {
+			t.Errorf("step %d stands where step %d belongs", number, i+1)
+		}
+		onPage[number] = true
+	}
+	if len(onPage) == 0 {
+		t.Fatal("the page has no numbered step")
+	}
+	killed := map[int]bool{}
+	for _, s := range steps {
+		if killed[s.number] {
+			t.Errorf("step %d has two kills", s.number)
+		}
+		killed[s.number] = true
+		if !onPage[s.number] {
+			t.Errorf("the kill at %d, %s, is at no step of the page", s.number, s.what)
+		}
+		for moment, k := range s.killings() {
+			if k.Call.Where == "" || k.After != (moment == "after") {
+				t.Errorf("step %d has no kill %s it", s.number, moment)
+			}
+		}
+	}
+	for number := range onPage {
+		if !killed[number] {
+			t.Errorf("step %d has no kill", number)
+		}
+	}
+}
