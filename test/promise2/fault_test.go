@@ -90,7 +90,7 @@ func stand(folder string, args []string) error {
 type faults struct{ folder, service string }
 
 // panics are the services whose work panics here, with words of the mail for a value.
-var panics = []string{"verify", "scan", "sanitize", "desk"}
+var panics = []string{"ingest", "verify", "scan", "sanitize", "desk"}
 
 // befall has a service panic with what it holds the first time, and stand still the second.
 func (f faults) befall(service string, inHand string) {
