@@ -65,6 +65,7 @@ type life struct {
 	Ahead    time.Duration
 	Sweep    bool  // once settled, move the clock by the policy's span and destroy
 	Kill     *kill // nil: end in peace with a report
+	Spare    bool  // end in peace too where all mails are at rest and the kill has not come
 }
 
 // A kill is a moment at which a process dies.
@@ -159,7 +160,7 @@ func beChild(told string) error {
 		waiting, cancel := context.WithTimeout(ctx, settling)
 		defer cancel()
 		switch err := settle(waiting, p, l.Mails); {
-		case err != nil && ctx.Err() == nil && waiting.Err() != nil && l.Kill == nil:
+		case err != nil && ctx.Err() == nil && waiting.Err() != nil && (l.Kill == nil || l.Spare):
 			fmt.Println("unsettled " + err.Error())
 			return nil
 		case err != nil:
@@ -172,7 +173,7 @@ func beChild(told string) error {
 				return fmt.Errorf("sweep: %w", err)
 			}
 		}
-		if l.Kill != nil { // what is to kill it is still to come
+		if l.Kill != nil && !l.Spare { // what is to kill it is still to come
 			<-ctx.Done()
 			return errors.New("was not killed")
 		}

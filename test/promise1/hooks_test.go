@@ -171,7 +171,7 @@ func (d meddledDisk) SyncFolder(folder string) error {
 	return d.call("sync folder", folder, func() error { return d.Disk.SyncFolder(folder) })
 }
 
-// A pattern picks calls.
+// A pattern picks calls; the zero pattern picks all.
 type pattern struct {
 	Where, Who, Kind string
 	What             string // how it begins
@@ -180,6 +180,9 @@ type pattern struct {
 }
 
 func (p pattern) fits(c call) bool {
+	if p.Where == "" {
+		return true
+	}
 	return p.Where == c.Where && (p.Who == "" || p.Who == c.Who) && p.Kind == c.Kind && strings.HasPrefix(c.What, p.What)
 }
 
