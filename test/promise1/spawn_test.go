@@ -84,7 +84,7 @@ func (l life) run(ctx context.Context) (*report, error) {
 	case l.Kill != nil && dying && killed:
 		return nil, nil
 	case l.Kill != nil && !l.Spare:
-		return nil, fmt.Errorf("%w (%v): %w", errSpared, ended, errors.Join(complaint, ctx.Err()))
+		return nil, fmt.Errorf("%w (%w): %w", errSpared, ended, errors.Join(complaint, ctx.Err()))
 	case errors.Is(complaint, errUnsettled):
 		return nil, complaint
 	case ended != nil || result == nil:
