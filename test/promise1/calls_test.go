@@ -190,7 +190,7 @@ var must = []class{
 	"vault put journal", "vault get journal", "vault put keyring", "disk keyring write root.cell", "disk keyring sync root.cell",
 }
 
-func TestAnyCallMayFailOnceBeforeOrAfterItTookEffect(t *testing.T) {
+func TestChaosAnyCallMayFailOnceBeforeOrAfterItTookEffect(t *testing.T) {
 	classes := recorded(t)
 	for _, name := range must {
 		if classes[name] == 0 {
