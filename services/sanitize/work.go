@@ -61,6 +61,9 @@ func NewWorker(desk *reading.Desk, opener reading.Opener, keyring Adder, store v
 // record as it stands, whichever attempt made its layers.
 func (w *Worker) Sanitize(ctx context.Context, archived *mailv1.Archived) (*mailv1.Sanitized, error) {
 	record := archived.GetRecord()
+	if record.GetState() != itemv1.State_STATE_FILED {
+		return said(record), nil // a layer is made once: the filing that came late tells what is there
+	}
 	view, findings, err := w.view(ctx, record)
 	if err != nil {
 		return nil, err
@@ -75,10 +78,10 @@ func (w *Worker) Sanitize(ctx context.Context, archived *mailv1.Archived) (*mail
 		recorded, err := w.keyring.Layers(ctx, &keyringv1.Layers{Item: record.GetItem(), Layers: layers})
 		code, refused := keys.RefusalOf(err)
 		switch {
-		case err == nil && !flows(recorded.GetRecord()):
-			return nil, nil // somebody took it out of the flow: nothing follows
 		case err == nil:
-			return &mailv1.Sanitized{Record: recorded.GetRecord()}, nil
+			return said(recorded.GetRecord()), nil
+		case refused && code == keys.Destroyed:
+			return nil, nil // erased before it was made
 		case refused && code == keys.ClosedBucket && recorded.GetRecord() != nil:
 			record = recorded.GetRecord()
 		case refused && !code.Passing():
@@ -100,8 +103,13 @@ func original(record *itemv1.Record) string {
 	return ""
 }
 
-func flows(record *itemv1.Record) bool {
-	return record.GetState() == itemv1.State_STATE_RENDERED || record.GetState() == itemv1.State_STATE_TICKETED
+// said is what follows from a record: nothing where somebody took it out of the flow.
+func said(record *itemv1.Record) *mailv1.Sanitized {
+	switch record.GetState() {
+	case itemv1.State_STATE_RENDERED, itemv1.State_STATE_TICKETED:
+		return &mailv1.Sanitized{Record: record}
+	}
+	return nil
 }
 
 // view opens the mail and renders it.

@@ -231,6 +231,31 @@ func TestARefusalThatStaysEndsTheWork(t *testing.T) {
 	}
 }
 
+func TestAFilingThatComesLateTellsWhatIsThere(t *testing.T) {
+	for state, follows := range map[itemv1.State]bool{
+		itemv1.State_STATE_RENDERED: true, itemv1.State_STATE_TICKETED: true,
+		itemv1.State_STATE_SET_ASIDE: false, itemv1.State_STATE_TOMBSTONE: false,
+	} {
+		k := newKeyring(t)
+		k.record.State, k.record.Berths = state, nil
+		said, _, err := sanitized(t, k, text)
+		if err != nil || (said != nil) != follows || (follows && said.GetRecord().GetState() != state) {
+			t.Errorf("%s: %v, %v", state, said, err)
+		}
+		if len(k.layers) > 0 {
+			t.Errorf("%s: layers were made again", state)
+		}
+	}
+}
+
+func TestNothingFollowsAnItemThatWasErasedMeanwhile(t *testing.T) {
+	k := newKeyring(t)
+	k.refuse = keys.Destroyed
+	if said, _, err := sanitized(t, k, text); said != nil || err != nil {
+		t.Errorf("%v, %v", said, err)
+	}
+}
+
 func TestTheMailItselfIsForgottenOnceItsViewIsMade(t *testing.T) {
 	k := newKeyring(t)
 	store, opener := readingtest.Seal(t, text)

@@ -376,14 +376,35 @@ func (s *service) client(conn *bus.Conn) (*keys.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return keys.NewClient(requester{conn}, signer, s.Clock), nil
+	return keys.NewClient(requester{conn, comingUp}, signer, s.Clock), nil
 }
 
-// requester asks over a bus.
-type requester struct{ conn *bus.Conn }
+// requester asks over a bus. A keyring that is just coming up is waited for: nobody heard the
+// request, so that asking again asks once. Who asks how the keyring is wants to know that.
+type requester struct {
+	conn interface {
+		Request(ctx context.Context, subject string, data []byte, opts ...bus.PublishOption) ([]byte, error)
+	}
+	patience time.Duration
+}
+
+// comingUp is how long a keyring may take from its start to its first answer.
+const comingUp = 5 * time.Second
 
 func (r requester) Request(ctx context.Context, subject string, body []byte) ([]byte, error) {
-	return r.conn.Request(ctx, subject, body)
+	within, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	for pause := soon; ; pause = min(2*pause, again) {
+		answer, err := r.conn.Request(ctx, subject, body)
+		if !errors.Is(err, bus.ErrNobody) || subject == keys.Subject+keys.OpStatus {
+			return answer, err
+		}
+		select {
+		case <-within.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
 }
 
 func (s *service) opener(client *keys.Client) *open.Opener {
