@@ -209,7 +209,7 @@ func TestOnARealBusTheDeskReadsRecordsAndRetention(t *testing.T) {
 			}
 		}
 
-		custody := desk.NewCustody(b.Connect(t, "desk"), nil, nil)
+		custody := desk.NewCustody(b.Connect(t, "desk"), nil, nil, nil)
 		record, err := custody.Record(t.Context(), held.GetItem())
 		if err != nil || len(record.GetHolds()) != 1 {
 			t.Errorf("record %v, %v", record, err)

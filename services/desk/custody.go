@@ -1,11 +1,13 @@
 package desk
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -28,6 +30,7 @@ type Custody struct {
 	bus     Bus
 	keyring Holder
 	opener  Opener
+	vault   vault.Store
 }
 
 // Holder is the keyring's part in holds.
@@ -36,13 +39,15 @@ type Holder interface {
 	Release(ctx context.Context, request *keyringv1.Release) (*keyringv1.Forgotten, error)
 }
 
-// NewCustody reads retention from a bus.
-func NewCustody(conn Bus, keyring Holder, opener Opener) *Custody {
-	return &Custody{conn, keyring, opener}
+// NewCustody reads retention from a bus, and what is too long for it from the vault.
+func NewCustody(conn Bus, keyring Holder, opener Opener, store vault.Store) *Custody {
+	return &Custody{conn, keyring, opener, store}
 }
 
-func (c *Custody) said(ctx context.Context, each func(proto.Message)) error {
-	for message, err := range c.bus.Scan(ctx, topology.Retention, 1) {
+// said reads the events of one type.
+func said[E proto.Message](ctx context.Context, c *Custody, each func(E)) error {
+	var kind E
+	for message, err := range c.bus.Scan(ctx, topology.Retention, 1, bus.Matching(event.Name(kind))) {
 		if err != nil {
 			return fmt.Errorf("retention log: %w", err)
 		}
@@ -50,50 +55,60 @@ func (c *Custody) said(ctx context.Context, each func(proto.Message)) error {
 		if err != nil {
 			return fmt.Errorf("retention log: message %d: %w", message.Sequence, err)
 		}
-		each(said)
+		if one, ok := said.(E); ok {
+			each(one)
+		}
 	}
 	return nil
 }
 
-// Certificates is Retention.Certificates.
-func (c *Custody) Certificates(ctx context.Context, limit int) ([]*retentionv1.Certified, error) {
-	var all []*retentionv1.Certified
-	err := c.said(ctx, func(said proto.Message) {
-		if certified, ok := said.(*retentionv1.Certified); ok {
-			all = append(all, certified)
+// newest reads the last events of one type, newest first, and keeps no more in memory.
+func newest[E proto.Message](ctx context.Context, c *Custody, limit int) ([]E, error) {
+	var last []E
+	err := said(ctx, c, func(one E) {
+		if last = append(last, one); len(last) > limit {
+			last = slices.Delete(last, 0, 1)
 		}
 	})
-	return newest(all, limit), err
+	slices.Reverse(last)
+	return last, err
+}
+
+// Certificates is Retention.Certificates.
+func (c *Custody) Certificates(ctx context.Context, limit int) ([]*retentionv1.Certified, error) {
+	return newest[*retentionv1.Certified](ctx, c, limit)
 }
 
 // Certificate is Retention.Certificate.
 func (c *Custody) Certificate(ctx context.Context, id string) (*retentionv1.Certified, bool, error) {
 	var found *retentionv1.Certified
-	err := c.said(ctx, func(said proto.Message) {
-		if certified, ok := said.(*retentionv1.Certified); ok && certified.GetCertificate() == id {
+	err := said(ctx, c, func(certified *retentionv1.Certified) {
+		if certified.GetCertificate() == id {
 			found = certified
 		}
 	})
 	return found, found != nil, err
 }
 
-// Plans is Retention.Plans.
-func (c *Custody) Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error) {
-	var all []*retentionv1.Planned
-	err := c.said(ctx, func(said proto.Message) {
-		if planned, ok := said.(*retentionv1.Planned); ok {
-			all = append(all, planned)
-		}
-	})
-	return newest(all, limit), err
+// Document is Retention.Document.
+func (c *Custody) Document(ctx context.Context, certified *retentionv1.Certified) (io.ReadCloser, int64, error) {
+	if document := certified.GetDocument(); len(document) > 0 {
+		return io.NopCloser(bytes.NewReader(document)), int64(len(document)), nil
+	}
+	body, object, err := c.vault.Get(ctx, CertificateObject(certified.GetCertificate()))
+	if err != nil {
+		return nil, 0, fmt.Errorf("certificate %s: %w", certified.GetCertificate(), err)
+	}
+	if object.Size > certificateMost {
+		body.Close()
+		return nil, 0, fmt.Errorf("certificate %s: it is over %d bytes", certified.GetCertificate(), certificateMost)
+	}
+	return body, object.Size, nil
 }
 
-func newest[T any](all []T, limit int) []T {
-	var last []T
-	for i := len(all) - 1; i >= 0 && len(last) < limit; i-- {
-		last = append(last, all[i])
-	}
-	return last
+// Plans is Retention.Plans.
+func (c *Custody) Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error) {
+	return newest[*retentionv1.Planned](ctx, c, limit)
 }
 
 // Record is Retention.Record.
@@ -115,7 +130,7 @@ func (c *Custody) Record(ctx context.Context, item string) (*itemv1.Record, erro
 // Aside is Retention.Aside. It reads the states that stand in the headers, then the
 // records of those that it gives.
 func (c *Custody) Aside(ctx context.Context, limit int) ([]*itemv1.Record, int, error) {
-	var newest []string
+	var last []string
 	count := 0
 	for message, err := range c.bus.Scan(ctx, topology.Items, 1, bus.HeadersOnly()) {
 		if err != nil {
@@ -125,12 +140,12 @@ func (c *Custody) Aside(ctx context.Context, limit int) ([]*itemv1.Record, int, 
 			continue
 		}
 		count++
-		if newest = append(newest, strings.TrimPrefix(message.Subject, "items.")); len(newest) > limit {
-			newest = newest[1:]
+		if last = append(last, strings.TrimPrefix(message.Subject, "items.")); len(last) > limit {
+			last = slices.Delete(last, 0, 1)
 		}
 	}
 	var records []*itemv1.Record
-	for _, item := range slices.Backward(newest) {
+	for _, item := range slices.Backward(last) {
 		record, err := c.Record(ctx, item)
 		if err != nil {
 			return nil, 0, err

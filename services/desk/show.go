@@ -17,7 +17,6 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
-	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
 var functions = template.FuncMap{
@@ -199,58 +198,6 @@ func frameHeight(m *contentv1.Message) int {
 		height = max(height*3/2, 200)
 	}
 	return min(max(height, least), most)
-}
-
-// A certificate is what pages show of one, without trusting it: verifying is for whoever
-// holds the public key.
-type certificate struct {
-	ID     string `json:"certificate"`
-	Plan   string `json:"plan"`
-	Cause  string `json:"cause"`
-	Policy struct {
-		Name   string `json:"name"`
-		Digest string `json:"digest"`
-	} `json:"policy"`
-	Times struct {
-		Planned        time.Time `json:"planned"`
-		PacketsRemoved time.Time `json:"packets_removed"`
-		KeysForgotten  time.Time `json:"keys_forgotten"`
-		Checked        time.Time `json:"checked"`
-	} `json:"times"`
-	Items []struct {
-		Item        string `json:"item"`
-		Layer       string `json:"layer"`
-		Keys        string `json:"keys"`
-		Ciphertext  string `json:"ciphertext"`
-		Versions    int    `json:"versions"`
-		LockedUntil string `json:"locked_until"`
-	} `json:"items"`
-	Buckets []struct {
-		Bucket string `json:"bucket"`
-	} `json:"buckets"`
-	Cell struct {
-		Kind       string `json:"kind"`
-		Generation uint64 `json:"generation"`
-		Limits     string `json:"limits"`
-	} `json:"cell"`
-	Checks []struct {
-		Code   string `json:"code"`
-		Count  int    `json:"count"`
-		Result string `json:"result"`
-	} `json:"checks"`
-	Issuer string    `json:"issuer"`
-	Issued time.Time `json:"issued"`
-}
-
-func readCertificate(certified *retentionv1.Certified) (certificate, error) {
-	var file struct {
-		Certificate certificate `json:"certificate"`
-	}
-	if err := json.Unmarshal(certified.GetDocument(), &file); err != nil {
-		return certificate{}, fmt.Errorf("certificate %s: %w", certified.GetCertificate(), err)
-	}
-	file.Certificate.ID = certified.GetCertificate()
-	return file.Certificate, nil
 }
 
 // A layerLine is what the ticket's page says about one layer.

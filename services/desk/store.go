@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -80,6 +81,9 @@ type Retention interface {
 	Certificates(ctx context.Context, limit int) ([]*retentionv1.Certified, error)
 	// Certificate gives one.
 	Certificate(ctx context.Context, id string) (*retentionv1.Certified, bool, error)
+	// Document opens the signed file of a certificate, wherever it is, and tells its size.
+	// The caller closes it. It answers vault.ErrNotFound where the file is not to be had.
+	Document(ctx context.Context, certified *retentionv1.Certified) (io.ReadCloser, int64, error)
 	// Plans gives the newest destruction plans.
 	Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error)
 	// Record gives an item's record as it stands now: its holds, dates and layers.

@@ -43,6 +43,7 @@ type Web struct {
 	voice     Voice
 	retention Retention
 	originals originals
+	glances   glances
 	hub       *hub
 	demo      Demo // nil outside the demonstration
 	pages     *template.Template
@@ -285,7 +286,7 @@ func (web *Web) unable(w http.ResponseWriter, r *http.Request) {
 func (web *Web) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 	title, ok := map[int]string{
 		http.StatusBadRequest: "That did not work", http.StatusForbidden: "Not for your role", http.StatusNotFound: "Not found",
-		http.StatusGone: "Destroyed", http.StatusServiceUnavailable: "Not now", http.StatusConflict: "Somebody was faster",
+		http.StatusGone: "Destroyed", http.StatusServiceUnavailable: "Not now", http.StatusConflict: "That cannot be done",
 	}[status]
 	if !ok {
 		title = http.StatusText(status)

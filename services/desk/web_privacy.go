@@ -1,11 +1,18 @@
 package desk
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/vault"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
 // How much the pages of records show.
@@ -118,16 +125,60 @@ func (web *Web) retentionPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	var certificates []certificate
-	for _, one := range certified {
-		shown, err := readCertificate(one)
+	certificates := make([]certificate, len(certified))
+	for i, one := range certified {
+		shown, err := web.glanceAt(v.Context(), one)
 		if err != nil {
 			web.log.Error("certificate not read", "certificate", one.GetCertificate(), "err", err)
 			shown = certificate{ID: one.GetCertificate()}
 		}
-		certificates = append(certificates, shown)
+		certificates[i] = shown
 	}
 	return web.render(v, "retention.html", map[string]any{"Title": "Retention", "Certificates": certificates, "Plans": plans})
+}
+
+// glanceAt reads what a list shows of a certificate. Certificates never change, so a long
+// one is fetched once.
+func (web *Web) glanceAt(ctx context.Context, certified *retentionv1.Certified) (certificate, error) {
+	if known, ok := web.glances.get(certified.GetCertificate()); ok {
+		return known, nil
+	}
+	shown, err := web.readCertificate(ctx, certified, 0)
+	if err == nil {
+		web.glances.put(shown)
+	}
+	return shown, err
+}
+
+func (web *Web) readCertificate(ctx context.Context, certified *retentionv1.Certified, lines int) (certificate, error) {
+	file, _, err := web.retention.Document(ctx, certified)
+	if err != nil {
+		return certificate{}, err
+	}
+	defer file.Close()
+	return readCertificate(certified, file, lines)
+}
+
+// glances keep the heads of certificates that were shown.
+type glances struct {
+	mu   sync.Mutex
+	seen map[string]certificate
+}
+
+func (g *glances) get(id string) (certificate, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	shown, ok := g.seen[id]
+	return shown, ok
+}
+
+func (g *glances) put(shown certificate) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.seen == nil || len(g.seen) >= 4*certificatesShown {
+		g.seen = map[string]certificate{}
+	}
+	g.seen[shown.ID] = shown
 }
 
 // certificate hands out the signed file as it is, so that it verifies, or shows it.
@@ -140,20 +191,46 @@ func (web *Web) certificate(v *visit) error {
 		return vault.ErrNotFound
 	}
 	if v.URL.Query().Get("as") == "page" {
-		shown, err := readCertificate(found)
+		shown, err := web.readCertificate(v.Context(), found, certificateLines)
 		if err != nil {
-			return err
+			return web.noCertificate(found, err)
 		}
 		return web.render(v, "certificate.html", map[string]any{"Title": "Certificate " + shown.ID, "Certificate": shown})
 	}
+	if len(found.GetDocument()) == 0 { // from the vault: it must be the one that was issued
+		if _, err := web.readCertificate(v.Context(), found, 0); err != nil {
+			return web.noCertificate(found, err)
+		}
+	}
+	file, size, err := web.retention.Document(v.Context(), found)
+	if err != nil {
+		return web.noCertificate(found, err)
+	}
+	defer file.Close()
 	header := v.w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Disposition", disposition(found.GetCertificate()+".json"))
+	header.Set("Content-Length", strconv.FormatInt(size, 10))
 	header.Set("Content-Security-Policy", filePolicy)
-	if _, err := v.w.Write(found.GetDocument()); err != nil {
-		web.log.Debug("certificate not sent", "err", err)
+	if _, err := io.CopyN(v.w, file, size); err != nil {
+		web.log.Warn("certificate not sent whole", "certificate", found.GetCertificate(), "err", err)
+		panic(http.ErrAbortHandler) // the browser sees that it is not whole
 	}
 	return nil
+}
+
+// noCertificate says why a certificate that was issued cannot be shown.
+func (web *Web) noCertificate(certified *retentionv1.Certified, err error) error {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, vault.ErrNotFound):
+		web.log.Error("certificate not in the vault", "certificate", certified.GetCertificate())
+		return wrong(http.StatusNotFound, "The certificate was issued, but its file is not in the vault. Tell whoever keeps the vault: it has lost something.")
+	case errors.Is(err, errCertificate), errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		web.log.Error("certificate is another", "certificate", certified.GetCertificate(), "err", err)
+		return wrong(http.StatusConflict, "What stands in this certificate’s place is not the certificate that was issued. Tell whoever keeps the vault, and check the copies that you have.")
+	}
+	return err
 }
 
 func (web *Web) hold(v *visit) error {

@@ -2,6 +2,7 @@ package desktest
 
 import (
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -12,16 +13,20 @@ import (
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+	"github.com/postern-mail/postern/services/desk"
 )
 
 // retention is a World's other half: desk.Retention and desk.Voice both have a Record.
 type retention struct{ world *World }
 
-// Certify has retention say a certificate.
+// Certify has retention say a certificate; one without a document is in the vault.
 func (w *World) Certify(id, document string) {
-	w.set(func() {
-		w.certified = append(w.certified, &retentionv1.Certified{Certificate: id, Document: []byte(document)})
-	})
+	w.CertifyPlan(&retentionv1.Certified{Certificate: id, Document: []byte(document)})
+}
+
+// CertifyPlan has retention say a certificate as it stands.
+func (w *World) CertifyPlan(certified *retentionv1.Certified) {
+	w.set(func() { w.certified = append(w.certified, certified) })
 }
 
 // Plan has retention say a plan.
@@ -59,6 +64,11 @@ func (r retention) Certificate(_ context.Context, id string) (*retentionv1.Certi
 		}
 	}
 	return nil, false, nil
+}
+
+// Document is desk.Retention.Document: what stands in the event, or else in the vault.
+func (r retention) Document(ctx context.Context, certified *retentionv1.Certified) (io.ReadCloser, int64, error) {
+	return desk.NewCustody(nil, nil, nil, r.world.Vault).Document(ctx, certified)
 }
 
 // Plans is desk.Retention.Plans.
