@@ -115,11 +115,16 @@ type Client struct {
 	bus    Requester
 	signer *Signer
 	clock  Clock
+	lines  map[string]*line // of the operations that share requests
 }
 
 // NewClient makes a client that signs with a service's nkey.
 func NewClient(bus Requester, signer *Signer, clock Clock) *Client {
-	return &Client{bus: bus, signer: signer, clock: clock}
+	c := &Client{bus: bus, signer: signer, clock: clock, lines: make(map[string]*line)}
+	for _, operation := range []string{OpRegister, OpFile, OpLayers, OpTicket} {
+		c.lines[operation] = &line{client: c, operation: operation}
+	}
+	return c
 }
 
 // Ask sends one operation and reads its answer into out. The request's nonce is returned:
@@ -130,32 +135,46 @@ func (c *Client) Ask(ctx context.Context, operation string, body, out proto.Mess
 	if err != nil {
 		return nil, fmt.Errorf("keyring %s: %w", operation, err)
 	}
-	signed, err := c.signer.Sign(operation, raw, c.clock.Now())
+	signed, answer, err := c.send(ctx, &keyringv1.Signed{Operation: operation, Body: raw})
 	if err != nil {
-		return nil, fmt.Errorf("keyring %s: %w", operation, err)
+		return nil, err
 	}
-	request, err := proto.Marshal(signed)
-	if err != nil {
-		return nil, fmt.Errorf("keyring %s: %w", operation, err)
-	}
-	reply, err := c.bus.Request(ctx, Subject+operation, request)
-	if err != nil {
-		return nil, fmt.Errorf("keyring %s: %w", operation, err)
-	}
-	var answer keyringv1.Answer
-	if err := proto.Unmarshal(reply, &answer); err != nil {
-		return nil, fmt.Errorf("keyring %s: answer: %w", operation, err)
-	}
-	if err := proto.Unmarshal(answer.Body, out); err != nil {
-		return nil, fmt.Errorf("keyring %s: answer's body: %w", operation, err)
-	}
-	if answer.Refusal != "" {
-		if answer.Detail != "" {
-			return nil, fmt.Errorf("%s: %w: %s", operation, Refusal(answer.Refusal), answer.Detail)
-		}
-		return nil, fmt.Errorf("%s: %w", operation, Refusal(answer.Refusal))
+	if err := readAnswer(operation, answer, out); err != nil {
+		return nil, err
 	}
 	return signed.Nonce, nil
+}
+
+// send signs a request and gives its answer.
+func (c *Client) send(ctx context.Context, wish *keyringv1.Signed) (*keyringv1.Signed, *keyringv1.Answer, error) {
+	signed := c.signer.sign(wish, c.clock.Now())
+	request, err := proto.Marshal(signed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("keyring %s: %w", wish.Operation, err)
+	}
+	reply, err := c.bus.Request(ctx, Subject+wish.Operation, request)
+	if err != nil {
+		return nil, nil, fmt.Errorf("keyring %s: %w", wish.Operation, err)
+	}
+	answer := new(keyringv1.Answer)
+	if err := proto.Unmarshal(reply, answer); err != nil {
+		return nil, nil, fmt.Errorf("keyring %s: answer: %w", wish.Operation, err)
+	}
+	return signed, answer, nil
+}
+
+// readAnswer reads what an answer carries; a refusal carries something too.
+func readAnswer(operation string, answer *keyringv1.Answer, out proto.Message) error {
+	if err := proto.Unmarshal(answer.Body, out); err != nil {
+		return fmt.Errorf("keyring %s: answer's body: %w", operation, err)
+	}
+	switch {
+	case answer.Refusal == "":
+		return nil
+	case answer.Detail == "":
+		return fmt.Errorf("%s: %w", operation, Refusal(answer.Refusal))
+	}
+	return fmt.Errorf("%s: %w: %s", operation, Refusal(answer.Refusal), answer.Detail)
 }
 
 // AnswerWithin is how long any other operation may take, whatever time the caller has: a lost
@@ -185,13 +204,21 @@ func ask[Out any, P interface {
 		defer cancel()
 	}
 	out := P(new(Out))
-	if _, err := c.Ask(ctx, operation, body, out); err != nil {
+	if err := c.ask(ctx, operation, body, out); err != nil {
 		if _, refused := RefusalOf(err); refused {
 			return out, err
 		}
 		return nil, err
 	}
 	return out, nil
+}
+
+func (c *Client) ask(ctx context.Context, operation string, body, out proto.Message) error {
+	if line := c.lines[operation]; line != nil {
+		return line.ask(ctx, body, out)
+	}
+	_, err := c.Ask(ctx, operation, body, out)
+	return err
 }
 
 // The operations below give the answer, or an error. Where the error is a Refusal the

@@ -54,11 +54,18 @@ func (s *Signer) Public() string { return s.public }
 
 // Sign makes a request of an operation and its body, with a fresh nonce.
 func (s *Signer) Sign(operation string, body []byte, now time.Time) (*keyringv1.Signed, error) {
-	signed := &keyringv1.Signed{
-		Caller: s.public, Operation: operation, Nonce: newNonce(), Time: timestamppb.New(now), Body: body,
-	}
+	return s.sign(&keyringv1.Signed{Operation: operation, Body: body}, now), nil
+}
+
+// SignSeveral makes one request of several bodies of an operation.
+func (s *Signer) SignSeveral(operation string, bodies [][]byte, now time.Time) *keyringv1.Signed {
+	return s.sign(&keyringv1.Signed{Operation: operation, Bodies: bodies}, now)
+}
+
+func (s *Signer) sign(signed *keyringv1.Signed, now time.Time) *keyringv1.Signed {
+	signed.Caller, signed.Nonce, signed.Time = s.public, newNonce(), timestamppb.New(now)
 	signed.Signature = ed25519.Sign(s.private, canonical(signed))
-	return signed, nil
+	return signed
 }
 
 // Verify checks a request's signature by the nkey that it names. Who that is, whether the
@@ -86,7 +93,7 @@ func canonical(s *keyringv1.Signed) []byte {
 	var clock [12]byte
 	binary.BigEndian.PutUint64(clock[:8], uint64(s.Time.GetSeconds()))
 	binary.BigEndian.PutUint32(clock[8:], uint32(s.Time.GetNanos()))
-	fields := [][]byte{[]byte(signedAs), []byte(s.Caller), []byte(s.Operation), s.Nonce, clock[:], s.Body}
+	fields := append([][]byte{[]byte(signedAs), []byte(s.Caller), []byte(s.Operation), s.Nonce, clock[:], s.Body}, s.Bodies...)
 	size := 0
 	for _, f := range fields {
 		size += 8 + len(f)

@@ -32,7 +32,7 @@ func (s *Service) file(ctx context.Context, c *call) (proto.Message, error) {
 	if err := checkFile(r); err != nil {
 		return nil, err
 	}
-	stored, changed, err := s.updateAndTell(ctx, r.Item, func(record *itemv1.Record) (*auditv1.Act, error) {
+	stored, changed, err := s.tellAndUpdate(ctx, r.Item, func(record *itemv1.Record) (*auditv1.Act, error) {
 		if record.State != itemv1.State_STATE_REGISTERED {
 			return nil, nil // first wins
 		}
@@ -331,7 +331,7 @@ func (s *Service) setAside(ctx context.Context, c *call) (proto.Message, error) 
 	if !fault.ValidCode(r.Code) || len(r.Stage) == 0 || len(r.Stage) > 40 {
 		return nil, refuse(keys.Malformed, "the code or the stage cannot be used")
 	}
-	stored, changed, err := s.updateAndTell(ctx, r.Item, func(record *itemv1.Record) (*auditv1.Act, error) {
+	stored, changed, err := s.tellAndUpdate(ctx, r.Item, func(record *itemv1.Record) (*auditv1.Act, error) {
 		switch record.State {
 		case itemv1.State_STATE_REGISTERED, itemv1.State_STATE_FILED, itemv1.State_STATE_RENDERED:
 		default:

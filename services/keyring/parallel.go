@@ -2,13 +2,26 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
-// inParallel calls fn for 0 to n-1, some at once. The first error ends it and is returned.
+var errPanicked = errors.New("keyring: work panicked")
+
+// inParallel calls fn for 0 to n-1, some at once. The first error ends it and is returned; a
+// panic is one.
 func inParallel(ctx context.Context, workers, n int, fn func(ctx context.Context, i int) error) error {
+	safe := func(ctx context.Context, i int) (err error) {
+		defer func() {
+			// What was thrown may quote what was worked on, and is not told.
+			if recover() != nil {
+				err = errPanicked
+			}
+		}()
+		return fn(ctx, i)
+	}
 	if n == 1 {
-		return fn(ctx, 0)
+		return safe(ctx, 0)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -17,7 +30,7 @@ func inParallel(ctx context.Context, workers, n int, fn func(ctx context.Context
 	for range min(workers, n) {
 		wg.Go(func() {
 			for i := range next {
-				if err := fn(ctx, i); err != nil {
+				if err := safe(ctx, i); err != nil {
 					cancel(err)
 					return
 				}

@@ -112,28 +112,17 @@ func (s *Service) update(ctx context.Context, item string, fn func(r *itemv1.Rec
 	return Stored{}, false, ErrConflict
 }
 
-// putAndTell writes a record and then its act. Where the act cannot be written there is no
-// answer: the caller asks again and gets the record as it stands.
-func (s *Service) putAndTell(ctx context.Context, record *itemv1.Record, expected uint64, a *auditv1.Act) (Stored, error) {
-	stored, err := s.put(ctx, record, expected)
-	if err != nil {
-		return Stored{}, err
-	}
-	return stored, s.scribe.append(ctx, a)
-}
-
-// updateAndTell is update for changes that have an act: fn gives it where it changed the record.
-func (s *Service) updateAndTell(ctx context.Context, item string, fn func(r *itemv1.Record) (*auditv1.Act, error)) (Stored, bool, error) {
-	var a *auditv1.Act
-	stored, changed, err := s.update(ctx, item, func(r *itemv1.Record) (bool, error) {
-		var err error
-		a, err = fn(r)
-		return a != nil, err
+// tellAndUpdate is update for changes that have an act, which is on disk before the change
+// is: fn gives it where it changes the record. A death between the two leaves an act that is
+// told again when the caller asks again, never a change that nobody told.
+func (s *Service) tellAndUpdate(ctx context.Context, item string, fn func(r *itemv1.Record) (*auditv1.Act, error)) (Stored, bool, error) {
+	return s.update(ctx, item, func(r *itemv1.Record) (bool, error) {
+		a, err := fn(r)
+		if err != nil || a == nil {
+			return false, err
+		}
+		return true, s.scribe.append(ctx, a)
 	})
-	if err != nil || !changed {
-		return stored, changed, err
-	}
-	return stored, true, s.scribe.append(ctx, a)
 }
 
 func recorded(stored Stored, changed bool) *keyringv1.Recorded {

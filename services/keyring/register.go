@@ -47,7 +47,11 @@ func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) 
 	}
 	a := s.act(c, "register", "")
 	a.Items = []string{item}
-	stored, err := s.putAndTell(ctx, record, 0, a)
+	// Told first: a death before the record leaves an act that the next attempt tells again.
+	if err := s.scribe.append(ctx, a); err != nil {
+		return nil, err
+	}
+	stored, err := s.put(ctx, record, 0)
 	if errors.Is(err, ErrConflict) {
 		there, err := s.deps.Records.Get(ctx, item)
 		if err != nil {

@@ -23,6 +23,7 @@ type call struct {
 	operation string
 	nonce     []byte
 	body      []byte
+	bodies    [][]byte // of several requests that came together; body is empty then
 }
 
 // rightsOf gives, for each public nkey, the operations it may ask for, by the same data
@@ -74,6 +75,9 @@ var nightly = map[string]bool{
 	keys.OpClose: true, keys.OpDestroy: true, keys.OpErase: true, keys.OpForget: true, keys.OpAttest: true,
 }
 
+// shared are the operations of which several may come in one request.
+var shared = map[string]bool{keys.OpRegister: true, keys.OpFile: true, keys.OpLayers: true, keys.OpTicket: true}
+
 // refuse is a refusal with one of our own sentences beside it.
 func refuse(code keys.Refusal, detail string) error { return &refused{code: code, detail: detail} }
 
@@ -97,17 +101,57 @@ func (s *Service) handler(operation string) Handler {
 			s.ops.RLock()
 			defer s.ops.RUnlock()
 		}
-		body, err := s.do(ctx, c)
-		if err != nil {
-			code, isRefusal := keys.RefusalOf(err)
-			if !isRefusal {
-				s.log.Error("keyring request ended without an answer", "operation", operation, "service", c.service, "err", err)
-				return nil, err
-			}
-			s.log.Info("keyring request refused", "operation", operation, "service", c.service, "code", code)
+		if len(c.bodies) > 0 {
+			return s.several(ctx, c)
+		}
+		body, err := s.one(ctx, c)
+		if _, refused := keys.RefusalOf(err); err != nil && !refused {
+			return nil, err
 		}
 		return answer(body, err)
 	}
+}
+
+// one does what a call asks for.
+func (s *Service) one(ctx context.Context, c *call) (proto.Message, error) {
+	body, err := s.do(ctx, c)
+	if code, refused := keys.RefusalOf(err); refused {
+		s.log.Info("keyring request refused", "operation", c.operation, "service", c.service, "code", code)
+	} else if err != nil {
+		s.log.Error("keyring request ended without an answer", "operation", c.operation, "service", c.service, "err", err)
+	}
+	return body, err
+}
+
+// abreast is how many of the requests that came together are worked on at once.
+const abreast = 32
+
+// several answers requests that came together, each for itself: one that has no answer, or
+// whose answer has no room beside the others, is to be asked again alone.
+func (s *Service) several(ctx context.Context, c *call) ([]byte, error) {
+	out := &keyringv1.Answer{Answers: make([]*keyringv1.Answer, len(c.bodies))}
+	err := inParallel(ctx, abreast, len(c.bodies), func(ctx context.Context, i int) error {
+		body, err := s.one(ctx, &call{service: c.service, operation: c.operation, nonce: c.nonce, body: c.bodies[i]})
+		if _, refused := keys.RefusalOf(err); err != nil && !refused {
+			out.Answers[i] = &keyringv1.Answer{Alone: true}
+			return nil
+		}
+		out.Answers[i], err = answerOf(body, err)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	room := keys.MaxAnswerBytes
+	for i, one := range out.Answers {
+		size := proto.Size(one) + 8
+		if size > room {
+			out.Answers[i] = &keyringv1.Answer{Alone: true}
+			continue
+		}
+		room -= size
+	}
+	return proto.Marshal(out)
 }
 
 func codeOf(err error) string {
@@ -116,6 +160,14 @@ func codeOf(err error) string {
 }
 
 func answer(body proto.Message, err error) ([]byte, error) {
+	out, err := answerOf(body, err)
+	if err != nil {
+		return nil, err
+	}
+	return proto.Marshal(out)
+}
+
+func answerOf(body proto.Message, err error) (*keyringv1.Answer, error) {
 	out := new(keyringv1.Answer)
 	var r *refused
 	if errors.As(err, &r) {
@@ -129,7 +181,7 @@ func answer(body proto.Message, err error) ([]byte, error) {
 			return nil, fmt.Errorf("answer: %w", err)
 		}
 	}
-	return proto.Marshal(out)
+	return out, nil
 }
 
 // authenticate checks who asks, whether they may, and that the request is new.
@@ -159,7 +211,10 @@ func (s *Service) authenticate(operation string, request []byte) (*call, error) 
 	if !s.nonces.fresh(string(signed.Nonce), now) {
 		return nil, refuse(keys.Replayed, "the nonce was used before")
 	}
-	return &call{service: s.cfg.Callers[signed.Caller], operation: operation, nonce: signed.Nonce, body: signed.Body}, nil
+	if len(signed.Bodies) > 0 && (len(signed.Body) > 0 || len(signed.Bodies) > keys.MaxBodies || !shared[operation]) {
+		return nil, refuse(keys.Malformed, "the request carries several bodies and may not")
+	}
+	return &call{service: s.cfg.Callers[signed.Caller], operation: operation, nonce: signed.Nonce, body: signed.Body, bodies: signed.Bodies}, nil
 }
 
 // read reads a request's body.

@@ -330,6 +330,48 @@ func TestLayersMustBeSealedToTheirBerths(t *testing.T) {
 	}
 }
 
+// Whatever changes a record was told before: a record that cannot be written has its act,
+// and an act that cannot be told has no record.
+func TestAnActIsToldBeforeItIsDone(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	ingest, archive := w.client("ingest"), w.client("archive")
+	told := func(action string) int { return len(w.entries.acts(action)) }
+	r := w.registration(1, "hello")
+	item := event.Item("support", "INBOX", 7, 1, 0)
+	filing := &keyringv1.File{Item: item, Class: "customer", Dues: dues(30)}
+	for _, step := range []struct {
+		action string
+		do     func() error
+	}{
+		{"register", func() error { _, err := ingest.Register(t.Context(), r); return err }},
+		{"file", func() error { _, err := archive.File(t.Context(), filing); return err }},
+		{"set_aside", func() error {
+			_, err := archive.SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "broken", Stage: "archive"})
+			return err
+		}},
+	} {
+		before := w.records.puts
+		w.entries.refuses(true)
+		if err := step.do(); err == nil || w.records.puts != before {
+			t.Errorf("%s: it was done and could not be told (%v)", step.action, err)
+		}
+		w.entries.refuses(false)
+		w.records.mu.Lock()
+		w.records.failAt = w.records.puts + 1
+		w.records.mu.Unlock()
+		if err := step.do(); err == nil || told(step.action) != 1 {
+			t.Errorf("%s: told %d times before it is done (%v)", step.action, told(step.action), err)
+		}
+		if err := step.do(); err != nil || told(step.action) != 2 {
+			t.Errorf("%s: told %d times in two attempts: %v", step.action, told(step.action), err)
+		}
+		if err := step.do(); err != nil || told(step.action) != 2 {
+			t.Errorf("%s: a repeat that does nothing is told: %v", step.action, err)
+		}
+	}
+}
+
 func TestAnAnswerThatWasLostIsRepeated(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		w := newWorld(t)

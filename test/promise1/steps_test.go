@@ -69,8 +69,8 @@ var planned = of("retain", "publish", "retention.v1.Planned")
 
 var steps = []step{
 	at(1, "the sealed original is in the vault", vaultCall("put", "raw/")),
-	at(2, "the record is made", change(1)),
-	at(3, "the registration is in the audit log", of("keyring", "publish", "audit.v1.Entry.keyring")),
+	at(2, "the registration is in the audit log", of("keyring", "publish", "audit.v1.Entry.keyring")),
+	at(3, "the record is made", change(1)),
 	at(4, "Received is said", of("ingest", "publish", "mail.v1.Received")),
 	at(5, "the cursor moves on", of("ingest", "publish", "cursors.support")),
 

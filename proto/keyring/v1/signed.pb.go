@@ -35,7 +35,9 @@ type Signed struct {
 	Time      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
 	Body      []byte                 `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
 	// Ed25519 by the nkey over the canonical bytes of the fields above.
-	Signature     []byte `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	Signature []byte `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	// Bodies of several requests of one operation, under one signature; body is empty then.
+	Bodies        [][]byte `protobuf:"bytes,7,rep,name=bodies,proto3" json:"bodies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -112,13 +114,24 @@ func (x *Signed) GetSignature() []byte {
 	return nil
 }
 
+func (x *Signed) GetBodies() [][]byte {
+	if x != nil {
+		return x.Bodies
+	}
+	return nil
+}
+
 // An Answer is every reply: a refusal's code, or the body.
 type Answer struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Refusal string                 `protobuf:"bytes,1,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	// What the operator should know, from a fixed set of sentences.
-	Detail        string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
-	Body          []byte `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	Body   []byte `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
+	// One a body, in order, where several were asked.
+	Answers []*Answer `protobuf:"bytes,4,rep,name=answers,proto3" json:"answers,omitempty"`
+	// There is no answer to this one among the others: it is asked again, alone.
+	Alone         bool `protobuf:"varint,5,opt,name=alone,proto3" json:"alone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,23 +187,40 @@ func (x *Answer) GetBody() []byte {
 	return nil
 }
 
+func (x *Answer) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
+	}
+	return nil
+}
+
+func (x *Answer) GetAlone() bool {
+	if x != nil {
+		return x.Alone
+	}
+	return false
+}
+
 var File_keyring_v1_signed_proto protoreflect.FileDescriptor
 
 const file_keyring_v1_signed_proto_rawDesc = "" +
 	"\n" +
 	"\x17keyring/v1/signed.proto\x12\n" +
-	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xda\x01\n" +
+	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xf8\x01\n" +
 	"\x06Signed\x12\x1c\n" +
 	"\x06caller\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x06caller\x12\"\n" +
 	"\toperation\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\toperation\x12\x1a\n" +
 	"\x05nonce\x18\x03 \x01(\fB\x04\xc8\xf3\x18\x03R\x05nonce\x124\n" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04time\x12\x18\n" +
 	"\x04body\x18\x05 \x01(\fB\x04\xc8\xf3\x18\bR\x04body\x12\"\n" +
-	"\tsignature\x18\x06 \x01(\fB\x04\xc8\xf3\x18\x05R\tsignature\"`\n" +
+	"\tsignature\x18\x06 \x01(\fB\x04\xc8\xf3\x18\x05R\tsignature\x12\x1c\n" +
+	"\x06bodies\x18\a \x03(\fB\x04\xc8\xf3\x18\bR\x06bodies\"\xb0\x01\n" +
 	"\x06Answer\x12\x1e\n" +
 	"\arefusal\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\arefusal\x12\x1c\n" +
 	"\x06detail\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x06detail\x12\x18\n" +
-	"\x04body\x18\x03 \x01(\fB\x04\xc8\xf3\x18\bR\x04bodyB<Z:github.com/postern-mail/postern/proto/keyring/v1;keyringv1b\x06proto3"
+	"\x04body\x18\x03 \x01(\fB\x04\xc8\xf3\x18\bR\x04body\x122\n" +
+	"\aanswers\x18\x04 \x03(\v2\x12.keyring.v1.AnswerB\x04\xc8\xf3\x18\bR\aanswers\x12\x1a\n" +
+	"\x05alone\x18\x05 \x01(\bB\x04\xc8\xf3\x18\x02R\x05aloneB<Z:github.com/postern-mail/postern/proto/keyring/v1;keyringv1b\x06proto3"
 
 var (
 	file_keyring_v1_signed_proto_rawDescOnce sync.Once
@@ -212,11 +242,12 @@ var file_keyring_v1_signed_proto_goTypes = []any{
 }
 var file_keyring_v1_signed_proto_depIdxs = []int32{
 	2, // 0: keyring.v1.Signed.time:type_name -> google.protobuf.Timestamp
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1, // 1: keyring.v1.Answer.answers:type_name -> keyring.v1.Answer
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_keyring_v1_signed_proto_init() }
