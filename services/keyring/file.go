@@ -3,7 +3,6 @@ package keyring
 import (
 	"context"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -82,10 +81,6 @@ func (s *Service) fileRecord(ctx context.Context, record *itemv1.Record, r *keyr
 	if l == nil || l.State != present {
 		return keys.Destroyed
 	}
-	pseudonym, err := s.pseudonym(ctx, l, record.Received.AsTime(), r.Details)
-	if err != nil {
-		return err
-	}
 	places := make([]place, len(r.Dues))
 	for i, d := range r.Dues {
 		places[i] = place{r.Class, d.Layer, lastDayOf(d.Due.AsTime(), d.PeriodDays)}
@@ -94,58 +89,69 @@ func (s *Service) fileRecord(ctx context.Context, record *itemv1.Record, r *keyr
 	if err != nil {
 		return err
 	}
-	record.Class, record.Findings, record.Details = r.Class, r.Findings, r.Details
-	record.State = itemv1.State_STATE_FILED
-	if pseudonym != "" && !slices.Contains(record.Pseudonyms, pseudonym) {
-		record.Pseudonyms = append(record.Pseudonyms, pseudonym)
-	}
-	for i, d := range r.Dues {
-		if d.Layer != raw {
-			record.Berths = append(record.Berths, &itemv1.Berth{
-				Kind: d.Layer, Bucket: buckets[i].id, PublicKey: buckets[i].public, Due: d.Due,
-			})
-			continue
-		}
-		l.Due = d.Due
-		if len(record.Holds) > 0 { // it stays in the hold's bucket and goes home to this one
-			setHome(record, raw, buckets[i].id)
-			continue
-		}
-		if err := s.rewrap(l, buckets[i]); err != nil {
+	var author string
+	err = s.withSession(l, func(session *seal.SessionKey) error { // once: it is the dear part
+		if author, err = authorOf(session, r.Details); err != nil {
 			return err
 		}
+		return s.berth(record, l, r.Dues, buckets, session)
+	})
+	if err != nil {
+		return err
+	}
+	record.Class, record.Findings, record.Details = r.Class, r.Findings, r.Details
+	record.State = itemv1.State_STATE_FILED
+	if author == "" {
+		return nil
+	}
+	p, err := s.ensurePeriod(ctx, record.Received.AsTime())
+	if err != nil {
+		return err
+	}
+	if pseudonym := p.pseudonymFor(author); !slices.Contains(record.Pseudonyms, pseudonym) {
+		record.Pseudonyms = append(record.Pseudonyms, pseudonym)
 	}
 	return nil
 }
 
-// pseudonym opens the findings with raw's session key and names the author by the period's
-// key. Findings that do not open are no findings of this item.
-func (s *Service) pseudonym(ctx context.Context, l *itemv1.Layer, received time.Time, details []byte) (string, error) {
+// berth gives every layer its bucket: raw moves into its own at once, unless a hold keeps
+// it; the others are to come.
+func (s *Service) berth(record *itemv1.Record, l *itemv1.Layer, dues []*keyringv1.Due, buckets []*bucket, session *seal.SessionKey) error {
+	for i, d := range dues {
+		switch {
+		case d.Layer != raw:
+			record.Berths = append(record.Berths, &itemv1.Berth{
+				Kind: d.Layer, Bucket: buckets[i].id, PublicKey: buckets[i].public, Due: d.Due,
+			})
+			continue
+		case len(record.Holds) > 0: // it stays in the hold's bucket and goes home to this one
+			setHome(record, raw, buckets[i].id)
+		default:
+			if err := s.rewrapWith(l, buckets[i], session); err != nil {
+				return err
+			}
+		}
+		l.Due = d.Due
+	}
+	return nil
+}
+
+// authorOf opens the findings with raw's session key and gives the author that they name.
+// Findings that do not open are no findings of this item.
+func authorOf(session *seal.SessionKey, details []byte) (string, error) {
 	if len(details) == 0 {
 		return "", nil
 	}
-	var author string
-	err := s.withSession(l, func(session *seal.SessionKey) error {
-		plain, err := open.Bytes(session, details, maxDetails)
-		if err != nil {
-			return refuse(keys.Malformed, "the details do not open with raw's key")
-		}
-		defer clear(plain)
-		var findings contentv1.Findings
-		if err := proto.Unmarshal(plain, &findings); err != nil {
-			return refuse(keys.Malformed, "the details are no findings")
-		}
-		author = findings.Author
-		return nil
-	})
-	if err != nil || author == "" {
-		return "", err
-	}
-	p, err := s.ensurePeriod(ctx, received)
+	plain, err := open.Bytes(session, details, maxDetails)
 	if err != nil {
-		return "", err
+		return "", refuse(keys.Malformed, "the details do not open with raw's key")
 	}
-	return p.pseudonymFor(author), nil
+	defer clear(plain)
+	var findings contentv1.Findings
+	if err := proto.Unmarshal(plain, &findings); err != nil {
+		return "", refuse(keys.Malformed, "the details are no findings")
+	}
+	return findings.Author, nil
 }
 
 // withSession opens a layer's key packet for as long as fn runs.

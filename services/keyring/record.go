@@ -10,6 +10,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/seal"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
@@ -153,18 +154,17 @@ func (s *Service) rewrap(l *itemv1.Layer, to *bucket) error {
 	if l.Bucket == to.id {
 		return nil
 	}
+	return s.withSession(l, func(session *seal.SessionKey) error { return s.rewrapWith(l, to, session) })
+}
+
+// rewrapWith is rewrap for whoever holds the layer's session key already.
+func (s *Service) rewrapWith(l *itemv1.Layer, to *bucket, session *seal.SessionKey) error {
+	if l.Bucket == to.id {
+		return nil
+	}
 	if s.doomed(l.Bucket) {
 		return refuse(keys.ClosedBucket, "the item's bucket is being destroyed")
 	}
-	from := s.snap.Load().buckets[l.Bucket]
-	if from == nil {
-		return keys.Destroyed
-	}
-	session, err := from.unwrap(l.KeyPacket)
-	if err != nil {
-		return err
-	}
-	defer session.Clear()
 	packet, err := to.wrap(session)
 	if err != nil {
 		return err
