@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -60,6 +59,12 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	began := time.Now()
+	for flag, address := range map[string]*string{"--listen": &o.listen, "--operations": &o.operations} {
+		var err error
+		if *address, err = free(ctx, *address, flag); err != nil {
+			return err
+		}
+	}
 	dir, err := filepath.Abs(o.data)
 	if err != nil {
 		return err
@@ -103,7 +108,10 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	}()
 	web, err := process.Desk(up)
 	if err != nil {
-		return errors.Join(context.Cause(up), <-ended)
+		if ended := <-ended; ended != nil {
+			return ended
+		}
+		return err
 	}
 	link, err := web.SignInLink(ctx, demoUser)
 	if err != nil {
@@ -125,6 +133,17 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	cancel()
 	<-told //nolint:errcheck // the account ends with the process
 	return err
+}
+
+// free gives an address that can be listened on; its port may be 0 for any. Where it cannot,
+// the error says how another is chosen.
+func free(ctx context.Context, address, flag string) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("%w; choose another address with %s, such as %s 127.0.0.1:0 (with make: make demo DEMO='%s 127.0.0.1:0')", err, flag, flag, flag)
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
 }
 
 func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, error) {
