@@ -57,15 +57,31 @@ type Link struct {
 // HTML cleans one HTML document or fragment. It never fails: what cannot be
 // understood is text or nothing. Time is linear in the input.
 func HTML(input string, options Options) Result {
+	result, _ := clean(input, options, nil)
+	return result
+}
+
+// Document is HTML and Text of one document in one reading. The text is that of
+// what HTML reads, at most Options.MaxInput bytes of input.
+func Document(input string, options Options) (Result, string) {
+	return clean(input, options, &textWriter{})
+}
+
+func clean(input string, options Options, t *textWriter) (Result, string) {
 	options = options.withDefaults()
 	w := newWalker(options)
 	if len(input) > options.MaxInput {
 		input = cutText(input, options.MaxInput)
 		w.result.Truncated = true
 	}
-	w.walk(input)
+	w.out.Grow(len(input))
+	read(input, w, t)
+	w.finish()
 	w.result.HTML = w.out.String()
-	return w.result
+	if t == nil {
+		return w.result, ""
+	}
+	return w.result, t.finish()
 }
 
 func (o Options) withDefaults() Options {

@@ -14,9 +14,19 @@ var (
 	white = color{255, 255, 255}
 )
 
-func (c color) String() string {
+func (c color) hex() [7]byte {
 	const digits = "0123456789abcdef"
-	return string([]byte{'#', digits[c.r>>4], digits[c.r&15], digits[c.g>>4], digits[c.g&15], digits[c.b>>4], digits[c.b&15]})
+	return [7]byte{'#', digits[c.r>>4], digits[c.r&15], digits[c.g>>4], digits[c.g&15], digits[c.b>>4], digits[c.b&15]}
+}
+
+func (c color) String() string {
+	hex := c.hex()
+	return string(hex[:])
+}
+
+func (c color) write(out *strings.Builder) {
+	hex := c.hex()
+	out.Write(hex[:])
 }
 
 // parseColor reads an opaque colour: a name, #rgb, #rrggbb, rgb() or rgba()

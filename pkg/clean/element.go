@@ -49,6 +49,84 @@ var textless = map[string]bool{
 	"noembed": true, "noframes": true,
 }
 
+// rawText holds the elements whose content is one text up to their end tag
+// (WHATWG HTML §13.2.6.2).
+var rawText = []string{"iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style",
+	"textarea", "title", "xmp"}
+
+// otherwise holds elements that are in no other table and mean something to the
+// text form or to the account of what was left out.
+var otherwise = []string{"body", "link", "meta", "option"}
+
+// A tag is all that is known of the elements of one name.
+type tag struct {
+	name     string // "" for a name that is in no table
+	role     role
+	allowed  bool
+	textless bool
+	active   bool
+	raw      bool
+	opening  string // "<p"
+	closing  string // "</p>"
+}
+
+var tags = func() map[string]*tag {
+	tags := map[string]*tag{}
+	known := func(name string) *tag {
+		if tags[name] == nil {
+			tags[name] = &tag{name: name, opening: "<" + name, closing: "</" + name + ">"}
+		}
+		return tags[name]
+	}
+	for name, r := range allowed {
+		known(name).role, known(name).allowed = r, true
+	}
+	for name := range textless {
+		known(name).textless = true
+	}
+	for name := range active {
+		known(name).active = true
+	}
+	for _, name := range rawText {
+		known(name).raw = true
+	}
+	for _, name := range otherwise {
+		known(name)
+	}
+	return tags
+}()
+
+var unknownTag = &tag{}
+
+// maxKnown bounds the bytes of the names of elements and attributes that are known.
+const maxKnown = 16
+
+// smallName gives a name in lower case; false where it is too long to be known.
+func smallName(name string, buffer *[maxKnown]byte) ([]byte, bool) {
+	if len(name) > maxKnown {
+		return nil, false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buffer[i] = c
+	}
+	return buffer[:len(name)], true
+}
+
+// tagOf gives what is known of a tag's name as it stands.
+func tagOf(name string) *tag {
+	var buffer [maxKnown]byte
+	if small, ok := smallName(name, &buffer); ok {
+		if t := tags[string(small)]; t != nil {
+			return t
+		}
+	}
+	return unknownTag
+}
+
 // active holds the elements that could run, ask, load or lead away.
 var active = map[string]bool{
 	"script": true, "iframe": true, "frame": true, "frameset": true, "object": true,
@@ -88,17 +166,42 @@ const (
 	attrID   // read, never written
 	attrHref // written by link.go
 	attrSrc  // written by image.go
-	attrCount
+	attrAutofocus
+	attrSrcdoc
+	attrFetched // the first of those that would have fetched something or run it
+	attrCount   = attrFetched + len(fetched)
 )
 
-var attrNumber = map[string]int{
-	"dir": attrDir, "lang": attrLang, "title": attrTitle, "align": attrAlign,
-	"valign": attrVAlign, "bgcolor": attrBGColor, "color": attrColor, "face": attrFace,
-	"size": attrSize, "width": attrWidth, "height": attrHeight, "border": attrBorder,
-	"cellpadding": attrCellPadding, "cellspacing": attrCellSpacing,
-	"colspan": attrColSpan, "rowspan": attrRowSpan, "span": attrSpan,
-	"start": attrStart, "value": attrValue, "type": attrType, "alt": attrAlt,
-	"class": attrClass, "style": attrStyle, "id": attrID, "href": attrHref, "src": attrSrc,
+// fetched names the attributes whose value is an address that some reader goes to.
+var fetched = [...]string{"background", "srcset", "poster", "dynsrc", "lowsrc", "longdesc", "data", "xlink:href",
+	"action", "formaction", "cite", "codebase", "classid", "archive", "manifest", "profile", "ping"}
+
+var attrNumber = func() map[string]int {
+	numbers := map[string]int{
+		"dir": attrDir, "lang": attrLang, "title": attrTitle, "align": attrAlign,
+		"valign": attrVAlign, "bgcolor": attrBGColor, "color": attrColor, "face": attrFace,
+		"size": attrSize, "width": attrWidth, "height": attrHeight, "border": attrBorder,
+		"cellpadding": attrCellPadding, "cellspacing": attrCellSpacing,
+		"colspan": attrColSpan, "rowspan": attrRowSpan, "span": attrSpan,
+		"start": attrStart, "value": attrValue, "type": attrType, "alt": attrAlt,
+		"class": attrClass, "style": attrStyle, "id": attrID, "href": attrHref, "src": attrSrc,
+		"autofocus": attrAutofocus, "srcdoc": attrSrcdoc,
+	}
+	for i, name := range fetched {
+		numbers[name] = attrFetched + i
+	}
+	return numbers
+}()
+
+// numberOf gives the number of an attribute's name as it stands.
+func numberOf(name string) (int, bool) {
+	var buffer [maxKnown]byte
+	small, ok := smallName(name, &buffer)
+	if !ok {
+		return 0, false
+	}
+	number, ok := attrNumber[string(small)]
+	return number, ok
 }
 
 // carries says whether the element may be written with the attribute.

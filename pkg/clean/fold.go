@@ -32,21 +32,21 @@ var foldApart = map[string]bool{"divrplyfwdmsg": true, "x_divrplyfwdmsg": true, 
 func (w *walker) fold(name string) (class string, apart bool) {
 	switch name {
 	case "blockquote":
-		if strings.EqualFold(w.value(attrType), "cite") {
+		if strings.EqualFold(w.attributes.value(attrType), "cite") {
 			return ClassQuote, false
 		}
 	case "div", "section", "pre":
 	default:
 		return "", false
 	}
-	id := strings.ToLower(cutText(w.value(attrID), 64))
+	id := strings.ToLower(cutText(w.attributes.value(attrID), 64))
 	if foldApart[id] {
 		return ClassQuote, true
 	}
-	if class := foldMarks[id]; class != "" && w.given[attrID] {
+	if class := foldMarks[id]; class != "" && w.attributes.has(attrID) {
 		return class, false
 	}
-	for _, word := range strings.Fields(cutText(w.value(attrClass), 256)) {
+	for _, word := range strings.Fields(cutText(w.attributes.value(attrClass), 256)) {
 		if class := foldMarks[strings.ToLower(word)]; class != "" {
 			return class, false
 		}

@@ -5,8 +5,8 @@ import "strings"
 // image writes an image of our own, or words in its place, and counts what was
 // to be fetched.
 func (w *walker) image() {
-	src := strings.TrimSpace(w.value(attrSrc))
-	s := w.style(w.value(attrStyle))
+	src := strings.TrimSpace(w.attributes.value(attrSrc))
+	s := w.style(w.attributes.value(attrStyle))
 	w.countStyle(s)
 	scheme, rest, _ := strings.Cut(src, ":")
 	scheme = visible(scheme)
@@ -53,7 +53,7 @@ func (w *walker) foreignImage(src string, s style) {
 	}
 	removed.Remote++
 	name := trackerName(host)
-	if name == "" && (s.tiny || tinyAttribute(w.value(attrWidth)) || tinyAttribute(w.value(attrHeight))) {
+	if name == "" && (s.tiny || tinyAttribute(w.attributes.value(attrWidth)) || tinyAttribute(w.attributes.value(attrHeight))) {
 		name = "pixel"
 	}
 	if name == "" {
@@ -114,14 +114,14 @@ func (w *walker) writeImage(src string, s style) {
 		return
 	}
 	w.elements++
-	s.letters, s.ground = nil, nil
+	s.lettered, s.grounded = false, false
 	w.out.WriteString("<img")
 	writeAttribute(&w.out, "src", src)
-	if !w.given[attrAlt] {
-		w.given[attrAlt], w.attributes[attrAlt] = true, ""
+	if !w.attributes.has(attrAlt) {
+		w.attributes.set(attrAlt, "")
 	}
-	w.plainAttributes("img", void)
-	writeStyle(&w.out, s)
+	w.plainAttributes(tags["img"])
+	s.write(&w.out)
 	w.out.WriteByte('>')
 }
 
@@ -139,7 +139,7 @@ func safeSource(src string) bool {
 
 // imageWords writes what an image was said to show, else the words given.
 func (w *walker) imageWords(words string) {
-	if alt := cutText(oneLine(w.value(attrAlt)), maxAttribute); alt != "" {
+	if alt := cutText(oneLine(w.attributes.value(attrAlt)), maxAttribute); alt != "" {
 		words = alt
 	}
 	if words == "" || w.elements >= w.options.MaxElements {

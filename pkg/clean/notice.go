@@ -24,10 +24,10 @@ func (l *openLink) add(text string) {
 // openLink reads the href at hand. A link that leads nowhere we can name loses
 // its tags.
 func (w *walker) openLink() (*openLink, bool) {
-	if !w.given[attrHref] {
+	if !w.attributes.has(attrHref) {
 		return nil, false
 	}
-	t, refused := readURL(w.attributes[attrHref])
+	t, refused := readURL(w.attributes.value(attrHref))
 	switch refused {
 	case scripted:
 		w.result.Removed.Active++
@@ -70,11 +70,14 @@ type notice struct {
 
 func (n *notice) start(w *walker, name string) bool {
 	w.flushNotice()
-	if class := w.value(attrClass); name == "span" && (class == ClassHost || class == ClassMismatch) {
-		*n = notice{reading: true}
-		return true
+	if name != "span" || !w.attributes.has(attrClass) {
+		return false
 	}
-	return false
+	if class := w.attributes.value(attrClass); class != ClassHost && class != ClassMismatch {
+		return false
+	}
+	*n = notice{reading: true}
+	return true
 }
 
 func (n *notice) text(w *walker, text string) bool {

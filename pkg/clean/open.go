@@ -1,6 +1,9 @@
 package clean
 
-import "strings"
+import (
+	"math/bits"
+	"strings"
+)
 
 // Classes of what we write ourselves. The desk's style sheet knows them; a
 // sender's class never passes.
@@ -13,8 +16,9 @@ const (
 )
 
 // open writes an element's start tag with the attributes that it may carry.
-func (w *walker) open(name string, r role) {
-	e := element{name: name, role: r, closing: closings[name], depth: 1}
+func (w *walker) open(t *tag) {
+	name := t.name
+	e := element{name: name, role: t.role, closing: t.closing, depth: 1}
 	e.letters, e.ground = black, white
 	if parent := w.top(); parent != nil {
 		e.letters, e.ground, e.quote = parent.letters, parent.ground, parent.quote
@@ -44,58 +48,53 @@ func (w *walker) open(name string, r role) {
 	if !w.push(e, before, elements) {
 		return
 	}
-	w.out.WriteString("<" + name)
+	w.out.WriteString(t.opening)
 	if e.link != nil {
 		w.out.WriteString(` href="`)
 		writeText(&w.out, e.link.URL)
 		w.out.WriteString(`" rel="noopener noreferrer nofollow" target="_blank"`)
 	}
-	w.plainAttributes(name, r)
+	w.plainAttributes(t)
 	if own != "" {
 		writeAttribute(&w.out, "class", own)
 	}
-	writeStyle(&w.out, s)
+	s.write(&w.out)
 	w.out.WriteByte('>')
 }
-
-// closings holds the end tag of every element.
-var closings = func() map[string]string {
-	closings := map[string]string{}
-	for name := range allowed {
-		closings[name] = "</" + name + ">"
-	}
-	return closings
-}()
 
 // colours reads the style and colour attributes. Letters that could not be seen
 // on their ground lose their colour; a ground on which those around it could not
 // be seen gets letters that can.
 func (w *walker) colours(e *element) style {
 	var s style
-	if w.given[attrStyle] {
-		s = w.style(w.attributes[attrStyle])
+	if w.attributes.has(attrStyle) {
+		s = w.style(w.attributes.value(attrStyle))
 		w.countStyle(s)
 	}
 	letters, ground := e.letters, e.ground
-	grounded := s.ground != nil
-	if c, ok := parseColor(w.value(attrColor)); ok && carries(e.name, e.role, attrColor) {
-		letters = c
+	grounded := s.grounded
+	if w.attributes.has(attrColor) && carries(e.name, e.role, attrColor) {
+		if c, ok := parseColor(w.attributes.value(attrColor)); ok {
+			letters = c
+		}
 	}
-	if c, ok := parseColor(w.value(attrBGColor)); ok && carries(e.name, e.role, attrBGColor) {
-		ground, grounded = c, true
+	if w.attributes.has(attrBGColor) && carries(e.name, e.role, attrBGColor) {
+		if c, ok := parseColor(w.attributes.value(attrBGColor)); ok {
+			ground, grounded = c, true
+		}
 	}
-	if s.letters != nil {
-		letters = *s.letters
+	if s.lettered {
+		letters = s.letters
 	}
-	if s.ground != nil {
-		ground = *s.ground
+	if s.grounded {
+		ground = s.ground
 	}
 	if !legible(letters, ground) {
-		w.given[attrColor] = false
-		s.letters, letters = nil, e.letters
+		w.attributes.drop(attrColor)
+		s.lettered, letters = false, e.letters
 		if grounded && !legible(letters, ground) {
 			letters = ground.contrast()
-			s.letters = &letters
+			s.letters, s.lettered = letters, true
 		}
 	}
 	e.letters, e.ground = letters, ground
@@ -110,37 +109,37 @@ func (w *walker) style(text string) style {
 	}
 	s := parseStyle(text)
 	if len(w.styles) < 256 && len(text) <= 512 {
+		if w.styles == nil {
+			w.styles = map[string]style{}
+		}
 		w.styles[text] = s
 	}
 	return s
 }
 
-func (w *walker) plainAttributes(name string, r role) {
-	for attr := range attrClass {
-		if !w.given[attr] || !carries(name, r, attr) {
+func (w *walker) plainAttributes(t *tag) {
+	for left := w.attributes.given & (1<<attrClass - 1); left != 0; left &= left - 1 {
+		attr := bits.TrailingZeros64(left)
+		if !carries(t.name, t.role, attr) {
 			continue
 		}
-		if value, ok := attribute(attr, w.attributes[attr]); ok {
+		if value, ok := attribute(attr, w.attributes.value(attr)); ok {
 			writeAttribute(&w.out, attrNames[attr], value)
 		}
 	}
 }
 
 func writeAttribute(tag *strings.Builder, name, value string) {
-	tag.WriteString(" " + name + `="`)
+	tag.WriteByte(' ')
+	tag.WriteString(name)
+	tag.WriteString(`="`)
 	writeText(tag, value)
 	tag.WriteByte('"')
 }
 
-func writeStyle(tag *strings.Builder, s style) {
-	if text := s.write(); text != "" {
-		writeAttribute(tag, "style", text)
-	}
-}
-
 // ownClass gives the class that an earlier cleaning wrote.
 func (w *walker) ownClass(e *element) string {
-	class := w.value(attrClass)
+	class := w.attributes.value(attrClass)
 	switch {
 	case e.name == "details" && (class == ClassQuote || class == ClassSignature):
 		e.quote = true
@@ -152,8 +151,8 @@ func (w *walker) ownClass(e *element) string {
 }
 
 // void writes an element that has no content.
-func (w *walker) void(name string) {
-	switch name {
+func (w *walker) void(t *tag) {
+	switch t.name {
 	case "hr":
 		w.endParagraph()
 	case "col":
@@ -166,7 +165,7 @@ func (w *walker) void(name string) {
 		return
 	}
 	w.elements++
-	w.out.WriteString("<" + name)
-	w.plainAttributes(name, void)
+	w.out.WriteString(t.opening)
+	w.plainAttributes(t)
 	w.out.WriteByte('>')
 }

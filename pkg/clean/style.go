@@ -10,9 +10,11 @@ const maxDeclarations = 64
 
 // A style is what stays of a style attribute.
 type style struct {
-	declarations []string
-	letters      *color
-	ground       *color
+	declarations string // as they are written, colours aside
+	letters      color
+	ground       color
+	lettered     bool // letters is given
+	grounded     bool // ground is given
 
 	tiny   bool // a width or height of at most one pixel, or not displayed at all
 	remote bool // would have fetched something
@@ -24,16 +26,18 @@ type style struct {
 // url(), nothing that positions, hides, clips, overlaps or animates.
 func parseStyle(text string) style {
 	var s style
+	var kept strings.Builder
 	for range maxDeclarations {
 		var declaration string
 		declaration, text = nextDeclaration(text)
 		if property, value, ok := strings.Cut(declaration, ":"); ok {
-			s.declare(strings.ToLower(strings.TrimSpace(property)), strings.ToLower(strings.TrimSpace(value)))
+			s.declare(&kept, strings.ToLower(strings.TrimSpace(property)), strings.ToLower(strings.TrimSpace(value)))
 		}
 		if text == "" {
 			break
 		}
 	}
+	s.declarations = kept.String()
 	return s
 }
 
@@ -70,7 +74,7 @@ func nextDeclaration(text string) (declaration, rest string) {
 	return text, ""
 }
 
-func (s *style) declare(property, value string) {
+func (s *style) declare(kept *strings.Builder, property, value string) {
 	value = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "!important"))
 	if strings.Contains(value, "url(") || strings.Contains(value, "image-set(") {
 		s.remote = s.remote || strings.Contains(value, "//")
@@ -86,12 +90,12 @@ func (s *style) declare(property, value string) {
 		s.tiny = s.tiny || value == "0" || value == "0px" || value == "1px"
 	case "color":
 		if c, ok := parseColor(value); ok {
-			s.letters = &c
+			s.letters, s.lettered = c, true
 		}
 		return
 	case "background-color", "background":
 		if c, ok := parseColor(value); ok {
-			s.ground = &c
+			s.ground, s.grounded = c, true
 		}
 		return
 	}
@@ -100,20 +104,41 @@ func (s *style) declare(property, value string) {
 		return
 	}
 	if value, ok := check(value); ok {
-		s.declarations = append(s.declarations, property+": "+value)
+		separate(kept)
+		kept.WriteString(property)
+		kept.WriteString(": ")
+		kept.WriteString(value)
 	}
 }
 
-// write gives the attribute's value, "" where nothing stayed.
-func (s *style) write() string {
-	declarations := s.declarations
-	if s.letters != nil {
-		declarations = append(declarations, "color: "+s.letters.String())
+func separate(kept *strings.Builder) {
+	if kept.Len() > 0 {
+		kept.WriteString("; ")
 	}
-	if s.ground != nil {
-		declarations = append(declarations, "background-color: "+s.ground.String())
+}
+
+// write writes the attribute, nothing where nothing stayed.
+func (s *style) write(out *strings.Builder) {
+	if s.declarations == "" && !s.lettered && !s.grounded {
+		return
 	}
-	return strings.Join(declarations, "; ")
+	out.WriteString(` style="`)
+	writeText(out, s.declarations)
+	gap := s.declarations != ""
+	colour := func(property string, c color, given bool) {
+		if !given {
+			return
+		}
+		if gap {
+			out.WriteString("; ")
+		}
+		out.WriteString(property)
+		c.write(out)
+		gap = true
+	}
+	colour("color: ", s.letters, s.lettered)
+	colour("background-color: ", s.ground, s.grounded)
+	out.WriteByte('"')
 }
 
 // A check accepts a lower-case value and gives it as it is to be written.

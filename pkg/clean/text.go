@@ -5,8 +5,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/net/html"
 )
 
 const (
@@ -20,35 +18,9 @@ const (
 // their target. What an author hid by styling is there like everything else, so
 // that nobody reads less than another. Time is linear in the input.
 func Text(input string) string {
-	input = cutText(input, DefaultMaxInput)
-	w := textWriter{}
-	w.out.Grow(len(input) / 2)
-	tokens := html.NewTokenizer(strings.NewReader(input))
-	skip := false
-	for {
-		switch tokens.Next() {
-		case html.ErrorToken:
-			w.endLink()
-			return strings.TrimRight(w.out.String(), " \n")
-		case html.TextToken:
-			if !skip {
-				w.text(string(tokens.Text()))
-			}
-			skip = false
-		case html.StartTagToken, html.SelfClosingTagToken:
-			name, more := tokens.TagName()
-			tag := string(name)
-			if tag == "noscript" {
-				tokens.NextIsNotRawText()
-			}
-			skip = textless[tag]
-			w.start(tag, tokens, more)
-		case html.EndTagToken:
-			name, _ := tokens.TagName()
-			skip = false
-			w.end(string(name))
-		}
-	}
+	t := textWriter{}
+	read(cutText(input, DefaultMaxInput), nil, &t)
+	return t.finish()
 }
 
 // A textWriter lays out words. Breaks and spaces are remembered and written only
@@ -89,8 +61,14 @@ func (w *textWriter) prepare() {
 	w.breaks, w.space, w.cell, w.line = 0, false, false, true
 }
 
+// finish ends the document and gives its text.
+func (w *textWriter) finish() string {
+	w.endLink()
+	return strings.TrimRight(w.out.String(), " \n")
+}
+
+// text lays out text that is tidy.
 func (w *textWriter) text(text string) {
-	text = tidy(text)
 	if w.pre > 0 {
 		w.preformatted(text)
 		return
@@ -151,7 +129,7 @@ func noWidth(r rune) bool {
 	return r == 0xAD || r == 0x34F || r >= 0x200B && r <= 0x200D || r == 0x2060 || r == 0xFEFF
 }
 
-func (w *textWriter) start(tag string, tokens *html.Tokenizer, more bool) {
+func (w *textWriter) start(tag string, given *attributes) {
 	switch tag {
 	case "br":
 		w.breaks = min(w.breaks+1, 2)
@@ -183,10 +161,10 @@ func (w *textWriter) start(tag string, tokens *html.Tokenizer, more bool) {
 		w.cell = true
 	case "a":
 		w.endLink()
-		w.href = textAttribute(tokens, more, "href")
+		w.href = given.value(attrHref)
 		w.inLink, w.linked = true, w.out.Len()
 	case "img":
-		if alt := oneLine(textAttribute(tokens, more, "alt")); alt != "" {
+		if alt := oneLine(given.value(attrAlt)); alt != "" {
 			w.text(" [" + cutText(alt, maxAttribute) + "] ")
 		}
 	default:
@@ -258,15 +236,4 @@ func (w *textWriter) endLink() {
 	w.space = true
 	w.prepare()
 	w.out.WriteString("<" + where + ">")
-}
-
-func textAttribute(tokens *html.Tokenizer, more bool, name string) string {
-	for more {
-		var key, value []byte
-		key, value, more = tokens.TagAttr()
-		if string(key) == name {
-			return string(value)
-		}
-	}
-	return ""
 }

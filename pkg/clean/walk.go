@@ -1,10 +1,8 @@
 package clean
 
 import (
-	"io"
+	"math/bits"
 	"strings"
-
-	"golang.org/x/net/html"
 )
 
 // An element is one that is open in the output.
@@ -31,158 +29,154 @@ type walker struct {
 	links      int            // open ones
 	paragraphs int            // open ones
 	refused    map[string]int // start tags left out for depth, whose end tags must not close others
-	attributes [attrCount]string
-	given      [attrCount]bool
-	skipText   bool            // the next text belongs to a script or the like
-	styleText  bool            // the next text is a style sheet
+	attributes *attributes
 	notice     notice          // a notice of ours that is being read again
 	images     map[string]bool // sources of our own
 	styles     map[string]style
 }
 
 func newWalker(options Options) *walker {
-	w := &walker{options: options, refused: map[string]int{}, images: map[string]bool{}, styles: map[string]style{}}
-	for _, source := range options.Images {
-		w.images[source] = true
+	w := &walker{options: options}
+	if len(options.Images) > 0 {
+		w.images = map[string]bool{}
+		for _, source := range options.Images {
+			w.images[source] = true
+		}
 	}
 	return w
 }
 
-func (w *walker) walk(input string) {
-	w.out.Grow(len(input) + len(input)/4)
-	tokens := html.NewTokenizer(strings.NewReader(input))
+// read hands the tokens of a document to the writer of HTML, the writer of text,
+// or both; either may be nil.
+func read(input string, w *walker, t *textWriter) {
+	tokens := newTokenizer(input)
+	var skip *tag // the next text is of a script or the like
 	for {
-		kind := tokens.Next()
-		if kind == html.ErrorToken {
-			break
-		}
-		switch kind {
-		case html.TextToken:
-			w.text(string(tokens.Text()))
-			continue
-		case html.StartTagToken, html.SelfClosingTagToken:
-			name, more := tokens.TagName()
-			w.skipText, w.styleText = false, false
-			w.readAttributes(tokens, more)
-			w.start(string(name), tokens)
-		case html.EndTagToken:
-			name, _ := tokens.TagName()
-			w.skipText, w.styleText = false, false
-			w.end(string(name))
+		switch tokens.next() {
+		case noToken:
+			return
+		case textToken:
+			if skip != nil {
+				if w != nil && skip.name == "style" {
+					w.countSheet(tokens.words())
+				}
+				skip = nil
+				continue
+			}
+			text := tidy(tokens.words())
+			if t != nil {
+				t.text(text)
+			}
+			if w != nil {
+				w.text(text)
+			}
+		case startTag:
+			skip = nil
+			if tokens.tag.textless {
+				skip = tokens.tag
+			}
+			if tokens.tag.name == "noscript" {
+				tokens.nextIsNotRaw() // nothing runs here, so its content is what is seen
+			}
+			if t != nil {
+				t.start(tokens.tag.name, &tokens.attributes)
+			}
+			if w != nil {
+				w.attributes = &tokens.attributes
+				w.countAttributes()
+				w.start(tokens.tag)
+			}
+		case endTag:
+			skip = nil
+			if t != nil {
+				t.end(tokens.tag.name)
+			}
+			if w != nil {
+				w.attributes = &tokens.attributes
+				w.end(tokens.tag)
+			}
 		}
 	}
-	if err := tokens.Err(); err != io.EOF {
-		w.result.Truncated = true
-	}
+}
+
+// finish ends the document.
+func (w *walker) finish() {
 	w.flushNotice()
 	w.popTo(0)
 }
 
-func (w *walker) readAttributes(tokens *html.Tokenizer, more bool) {
-	w.given = [attrCount]bool{}
-	for more {
-		var key, value []byte
-		key, value, more = tokens.TagAttr()
-		if len(key) > 2 && key[0] == 'o' && key[1] == 'n' {
-			w.result.Removed.Active++
+// countAttributes counts what attributes that are left out would have done.
+func (w *walker) countAttributes() {
+	a := w.attributes
+	removed := &w.result.Removed
+	removed.Active += a.handlers
+	for left := a.given >> attrAutofocus << attrAutofocus; left != 0; left &= left - 1 {
+		attr := bits.TrailingZeros64(left)
+		if attr < attrFetched {
+			removed.Active++
 			continue
 		}
-		number, known := attrNumber[string(key)]
-		if !known {
-			w.unknownAttribute(string(key), value)
+		value := a.value(attr)
+		if len(value) > maxURL {
 			continue
 		}
-		if !w.given[number] { // the first of several counts (WHATWG HTML §13.2.5.33)
-			w.given[number] = true
-			w.attributes[number] = string(value)
-		}
-	}
-}
-
-// unknownAttribute counts what an attribute that is left out would have done.
-func (w *walker) unknownAttribute(key string, raw []byte) {
-	value := ""
-	if len(raw) <= maxURL {
-		value = string(raw)
-	}
-	switch key {
-	case "background", "srcset", "poster", "dynsrc", "lowsrc", "longdesc", "data", "xlink:href",
-		"action", "formaction", "cite", "codebase", "classid", "archive", "manifest", "profile", "ping":
 		if _, refused := readURL(value); refused == scripted {
-			w.result.Removed.Active++
+			removed.Active++
 		} else if _, remote := remoteHost(value); remote {
-			w.result.Removed.Remote++
+			removed.Remote++
 		}
-	case "srcdoc", "autofocus":
-		w.result.Removed.Active++
 	}
 }
 
-func (w *walker) start(name string, tokens *html.Tokenizer) {
-	if w.notice.start(w, name) {
-		return
-	}
-	if textless[name] {
-		w.skipText = true
-		w.styleText = name == "style"
-	}
-	if name == "noscript" {
-		tokens.NextIsNotRawText() // nothing runs here, so its content is what is seen
-	}
-	r, ok := allowed[name]
-	if !ok {
-		w.removedElement(name)
+func (w *walker) start(t *tag) {
+	if w.notice.start(w, t.name) {
 		return
 	}
 	switch {
-	case name == "img":
+	case !t.allowed:
+		w.removedElement(t)
+		return
+	case t.name == "img":
 		w.image()
 		return
-	case r == void:
-		w.void(name)
+	case t.role == void:
+		w.void(t)
 		return
 	}
-	w.impliedEnds(name, r)
-	if !w.placed(r) {
+	w.impliedEnds(t.name, t.role)
+	if !w.placed(t.role) {
 		return
 	}
-	w.open(name, r)
+	w.open(t)
 }
 
 // removedElement counts an element that is not written.
-func (w *walker) removedElement(name string) {
+func (w *walker) removedElement(t *tag) {
+	a, name := w.attributes, t.name
 	removed := &w.result.Removed
 	switch {
-	case active[name]:
+	case t.active:
 		removed.Active++
 	case name == "meta":
 		removed.Other++
 	case name == "style" || name == "link":
 		removed.Other++
-		if _, remote := remoteHost(w.value(attrHref)); remote && name == "link" {
+		if _, remote := remoteHost(a.value(attrHref)); remote && name == "link" {
 			removed.Remote++
 		}
-	case w.given[attrSrc]:
-		if _, remote := remoteHost(w.value(attrSrc)); remote {
+	case a.has(attrSrc):
+		if _, remote := remoteHost(a.value(attrSrc)); remote {
 			removed.Remote++
 		}
 	}
-	if w.given[attrHref] {
-		if _, refused := readURL(w.value(attrHref)); refused == scripted {
+	if a.has(attrHref) {
+		if _, refused := readURL(a.value(attrHref)); refused == scripted {
 			removed.Active++
 		}
 	}
-	w.given[attrHref] = w.given[attrHref] && name != "link"
-	if w.given[attrStyle] {
-		w.countStyle(w.style(w.attributes[attrStyle]))
+	if a.has(attrStyle) {
+		w.countStyle(w.style(a.value(attrStyle)))
 	}
-}
-
-func (w *walker) value(attr int) string {
-	if !w.given[attr] {
-		return ""
-	}
-	return w.attributes[attr]
 }
 
 // placed keeps table parts inside tables: a cell without a row gets one, parts
@@ -297,6 +291,9 @@ func (w *walker) popTo(n int) {
 func (w *walker) push(e element, tags string, elements int) bool {
 	if w.depth+e.depth > w.options.MaxDepth || w.elements+elements > w.options.MaxElements {
 		if e.name != "" {
+			if w.refused == nil {
+				w.refused = map[string]int{}
+			}
 			w.refused[e.name]++
 		}
 		w.result.Truncated = true
@@ -328,15 +325,15 @@ func (w *walker) top() *element {
 	return &w.stack[len(w.stack)-1]
 }
 
-func (w *walker) end(name string) {
+func (w *walker) end(t *tag) {
+	name, r := t.name, t.role
 	if w.notice.end(w, name) {
 		return
 	}
-	r, ok := allowed[name]
-	if !ok || r == void {
+	if !t.allowed || r == void {
 		if name == "br" { // </br> is a line break to every browser
-			w.given = [attrCount]bool{}
-			w.void("br")
+			w.attributes.reset()
+			w.void(t)
 		}
 		return
 	}
@@ -363,18 +360,11 @@ func (w *walker) end(name string) {
 	}
 }
 
+// text writes text that is tidy.
 func (w *walker) text(text string) {
-	if w.skipText {
-		if w.styleText {
-			w.countSheet(text)
-		}
-		w.skipText, w.styleText = false, false
-		return
-	}
 	if w.notice.text(w, text) {
 		return
 	}
-	text = tidy(text)
 	if link := w.innermostLink(); link != nil {
 		link.add(text)
 	}

@@ -97,12 +97,17 @@ func (r *renderer) words() {
 	var documents []string
 	hasHTML := false
 	for _, s := range r.sections {
+		hasHTML = hasHTML || s.html != nil
+	}
+	for _, s := range r.sections {
 		words, document := r.section(s)
+		if s.html == nil && hasHTML {
+			document = clean.FromText(words)
+		}
 		if words != "" && !s.said {
 			text = append(text, words)
 		}
 		documents = append(documents, document)
-		hasHTML = hasHTML || s.html != nil
 		for _, part := range []*mail.Part{s.plain, s.html} {
 			if part != nil && len(part.Ambiguous) > 0 {
 				r.notice(AmbiguousText)
@@ -134,21 +139,21 @@ func (r *renderer) words() {
 	}
 }
 
-// section gives the text and the clean HTML of one section.
+// section gives the text and the clean HTML of one section, no HTML where it has
+// none.
 func (r *renderer) section(s section) (text, document string) {
 	if s.plain != nil {
 		text = r.plain(s.plain)
 	}
 	if s.html == nil {
-		return text, clean.FromText(text)
+		return text, ""
 	}
 	source, _ := s.html.Text()
-	result := clean.HTML(source, clean.Options{Images: r.images, MaxInput: r.options.MaxHTML})
+	result, words := clean.Document(source, clean.Options{Images: r.images, MaxInput: r.options.MaxHTML})
 	if result.Truncated {
 		r.notice(TextCut)
 	}
 	r.count(result)
-	words := clean.Text(clean.Cut(source, r.options.MaxHTML))
 	switch {
 	case strings.TrimSpace(text) == "" || thin(text, words):
 		text = words
