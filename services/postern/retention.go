@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/pkg/event"
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/postern/wiring"
 	"github.com/postern-mail/postern/services/retain"
@@ -20,8 +21,10 @@ import (
 // retentionCommand acts in retention's name, with retention's credential. It is for
 // operators: who may read that credential may do this.
 func retentionCommand(ctx context.Context, args []string, io stdio) int {
-	flags := newFlags("retention", "run | erase ITEM... | hold ITEM... | release HOLD ITEM...   [--config FILE]", io.err)
+	flags := newFlags("retention", "run | erase ITEM... | hold ITEM... | release HOLD ITEM...   --reason WORD [--wait 1m] [--config FILE]", io.err)
 	path := configFlag(flags)
+	reason := flags.String("reason", "", "why, for erase, hold and release: one `word`, such as the number of a case, that names nobody")
+	wait := flags.Duration("wait", time.Minute, "how long run and erase wait for what comes with time, such as the journal or the end of a day's intake keys")
 	var words []string
 	for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		words, args = append(words, args[0]), args[1:]
@@ -32,6 +35,12 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 	if !understood(words) {
 		flags.Usage()
 		return misuse
+	}
+	if words[0] != "run" {
+		if err := retain.CheckReason(*reason); err != nil {
+			fmt.Fprintln(io.err, "postern: --reason:", err)
+			return misuse
+		}
 	}
 	c, ok := load(*path, io.err)
 	if !ok {
@@ -50,7 +59,7 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 		return fail(io, err)
 	}
 	defer tool.Conn.Close()
-	if err := act(ctx, tool, words, io); err != nil {
+	if err := act(ctx, tool, words, *reason, *wait, io); err != nil {
 		return fail(io, err)
 	}
 	return done
@@ -71,7 +80,7 @@ func understood(words []string) bool {
 		!slices.ContainsFunc(items, func(item string) bool { return !event.IsItem(item) })
 }
 
-func act(ctx context.Context, tool *wiring.Tool, words []string, io stdio) error {
+func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, wait time.Duration, io stdio) error {
 	actor := "operator"
 	if who, err := user.Current(); err == nil {
 		actor = "operator:" + who.Username
@@ -81,13 +90,19 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, io stdio) error
 		var drawn [8]byte
 		rand.Read(drawn[:]) //nolint:errcheck // crypto/rand.Read never fails
 		id := "H" + hex.EncodeToString(drawn[:])
-		held, err := tool.Client.Hold(ctx, &keyringv1.Hold{Hold: id, Items: words[1:], Actor: actor, Reason: []byte("by command")})
+		held, err := tool.Client.Hold(ctx, &keyringv1.Hold{Hold: id, Items: words[1:], Actor: actor, Reason: []byte(reason)})
 		if err == nil {
 			fmt.Fprintf(io.out, "hold %s counts for %d items\n", id, len(held.GetItems()))
 		}
 		return err
 	case "release":
-		_, err := tool.Client.Release(ctx, &keyringv1.Release{Hold: words[1], Items: words[2:], Actor: actor})
+		// The keyring records who did it; why is recorded here, before it is done.
+		why := &auditv1.Act{Action: "release", Actor: actor, Purpose: words[1], Items: words[2:], Reason: []byte(reason), Outcome: "allowed"}
+		err := retain.NewStreamLog(tool.Conn, tool.Clock.Now).Record(ctx, why)
+		if err != nil {
+			return err
+		}
+		_, err = tool.Client.Release(ctx, &keyringv1.Release{Hold: words[1], Items: words[2:], Actor: actor})
 		if err == nil {
 			fmt.Fprintln(io.out, "released")
 		}
@@ -98,7 +113,7 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, io stdio) error
 		return err
 	}
 	if words[0] == "erase" {
-		plan, err := service.EraseItems(ctx, words[1:], actor)
+		plan, err := service.EraseItems(ctx, retain.Wish{Items: words[1:], Actor: actor, Reason: reason})
 		if plan == "" {
 			return err
 		}
@@ -107,11 +122,14 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, io stdio) error
 			return err
 		}
 	}
-	return finish(ctx, service, io)
+	return finish(ctx, service, wait, io)
 }
 
-// finish runs until nothing waits any more: the journal and other keyrings need seconds.
-func finish(ctx context.Context, service *retain.Service, io stdio) error {
+// finish runs until nothing waits any more, or for as long as the operator will wait: the
+// journal and other keyrings need seconds, a day's intake keys live for another day. What
+// is still under way then, the service goes on with.
+func finish(ctx context.Context, service *retain.Service, wait time.Duration, io stdio) error {
+	enough := time.After(wait)
 	for {
 		err := service.Run(ctx)
 		if !errors.Is(err, retain.ErrPending) {
@@ -124,6 +142,9 @@ func finish(ctx context.Context, service *retain.Service, io stdio) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-enough:
+			fmt.Fprintln(io.out, "still under way: the retain service goes on with it, and certifies when it is done")
+			return nil
 		case <-time.After(2 * time.Second):
 		}
 	}

@@ -133,12 +133,10 @@ func (l *StreamLog) SayOfTicket(ctx context.Context, cause, ticket, item string,
 }
 
 // Record is Log.Record.
-func (l *StreamLog) Record(ctx context.Context, action, actor string, items []string, outcome string) error {
+func (l *StreamLog) Record(ctx context.Context, act *auditv1.Act) error {
 	now := l.now()
-	act := &auditv1.Act{
-		Id: ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), Time: timestamppb.New(now),
-		Service: stageName, Actor: actor, Action: action, Items: items, Outcome: outcome,
-	}
+	act = proto.CloneOf(act)
+	act.Id, act.Time, act.Service = ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), timestamppb.New(now), stageName
 	envelope, err := event.New(eventCause(act.GetId()), stageName, 0, "", now, &auditv1.Entry{Acts: []*auditv1.Act{act}})
 	if err != nil {
 		return err

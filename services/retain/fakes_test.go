@@ -26,6 +26,7 @@ import (
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/erase"
 	"github.com/postern-mail/postern/pkg/vault/memory"
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
@@ -349,9 +350,9 @@ func (l eventLog) SayOfTicket(_ context.Context, cause, ticket, _ string, said p
 	})
 }
 
-func (l eventLog) Record(_ context.Context, action, actor string, _ []string, outcome string) error {
+func (l eventLog) Record(_ context.Context, act *auditv1.Act) error {
 	return l.call(func() error {
-		l.acts = append(l.acts, action+" "+actor+" "+outcome)
+		l.acts = append(l.acts, strings.TrimSpace(strings.Join([]string{act.GetAction(), act.GetActor(), act.GetOutcome(), string(act.GetReason())}, " ")))
 		return nil
 	})
 }

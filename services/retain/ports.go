@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 )
@@ -48,8 +49,8 @@ type Log interface {
 	Say(ctx context.Context, cause string, said proto.Message) error
 	// SayOfTicket is Say on the ticket's subject.
 	SayOfTicket(ctx context.Context, cause, ticket, item string, said proto.Message) error
-	// Record must return once the act is in the audit log.
-	Record(ctx context.Context, action, actor string, items []string, outcome string) error
+	// Record must return once the act is in the audit log. Id, time and service are filled in.
+	Record(ctx context.Context, act *auditv1.Act) error
 }
 
 // Projections tells whether read models have taken in what was said of tickets.

@@ -19,6 +19,7 @@ import (
 	"github.com/postern-mail/postern/pkg/retention"
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/erase"
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
@@ -223,37 +224,6 @@ func (s *Service) carryOut(ctx context.Context, plan *retentionv1.Planned) error
 	return s.certify(ctx, plan, Times{Planned: plan.GetTime().AsTime(), PacketsRemoved: removed, KeysForgotten: forgotten.GetTime().AsTime()}, gone, attested)
 }
 
-// EraseItems destroys items before their time, on somebody's wish: at once their key
-// packets, then, with their buckets re-keyed, every copy of them.
-func (s *Service) EraseItems(ctx context.Context, items []string, actor string) (string, error) {
-	var targets []*retentionv1.Target
-	for _, item := range items {
-		record, err := s.records.Get(ctx, item)
-		if err != nil {
-			return "", fmt.Errorf("item record: %w", err)
-		}
-		if len(record.GetHolds()) > 0 {
-			return "", fmt.Errorf("item %s: %w: lift the hold first", item, keys.Held)
-		}
-		buckets := map[string]bool{}
-		for _, layer := range record.GetLayers() {
-			buckets[layer.GetBucket()] = true
-		}
-		targets = append(targets, keys.Targets(record, buckets, "")...)
-	}
-	if len(targets) == 0 {
-		return "", fmt.Errorf("nothing to erase: %w", keys.NotPresent)
-	}
-	if err := s.events.Record(ctx, "erase", actor, items, "allowed"); err != nil {
-		return "", err
-	}
-	plan := s.newPlan(Erasure, nil, targets, s.clock.Now())
-	if err := s.say(ctx, plan); err != nil {
-		return "", err
-	}
-	return plan.GetPlan(), s.carryOut(ctx, plan)
-}
-
 // forget has the keyring forget the plan's keys.
 func (s *Service) forget(ctx context.Context, plan *retentionv1.Planned) (*keyringv1.Forgotten, error) {
 	if plan.GetCause() == Expiry {
@@ -426,7 +396,7 @@ func (s *Service) certify(ctx context.Context, plan *retentionv1.Planned, times 
 		return err
 	}
 	s.log.Info("destruction certified", "plan", plan.GetPlan(), "certificate", id, "layers", len(plan.GetTargets()))
-	return s.events.Record(ctx, "certify", "worker:retain", nil, "allowed")
+	return s.events.Record(ctx, &auditv1.Act{Action: "certify", Actor: "worker:retain", Purpose: plan.GetPlan(), Outcome: "allowed"})
 }
 
 func (s *Service) document(plan *retentionv1.Planned, times Times, gone map[string]erase.Report, attested *keyringv1.Attested) ([]byte, error) {

@@ -277,7 +277,7 @@ func TestErasingTakesTheItemAndRekeysItsNeighbours(t *testing.T) {
 	w.now = start.AddDate(0, 0, -10) // nothing is due yet
 	w.last["machine.pii.20260220.1"] = start
 	item := kept[1]
-	plan, err := w.service().EraseItems(t.Context(), []string{item}, "ida")
+	plan, err := w.service().EraseItems(t.Context(), wish([]string{item}...))
 	if plan == "" || err != nil {
 		t.Fatalf("plan %q: %v", plan, err)
 	}
@@ -289,7 +289,7 @@ func TestErasingTakesTheItemAndRekeysItsNeighbours(t *testing.T) {
 			t.Errorf("a neighbour's view is in %s, %s", layer.GetBucket(), layer.GetState())
 		}
 	}
-	if !slices.Contains(w.acts, "erase ida allowed") {
+	if !slices.Contains(w.acts, "erase ida allowed case-7") {
 		t.Errorf("acts %v", w.acts)
 	}
 	if last, ok := w.said[len(w.said)-1].(*retentionv1.Certified); !ok || last.GetPlan() != plan {
@@ -301,7 +301,7 @@ func TestErasingMayBeInterruptedAnywhere(t *testing.T) {
 	erase := func(w *world, item string) error {
 		w.now = start.AddDate(0, 0, -10)
 		w.last["machine.pii.20260220.1"] = start
-		_, err := w.service().EraseItems(context.Background(), []string{item}, "ida")
+		_, err := w.service().EraseItems(context.Background(), wish([]string{item}...))
 		return err
 	}
 	good, _, kept := expired(t)
@@ -333,14 +333,43 @@ func TestErasingMayBeInterruptedAnywhere(t *testing.T) {
 
 func TestAHeldItemIsNotErased(t *testing.T) {
 	w, _, kept := expired(t)
-	if _, err := w.service().EraseItems(t.Context(), kept[:1], "ida"); !errors.Is(err, keys.Held) || len(w.taken) > 0 || len(w.said) > 0 {
+	if _, err := w.service().EraseItems(t.Context(), wish(kept[:1]...)); !errors.Is(err, keys.Held) || len(w.taken) > 0 || len(w.said) > 0 {
 		t.Errorf("error %v, %d layers taken", err, len(w.taken))
 	}
 }
 
 func TestAnItemThatIsNotThereIsNotErased(t *testing.T) {
 	w, _, _ := expired(t)
-	if _, err := w.service().EraseItems(t.Context(), []string{strings.Repeat("0", 64)}, "ida"); !errors.Is(err, keys.NotPresent) || len(w.said) > 0 {
+	if _, err := w.service().EraseItems(t.Context(), wish([]string{strings.Repeat("0", 64)}...)); !errors.Is(err, keys.NotPresent) || len(w.said) > 0 {
 		t.Errorf("error %v", err)
+	}
+}
+
+func wish(items ...string) retain.Wish {
+	return retain.Wish{Items: items, Actor: "ida", Reason: "case-7"}
+}
+
+func TestAnErasureNeedsAReasonThatNamesNobody(t *testing.T) {
+	for reason, good := range map[string]bool{
+		"": false, " ": false, "case-7": true, "AZ 12/26": false, "GDPR:17#4": true, "/7": false, "a\nb": false, "a\n": false, "marge@postbox.example": false,
+		strings.Repeat("a", 64): true, strings.Repeat("a", 65): false,
+	} {
+		w, _, kept := expired(t)
+		w.now = start.AddDate(0, 0, -10)
+		_, err := w.service().EraseItems(t.Context(), retain.Wish{Items: []string{kept[1]}, Actor: "ida", Reason: reason})
+		if good != (err == nil) || !good && (!errors.Is(err, retain.ErrReason) || w.calls > 0) {
+			t.Errorf("reason %q: %v after %d calls", reason, err, w.calls)
+		}
+	}
+}
+
+func TestAWishNamesAsManyItemsAsTheKeyringTakes(t *testing.T) {
+	w := newWorld(t)
+	items := slices.Repeat([]string{strings.Repeat("0", 64)}, 8001)
+	if _, err := w.service().EraseItems(t.Context(), wish(items...)); !errors.Is(err, retain.ErrWish) || w.calls > 0 {
+		t.Errorf("8,001 items: %v", err)
+	}
+	if _, err := w.service().EraseItems(t.Context(), wish(items[:8000]...)); !errors.Is(err, keys.NotPresent) {
+		t.Errorf("8,000 items: %v", err)
 	}
 }

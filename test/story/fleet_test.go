@@ -2,6 +2,7 @@ package story
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,8 +60,9 @@ func (w *many) advance(t *testing.T, by time.Duration) {
 
 func (w *many) sweep(t *testing.T) {
 	t.Helper()
-	if _, err := w.fleet.Command(program.Context(t), "retain", "retention", "run"); err != nil {
-		t.Fatal(err)
+	out, err := w.fleet.Command(program.Context(t), "retain", "retention", "run", "--wait", "2m")
+	if err != nil || !strings.Contains(out, "done: what was due is destroyed and certified") {
+		t.Fatal(out, err)
 	}
 }
 
