@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/services/postern/fleet"
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 var built string
@@ -79,6 +81,27 @@ func Fleet(t testing.TB, options fleet.Options) *fleet.Fleet {
 		_ = os.RemoveAll(f.Mailbox()) // it may lie outside the test's folder
 	})
 	return f
+}
+
+// As signs in to a fleet with a credential and its configuration, until the test ends.
+func As(t testing.TB, f *fleet.Fleet, credential string) *wiring.Tool {
+	t.Helper()
+	config, err := wiring.Load(f.ConfigFile(credential))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Trace.Endpoint = ""
+	process, err := wiring.New(Context(t), config, wiring.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Close)
+	tool, err := process.Tool(Context(t), credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tool.Conn.Close)
+	return tool
 }
 
 // Run runs a command of the program and gives what it printed, both streams, and its exit code.

@@ -1,122 +1,72 @@
-// Package promise3 shows the third promise on the whole system: gone means gone. It copies
-// every store and the keyring's state, has some of the mail destroyed, and then tries to
-// open the copies with what the present root cell gives. It reads cell, state and key
-// packets by their published forms, with none of the keyring's own code.
+// Package promise3 shows the third promise on the whole system, in both of its shapes: gone
+// means gone. It copies every store and the keyring's state, has some of the mail destroyed,
+// and then tries to open the copies with what the present root cell gives. It reads cell,
+// state and key packets by their published forms, with none of the keyring's own code.
 package promise3
 
 import (
 	"context"
 	"io"
-	"log/slog"
-	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/postern-mail/postern/pkg/bus/topology"
-	"github.com/postern-mail/postern/pkg/config"
-	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/pkg/vault/s3"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/archive"
-	"github.com/postern-mail/postern/services/ingest"
-	"github.com/postern-mail/postern/services/postern/demo/mailbox"
+	"github.com/postern-mail/postern/services/postern/fleet"
 	"github.com/postern-mail/postern/services/postern/wiring"
-	"github.com/postern-mail/postern/services/verify"
 	"github.com/postern-mail/postern/test/program"
 )
 
 func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
-// A world is one process with everything inside, over a data folder.
-type world struct {
-	data   string
-	box    *mailbox.Server
-	offset time.Duration
-	change func(*wiring.Config)
+// A world is Postern in one of its shapes, with a mailbox that mails have come to.
+type world interface {
+	// mails is how many the mailbox has.
+	mails() int
+	// as signs in with a credential.
+	as(t *testing.T, credential string) *wiring.Tool
+	// now is what the services' clocks say, and advance moves them on.
+	now() time.Time
+	advance(t *testing.T, by time.Duration)
+	// hold, release and erase are what people ask for; sweep runs retention until nothing
+	// is under way any more.
+	hold(t *testing.T, item string) (id string)
+	release(t *testing.T, id, item string)
+	erase(t *testing.T, item string)
+	sweep(t *testing.T)
+	// folder holds every file of every store, and keyring, below a folder of that form, the keyring's.
+	folder() string
+	keyring(folder string) string
+	// bucket is where sealed mail is kept; nil where that is a folder.
+	bucket(t *testing.T) *s3.Config
+	// keyFile is the public half of a service's signing key.
+	keyFile(service, name string) string
+	// configuration is that of a credential, in which the operator's commands find the log.
+	// In one process nothing may run meanwhile.
+	configuration(t *testing.T, credential string) string
+	// stop ends everything, and start goes on over the same files.
+	stop(t *testing.T)
+	start(t *testing.T)
+	// beside is another Postern: over a copy of the stores, with the keyring of this one.
+	// This one is stopped.
+	beside(t *testing.T, copy string) world
 }
 
-func newWorld(t *testing.T) *world {
+// copyTree copies a folder with all that belongs to its files: S3 gateways keep things beside them.
+func copyTree(t *testing.T, to, from string) {
 	t.Helper()
-	dir := t.TempDir()
-	box, err := mailbox.Start(t.Context(), filepath.Join(dir, "mailbox"))
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return &world{data: filepath.Join(dir, "data"), box: box}
-}
-
-func (w *world) config(t *testing.T) wiring.Config {
-	t.Helper()
-	host, portText, err := net.SplitHostPort(w.box.Addr)
-	if err != nil {
-		t.Fatal(err)
+	if out, err := exec.CommandContext(program.Context(t), "cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copy: %v %s", err, out)
 	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := wiring.Default()
-	c.DataDir, c.Clock.Offset = w.data, config.Duration(w.offset)
-	c.Operations.Listen, c.Desk.Listen = "127.0.0.1:0", "127.0.0.1:0"
-	c.Retain.MaxShare = 1
-	c.Archive.JournalEvery = config.Duration(100 * time.Millisecond)
-	c.Audit.CheckpointEvery = config.Duration(100 * time.Millisecond)
-	c.Ingest.Mailboxes = []ingest.Mailbox{{
-		ID: "support", Host: host, Port: port, CAFile: w.box.CAFile, Username: w.box.User,
-		PasswordFile: config.Secret(w.box.PasswordFile), Folders: []string{mailbox.Folder},
-		Poll: config.Duration(time.Second), After: ingest.Keep,
-	}}
-	c.Verify.Boundaries = []verify.Boundary{{Mailbox: "*", TrustMX: []string{w.box.TrustedMX}}}
-	if w.change != nil {
-		w.change(&c)
-	}
-	if c, err = c.Complete(); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// A running is a process at work.
-type running struct {
-	*wiring.Process
-	stop func()
-}
-
-func (w *world) start(t *testing.T) *running {
-	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	if testing.Verbose() {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	}
-	p, err := wiring.New(t.Context(), w.config(t), wiring.Options{Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.Resolver, err = dns.NewZone(w.box.Zone); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	stopped := false
-	r := &running{p, func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the process ended with %v", err)
-		}
-		p.Close()
-	}}
-	t.Cleanup(r.stop)
-	return r
 }
 
 // until waits for a condition.
@@ -138,70 +88,31 @@ func until(t *testing.T, what string, met func(ctx context.Context) (bool, error
 	}
 }
 
-func (r *running) tool(t *testing.T, credential string) *wiring.Tool {
+// settled waits until every mail is a ticket or set aside.
+func settled(t *testing.T, w world) map[string]*itemv1.Record {
 	t.Helper()
-	tool, err := r.Tool(t.Context(), credential)
+	records, err := fleet.WaitSettled(program.Context(t), w.as(t, topology.Doctor).Conn, w.mails())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(tool.Conn.Close)
-	return tool
-}
-
-func (r *running) records(ctx context.Context) (map[string]*itemv1.Record, error) {
-	conn, err := r.Connect(ctx, topology.Doctor)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	all := map[string]*itemv1.Record{}
-	for message, err := range conn.Scan(ctx, topology.Items, 1) {
-		if err != nil {
-			return nil, err
-		}
-		record := new(itemv1.Record)
-		if err := proto.Unmarshal(message.Data, record); err != nil {
-			return nil, err
-		}
-		all[record.GetItem()] = record
-	}
-	return all, nil
-}
-
-// settled waits until every mail is a ticket or set aside.
-func (r *running) settled(t *testing.T, want int) map[string]*itemv1.Record {
-	t.Helper()
-	var all map[string]*itemv1.Record
-	until(t, "every mail is a ticket or set aside", func(ctx context.Context) (bool, error) {
-		var err error
-		all, err = r.records(ctx)
-		done := 0
-		for _, record := range all {
-			switch record.GetState() {
-			case itemv1.State_STATE_TICKETED, itemv1.State_STATE_SET_ASIDE, itemv1.State_STATE_TOMBSTONE:
-				done++
-			}
-		}
-		return done == want, err
-	})
-	return all
+	return records
 }
 
 // journalled waits until the journal has every record.
-func (r *running) journalled(t *testing.T) {
+func journalled(t *testing.T, w world) {
 	t.Helper()
-	conn := r.tool(t, "archive").Conn
-	kept, err := conn.Kept(t.Context(), topology.Items)
+	tool := w.as(t, "archive")
+	kept, err := tool.Conn.Kept(t.Context(), topology.Items)
 	if err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the journal has every record", func(ctx context.Context) (bool, error) {
-		batches, err := archive.Batches(ctx, r.Vault, topology.Items)
+		batches, err := archive.Batches(ctx, tool.Vault, topology.Items)
 		return len(batches) > 0 && batches[len(batches)-1].Last >= kept.Last, err
 	})
 }
 
-// objects copies the whole vault.
+// objects copies the whole vault, as it shows itself.
 func objects(t *testing.T, store vault.Store) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
