@@ -12,13 +12,15 @@ func writeText(out *strings.Builder, text string) {
 	start := 0
 	for i := 0; i < len(text); {
 		c := text[i]
-		if c < utf8.RuneSelf {
-			if with, special := escapes(c); special {
-				out.WriteString(text[start:i])
-				out.WriteString(with)
-				start = i + 1
-			}
+		if !special[c] {
 			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
+			out.WriteString(text[start:i])
+			out.WriteString(escapes[c])
+			i++
+			start = i
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(text[i:])
@@ -34,27 +36,32 @@ func writeText(out *strings.Builder, text string) {
 	out.WriteString(text[start:])
 }
 
-func escapes(c byte) (string, bool) {
-	switch c {
-	case '&':
-		return "&amp;", true
-	case '<':
-		return "&lt;", true
-	case '>':
-		return "&gt;", true
-	case '"':
-		return "&#34;", true
-	case '\'':
-		return "&#39;", true
-	case '`':
-		return "&#96;", true
-	case '\r':
-		return "\n", true
-	case '\t', '\n':
-		return "", false
+// escapeList holds what is written for characters that mean something in HTML.
+var escapeList = []struct {
+	meant   byte
+	written string
+}{{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}, {'`', "&#96;"}}
+
+// escapes holds what is written for a byte that is not written as it is: nothing
+// for controls.
+var escapes = func() (table [utf8.RuneSelf]string) {
+	for _, escape := range escapeList {
+		table[escape.meant] = escape.written
 	}
-	return "", c < ' ' || c == 0x7F
-}
+	table['\r'] = "\n"
+	return table
+}()
+
+// special holds the bytes that writeText cannot copy unseen.
+var special = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c < ' ' && c != '\t' && c != '\n' || c >= 0x7F
+	}
+	for _, escape := range escapeList {
+		table[escape.meant] = true
+	}
+	return table
+}()
 
 // unseen says whether a character is a control or forces a reading direction
 // (Unicode 16.0 §23.2: LRO and RLO; C1 controls; noncharacters).
@@ -65,17 +72,14 @@ func unseen(r rune) bool {
 
 // tidy is writeText for text that stays text.
 func tidy(text string) string {
-	clean := true
-	for i := 0; i < len(text) && clean; i++ {
-		c := text[i]
-		clean = c < utf8.RuneSelf && (c >= ' ' && c != 0x7F || c == '\t' || c == '\n')
-	}
-	if clean {
+	start := untidy(text)
+	if start == len(text) {
 		return text
 	}
 	var out strings.Builder
-	out.Grow(len(text))
-	for i := 0; i < len(text); {
+	out.Grow(len(text) + len("\uFFFD"))
+	out.WriteString(text[:start])
+	for i := start; i < len(text); {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
@@ -87,19 +91,60 @@ func tidy(text string) string {
 		case r == '\f' || r == '\v':
 			out.WriteByte('\n')
 		case r == '\t' || r == '\n':
-			out.WriteRune(r)
+			out.WriteByte(text[i])
 		case r < ' ' || r == 0x7F || unseen(r):
 		default:
-			out.WriteString(text[i : i+size])
+			from := i
+			for i += size; i < len(text) && text[i] >= ' ' && text[i] < 0x7F; i++ {
+			}
+			out.WriteString(text[from:i])
+			continue
 		}
 		i += size
 	}
 	return out.String()
 }
 
+// untidy gives the offset of the first character that tidy changes.
+func untidy(text string) int {
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c < 0x7F && (c >= ' ' || c == '\t' || c == '\n'):
+			i++
+			continue
+		case c < utf8.RuneSelf:
+			return i
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError && size == 1 || unseen(r) {
+			return i
+		}
+		i += size
+	}
+	return len(text)
+}
+
 // oneLine gives text on one line, white space collapsed, without controls.
 func oneLine(text string) string {
+	if isOneLine(text) {
+		return text
+	}
 	return strings.Join(strings.Fields(tidy(text)), " ")
+}
+
+// isOneLine says whether oneLine would leave a text as it is. Only text of ASCII
+// is looked at.
+func isOneLine(text string) bool {
+	space := true
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c < ' ' || c >= 0x7F || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return text == "" || !space
 }
 
 // cutText cuts text to at most n bytes without splitting a character.
