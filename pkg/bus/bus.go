@@ -30,6 +30,11 @@ const (
 	DefaultWindow  = 1024             // asynchronous publishes in flight
 	DefaultTimeout = 10 * time.Second // of one call whose context has no deadline
 	MaxPayload     = 1 << 20          // bytes, the server's limit
+
+	// queueLen is how many messages may wait in a subscription: what one pull or one batch
+	// of a scan asks for, and the words around it.
+	queueLen = 1024
+	maxPull  = queueLen - 24
 )
 
 var (
@@ -127,6 +132,7 @@ func (c *Conn) options(o Options) ([]nats.Option, error) {
 		// Nothing waits in a buffer for a server that is away: a publish then
 		// fails, and its caller knows.
 		nats.ReconnectBufSize(-1),
+		nats.SyncQueueLen(queueLen), // each subscription makes room for all of it at once
 		nats.PingInterval(20 * time.Second),
 		nats.MaxPingsOutstanding(3),
 		nats.ErrorHandler(c.asyncError),

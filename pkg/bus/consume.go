@@ -119,7 +119,7 @@ type inlet struct {
 
 // run pulls until ctx ends. It fails only where the server forbids the pull.
 func (in *inlet) run(ctx context.Context) error {
-	most := max(in.room.messages/2, 1)
+	most := min(max(in.room.messages/2, 1), maxPull)
 	for {
 		share, err := in.room.take(ctx, most)
 		if err != nil {

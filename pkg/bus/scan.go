@@ -14,7 +14,7 @@ import (
 
 // Size of one batch of a scan.
 const (
-	scanBatch = 1000
+	scanBatch = maxPull
 	scanBytes = 4 << 20
 )
 

@@ -217,6 +217,11 @@ func Message(to *Recipient, plaintext []byte) ([]byte, error) {
 // Bytes seals packets that are at hand as one layer and returns its ciphertext.
 func Bytes(to *Recipient, packets ...[]byte) ([]byte, Sealed, error) {
 	var out bytes.Buffer
+	room := 0
+	for _, p := range packets {
+		room += len(p) + 128 + len(p)/1024 // what a packet adds, and its parts' lengths
+	}
+	out.Grow(room)
 	l, err := NewLayer(to, &out)
 	if err != nil {
 		return nil, Sealed{}, err

@@ -268,9 +268,18 @@ func people(list []Person) []string {
 
 // snippet is the first words of a text on one line.
 func snippet(text string) string {
-	line := strings.Join(strings.Fields(text), " ")
-	if utf8.RuneCountInString(line) <= snippetRunes {
-		return line
+	var line strings.Builder
+	runes := 0
+	for word := range strings.FieldsSeq(text) {
+		if runes > 0 {
+			line.WriteByte(' ')
+			runes++
+		}
+		word = word[:min(len(word), utf8.UTFMax*(snippetRunes+1))] // no more of a word is ever shown
+		line.WriteString(word)
+		if runes += utf8.RuneCountInString(word); runes > snippetRunes {
+			return strings.TrimSpace(string([]rune(line.String())[:snippetRunes])) + "…"
+		}
 	}
-	return strings.TrimSpace(string([]rune(line)[:snippetRunes])) + "…"
+	return line.String()
 }

@@ -68,11 +68,21 @@ func (r *Reader) Read(p []byte) (int, error) {
 // All decrypts one data packet of at most limit bytes of plaintext and returns it only
 // after its integrity was checked. The source must hold that packet and nothing behind it.
 func All(k *seal.SessionKey, packet io.Reader, limit int64) ([]byte, error) {
+	return all(k, packet, limit, 0)
+}
+
+// firstRoom is the most room that is made before anything was read.
+const firstRoom = 8 << 20
+
+// all is All for a packet of which it is said how long it is: room that is made at once
+// leaves no copies of the plaintext behind by growing.
+func all(k *seal.SessionKey, packet io.Reader, limit, size int64) ([]byte, error) {
 	r, err := NewReader(k, packet)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
+	out.Grow(int(min(size, limit, firstRoom)) + bytes.MinRead)
 	n, err := io.Copy(&out, io.LimitReader(r, limit+1))
 	if err != nil {
 		clear(out.Bytes())
@@ -87,7 +97,7 @@ func All(k *seal.SessionKey, packet io.Reader, limit int64) ([]byte, error) {
 
 // Bytes is All for a data packet at hand.
 func Bytes(k *seal.SessionKey, packet []byte, limit int64) ([]byte, error) {
-	return All(k, bytes.NewReader(packet), limit)
+	return all(k, bytes.NewReader(packet), limit, int64(len(packet)))
 }
 
 // Section gives the data packet of an index out of a layer's ciphertext, by the ends that
@@ -229,7 +239,7 @@ func Layer(k *seal.SessionKey, ciphertext io.Reader, ends []int64, digest []byte
 	}
 	var start int64
 	for _, end := range ends {
-		p, err := All(k, &exactly{r: src, left: end - start}, limit)
+		p, err := all(k, &exactly{r: src, left: end - start}, limit, end-start)
 		if err != nil {
 			wipe()
 			return nil, err

@@ -1,0 +1,6 @@
+package sanitize
+
+// SnippetRunes and Snippet are for tests from outside.
+const SnippetRunes = snippetRunes
+
+func Snippet(text string) string { return snippet(text) }
