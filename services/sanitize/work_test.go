@@ -206,12 +206,12 @@ func TestASnippetIsTheFirstWordsOnOneLine(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":            {" \n\t ", ""},
 		"lines and runs":   {"  Dear\n\n support, \t please ", "Dear support, please"},
-		"at the limit":     {strings.Repeat("ä", SnippetRunes-2) + " b", strings.Repeat("ä", SnippetRunes-2) + " b"},
-		"one past it":      {strings.Repeat("ä", SnippetRunes-1) + " b", strings.Repeat("ä", SnippetRunes-1) + "…"},
-		"two past it":      {strings.Repeat("ä", SnippetRunes-1) + "b c", strings.Repeat("ä", SnippetRunes-1) + "b…"},
-		"one endless word": {strings.Repeat("🚪", 3_000_000), strings.Repeat("🚪", SnippetRunes) + "…"},
+		"at the limit":     {strings.Repeat("ä", sanitize.SnippetRunes-2) + " b", strings.Repeat("ä", sanitize.SnippetRunes-2) + " b"},
+		"one past it":      {strings.Repeat("ä", sanitize.SnippetRunes-1) + " b", strings.Repeat("ä", sanitize.SnippetRunes-1) + "…"},
+		"two past it":      {strings.Repeat("ä", sanitize.SnippetRunes-1) + "b c", strings.Repeat("ä", sanitize.SnippetRunes-1) + "b…"},
+		"one endless word": {strings.Repeat("🚪", 3_000_000), strings.Repeat("🚪", sanitize.SnippetRunes) + "…"},
 	} {
-		if got := Snippet(c.text); got != c.want {
+		if got := sanitize.Snippet(c.text); got != c.want {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
