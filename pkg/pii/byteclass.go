@@ -5,7 +5,10 @@ const (
 	isLetterClass = 1 << iota
 	isDigitClass
 	isHexClass
-	isKeyClass // may stand in a key or token
+	isKeyClass     // may stand in a key or token
+	isAddressClass // may stand in an IP address
+	isDigitLead    // begins a decimal digit of those that digitAt knows
+	isSpacer       // may stand between the digits of one number, or is no ASCII
 )
 
 var byteClass = func() (table [256]uint8) {
@@ -15,14 +18,27 @@ var byteClass = func() (table [256]uint8) {
 			table[c] |= isLetterClass | isKeyClass
 		}
 		if b >= '0' && b <= '9' {
-			table[c] |= isDigitClass | isHexClass | isKeyClass
+			table[c] |= isDigitClass | isHexClass | isKeyClass | isDigitLead
 		}
 		if b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F' {
 			table[c] |= isHexClass
 		}
+		if table[c]&isHexClass != 0 || b == ':' || b == '.' {
+			table[c] |= isAddressClass
+		}
+		switch b {
+		case ' ', '-', '.', '/', '(', ')', '\r', '\n', '>':
+			table[c] |= isSpacer
+		}
 		if b == '_' || b == '-' || b == '.' {
 			table[c] |= isKeyClass
 		}
+	}
+	for c := 0x80; c < len(table); c++ {
+		table[c] |= isSpacer
+	}
+	for _, zero := range zeros {
+		table[string(zero)[0]] |= isDigitLead
 	}
 	return table
 }()

@@ -201,35 +201,49 @@ var lexicon = func() map[string][]phrase {
 	return lexicon
 }()
 
-// lengths holds, by first byte, the lengths of the words in the lexicon: most
-// words of a text are told by it alone to be none of them.
-var lengths = func() (table [256]uint64) {
+// sieve tells of most words of ASCII, by a few of their bytes, that they are not
+// in the lexicon.
+var sieve = func() (table [1 << sieveBits]bool) {
 	for word := range lexicon {
-		table[word[0]] |= 1 << min(len(word), 63)
+		table[sieveIndex(word)] = true
 	}
 	return table
 }()
+
+const sieveBits = 13
+
+// sieveIndex is the same for a word of ASCII in capitals and in small letters.
+func sieveIndex(word string) uint32 {
+	n := len(word)
+	bytes := uint32(word[0]) | uint32(word[n/2])<<8 | uint32(word[n-1])<<16
+	return (bytes | 0x202020 | uint32(n)<<24) * 0x9E3779B1 >> (32 - sieveBits)
+}
 
 // maxWord bounds the bytes of a word that is looked up.
 const maxWord = 48
 
 // words marks the words of the text that are about something.
 func (s *scan) words() {
-	for i := 0; i < len(s.text); {
-		start, end := nextWord(s.text, i)
-		if start == end {
+	text := s.text
+	for i := 0; i < len(text); {
+		start, end := i, i
+		if isLetter(text[i]) {
+			for end++; end < len(text) && isAlnum(text[end]); end++ {
+			}
+			// Letters beyond ASCII may change their bytes in lower case.
+			if (end == len(text) || text[end] < utf8.RuneSelf) && !sieve[sieveIndex(text[start:end])] {
+				i = end
+				continue
+			}
+			end = wordAt(text, start)
+		} else if text[i] < utf8.RuneSelf {
+			i++
+			continue
+		} else if start, end = nextWord(text, i); start == end {
 			return
 		}
 		i = end
-		first := s.text[start]
-		if first >= 'A' && first <= 'Z' {
-			first += 'a' - 'A'
-		}
-		// Letters beyond ASCII may change their bytes in lower case.
-		if first < 0x80 && lengths[first]&(1<<min(end-start, 63)) == 0 && plain(s.text[start:end]) {
-			continue
-		}
-		list := look(s.text[start:end])
+		list := look(text[start:end])
 		if len(list) == 0 {
 			continue
 		}
@@ -250,20 +264,14 @@ func (s *scan) words() {
 			}
 		}
 		if topics != 0 {
+			if s.marks == nil {
+				s.marks = make([]mark, 0, 16)
+			}
 			s.marks = append(s.marks, mark{start, longest, topics})
 			s.topics |= topics
 			i = longest // a phrase is not read again from its middle: "serial number is"
 		}
 	}
-}
-
-func plain(word string) bool {
-	for i := 0; i < len(word); i++ {
-		if word[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // look finds a word in the lexicon in lower case, without allocating for ASCII.
@@ -390,6 +398,9 @@ func sortOf(r rune) wordSort {
 // near says whether words about the topic end at most before bytes ahead of
 // start, or begin at most after bytes behind end.
 func (s *scan) near(about topic, start, end, before, after int) bool {
+	if s.topics&(1<<about) == 0 {
+		return false
+	}
 	_, ok := s.distance(about, start, before)
 	if ok || after == 0 {
 		return ok
@@ -405,6 +416,9 @@ func (s *scan) near(about topic, start, end, before, after int) bool {
 
 // distance gives the bytes between the nearest words about the topic and start.
 func (s *scan) distance(about topic, start, before int) (int, bool) {
+	if s.topics&(1<<about) == 0 {
+		return 0, false
+	}
 	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].start >= start }) - 1
 	for ; i >= 0 && s.marks[i].start >= start-before-maxWord; i-- {
 		gap := start - s.marks[i].end

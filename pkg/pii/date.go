@@ -43,6 +43,9 @@ func dateShape(w *window) bool {
 
 // births finds dates that words call somebody's birth.
 func (s *scan) births() {
+	if s.topics&(1<<aboutBirth) == 0 {
+		return
+	}
 	for _, m := range s.marks {
 		if m.topics&(1<<aboutBirth) == 0 {
 			continue

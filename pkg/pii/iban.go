@@ -39,6 +39,9 @@ func (s *scan) iban(i int) int {
 		c := text[j]
 		switch {
 		case isAlnum(c):
+			if !isDigit(c) && (n == 2 || n == 3) {
+				return 0 // the check digits
+			}
 			number[n] = upper(c)
 			n++
 			j++
@@ -56,7 +59,7 @@ func (s *scan) iban(i int) int {
 	if n < length || end < len(text) && (isAlnum(text[end]) || text[end] == '_') {
 		return 0
 	}
-	if !isDigit(number[2]) || !isDigit(number[3]) || !fits(number[4:n], form) || !mod97(number[:n]) {
+	if !fits(number[4:n], form) || !mod97(number[:n]) {
 		return 0
 	}
 	return end

@@ -10,24 +10,21 @@ import (
 func (s *scan) addresses() {
 	text := s.text
 	for i := 0; i < len(text); {
-		if !isHexByte(text[i]) && text[i] != ':' {
+		if byteClass[text[i]]&isAddressClass == 0 || text[i] == '.' {
 			i++
 			continue
 		}
-		end, colons, dots := i, 0, 0
-		for end < len(text) && (isHexByte(text[end]) || text[end] == ':' || text[end] == '.') {
-			switch text[end] {
-			case ':':
-				colons++
-			case '.':
-				dots++
-			}
+		end := i + 1
+		for end < len(text) && byteClass[text[end]]&isAddressClass != 0 {
 			end++
 		}
-		if colons >= 2 || dots >= 3 {
-			s.address(i, end, colons)
+		if end-i >= len("::") {
+			colons := strings.Count(text[i:end], ":")
+			if colons >= 2 || strings.Count(text[i:end], ".") >= 3 {
+				s.address(i, end, colons)
+			}
 		}
-		i = max(end, i+1)
+		i = end
 	}
 }
 

@@ -17,11 +17,13 @@ type group struct {
 	gapLong    bool // more than the one character stands there
 }
 
+// A span is where something stands in the text.
+type span struct{ start, end int }
+
 // A run is digits and what may stand between the digits of one number.
 type run struct {
 	digits []byte // values 0..9
-	at     []int  // byte offset of each digit
-	after  []int  // byte offset behind each digit
+	at     []span // of each digit
 	groups []group
 	lead   byte // '+', '(' or letter right before the first digit, else 0
 	tail   byte // a letter, digit sign or the like right behind the last, else 0
@@ -34,21 +36,48 @@ type run struct {
 func (s *scan) numbers() {
 	var r run
 	for i := 0; i < len(s.text); {
-		c := s.text[i]
-		if c < '0' || c > '9' && c < utf8.RuneSelf {
+		if byteClass[s.text[i]]&isDigitLead == 0 {
 			i++
 			continue
 		}
-		if _, size := digitAt(s.text, i); size == 0 {
+		_, size := digitAt(s.text, i)
+		if size == 0 {
 			i++
+			continue
+		}
+		if !enough(s.text[i:]) {
+			i += size
 			continue
 		}
 		i = s.readRun(&r, i)
-		if len(r.digits) >= 7 {
+		if len(r.digits) >= leastDigits {
 			s.run(&r)
 		}
 	}
 }
+
+// leastDigits is how many the shortest number has that is looked for.
+const leastDigits = 7
+
+// enough says whether a run that begins a text may have so many digits.
+func enough(text string) bool {
+	digits := 0
+	for i := 0; i < len(text); i++ {
+		class := byteClass[text[i]]
+		if class&isDigitLead != 0 {
+			if digits++; digits == leastDigits {
+				return true
+			}
+		} else if class&isSpacer == 0 {
+			return false
+		}
+	}
+	return false
+}
+
+// zeros are the decimal zeros beyond ASCII whose digits count: full-width,
+// Arabic-Indic, its Eastern form, Devanagari.
+var zeros = [...]rune{0xFF10, 0x0660, 0x06F0, 0x0966}
 
 // digitAt gives the value of the decimal digit at i and its size in bytes; size 0
 // means that there is none. Full-width, Arabic-Indic and Devanagari digits count.
@@ -61,7 +90,7 @@ func digitAt(text string, i int) (byte, int) {
 		return 0, 0
 	}
 	r, size := utf8.DecodeRuneInString(text[i:])
-	for _, zero := range [...]rune{0xFF10, 0x0660, 0x06F0, 0x0966} {
+	for _, zero := range zeros {
 		if r >= zero && r <= zero+9 {
 			return byte(r - zero), size
 		}
@@ -71,7 +100,10 @@ func digitAt(text string, i int) (byte, int) {
 
 // readRun reads the run that begins at i and gives the offset behind it.
 func (s *scan) readRun(r *run, i int) int {
-	r.digits, r.at, r.after, r.groups = r.digits[:0], r.at[:0], r.after[:0], r.groups[:0]
+	if r.digits == nil {
+		r.digits, r.at, r.groups = make([]byte, 0, 32), make([]span, 0, 32), make([]group, 0, 8)
+	}
+	r.digits, r.at, r.groups = r.digits[:0], r.at[:0], r.groups[:0]
 	r.lead, r.leadAt = s.before(i)
 	gap, long := byte(0), false
 	for i < len(s.text) {
@@ -81,7 +113,7 @@ func (s *scan) readRun(r *run, i int) int {
 			if size == 0 {
 				break
 			}
-			r.digits, r.at, r.after = append(r.digits, d), append(r.at, i), append(r.after, i+size)
+			r.digits, r.at = append(r.digits, d), append(r.at, span{i, i + size})
 			i += size
 		}
 		if gap == 'z' { // nothing that can be seen: one group still
@@ -96,7 +128,7 @@ func (s *scan) readRun(r *run, i int) int {
 		i = next
 	}
 	r.tail, r.extension = 0, 0
-	if len(r.digits) < 7 {
+	if len(r.digits) < leastDigits {
 		return i
 	}
 	if r.extension = extension(s.text, i); r.extension > 0 {
@@ -271,7 +303,7 @@ type window struct {
 // run tries every window of whole groups.
 func (s *scan) run(r *run) {
 	for from := range r.groups {
-		w := window{run: r, from: from, start: r.at[r.groups[from].first], first: from == 0}
+		w := window{run: r, from: from, start: r.at[r.groups[from].first].start, first: from == 0}
 		if from == 0 && r.lead == 'a' {
 			continue
 		}
@@ -295,8 +327,8 @@ func (s *scan) run(r *run) {
 			}
 			w.to, w.last = to, to == len(r.groups)
 			w.digits = r.digits[r.groups[from].first:g.end]
-			w.end = r.after[g.end-1]
-			if n < 7 || w.last && r.tail != 0 {
+			w.end = r.at[g.end-1].end
+			if n < leastDigits || w.last && r.tail != 0 {
 				continue
 			}
 			w.apart = s.apart(&w)

@@ -73,7 +73,10 @@ func (s *scan) add(kind Kind, start, end int) {
 // settle keeps, of finds that overlap, the longest, and of equally long ones the
 // most specific.
 func (s *scan) settle() []Match {
-	byWorth := slices.Clone(s.found)
+	if len(s.found) < 2 {
+		return s.found
+	}
+	byWorth := s.found
 	slices.SortStableFunc(byWorth, func(a, b Match) int {
 		return cmp.Or(a.Start-b.Start, b.End-a.End, rank(a.Kind)-rank(b.Kind))
 	})

@@ -23,10 +23,24 @@ var keyPrefixes = []struct {
 // maxSecret bounds the bytes of one key or password.
 const maxSecret = 4096
 
+// leastKey is the length of the shortest key with its prefix.
+const leastKey = 20
+
 // keys finds API keys, tokens and private keys by how they begin.
 func (s *scan) keys() {
 	text := s.text
-	for i := 0; i < len(text); {
+	armoured := strings.Contains(text, "-----BEGIN ")
+	for i := 0; i+leastKey <= len(text); {
+		if !armoured { // skip what is shorter than any key
+			last := i + leastKey - 1
+			for last >= i && isKeyByte(text[last]) {
+				last--
+			}
+			if last >= i {
+				i = last + 1
+				continue
+			}
+		}
 		if text[i] == '-' && strings.HasPrefix(text[i:], "-----BEGIN ") {
 			i = s.armour(i)
 			continue
@@ -43,7 +57,7 @@ func (s *scan) keys() {
 		for end > i && (text[end-1] == '.' || text[end-1] == '-') {
 			end--
 		}
-		if end-i >= 20 {
+		if end-i >= leastKey {
 			s.key(i, end)
 		}
 		i = max(next, i+1)
@@ -102,6 +116,9 @@ const maxArmour = 64 << 10
 // secrets finds what words call a password, a PIN, a code or a key.
 func (s *scan) secrets() {
 	const any = 1<<aboutPassword | 1<<aboutPIN | 1<<aboutCode | 1<<aboutKey | 1<<aboutCVV
+	if s.topics&any == 0 {
+		return
+	}
 	for _, m := range s.marks {
 		if m.topics&any == 0 {
 			continue

@@ -12,7 +12,10 @@ func (s *scan) tokens() {
 			continue
 		}
 		end := i
-		digits, letters := 0, 0
+		for end < len(text) && isLetter(text[end]) {
+			end++
+		}
+		digits, letters := 0, end-i
 		for end < len(text) && isAlnum(text[end]) {
 			if isDigit(text[end]) {
 				digits++
@@ -20,6 +23,10 @@ func (s *scan) tokens() {
 				letters++
 			}
 			end++
+		}
+		if digits == 0 && letters != 2 && letters != 8 && letters != 11 && letters < leastWallet { // an ordinary word
+			i = end
+			continue
 		}
 		whole := (i == 0 || text[i-1] != '_' && !(text[i-1] >= 0x80 && letterBefore(text, i))) &&
 			(end == len(text) || text[end] != '_' && !(text[end] >= 0x80 && sortOfNext(text[end:]) == letterWord))
@@ -60,7 +67,7 @@ func (s *scan) token(i, end, digits, letters int) {
 	if digits > 0 {
 		s.afterWords(word, i, end, digits)
 		s.wallet(word, i, end)
-	} else if n >= 26 {
+	} else if n >= leastWallet {
 		s.wallet(word, i, end)
 	}
 }

@@ -6,12 +6,15 @@ import (
 	"strings"
 )
 
+// leastWallet is how long an address is that may be of letters alone.
+const leastWallet = 26
+
 // wallet finds addresses of crypto-currencies by their checksums.
 func (s *scan) wallet(word string, i, end int) {
 	switch n := len(word); {
 	case n == 42 && strings.HasPrefix(word, "0x") && hexOnly(word[2:]): // EIP-55 is optional in practice
 		s.add(CryptoWallet, i, end)
-	case n >= 26 && n <= 35 && strings.IndexByte("13LMDATX9", word[0]) >= 0 && base58Check(word):
+	case n >= leastWallet && n <= 35 && strings.IndexByte("13LMDATX9", word[0]) >= 0 && base58Check(word):
 		s.add(CryptoWallet, i, end)
 	case n >= 14 && n <= 90 && bech32(word):
 		s.add(CryptoWallet, i, end)
