@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/readmodel"
 )
 
@@ -48,11 +49,19 @@ func readStep(value []byte, ok bool, err error) (uint64, error) {
 	return at, nil
 }
 
+// form is the form of the board's cells: one of another form is built anew.
+const form = 2
+
+// madeCell says of which stream a board is made.
+func madeCell(stream string) string { return "made:" + stream }
+
+func madeWord(kept bus.Kept) string { return fmt.Sprintf("%d %d", form, kept.Made.UnixMilli()) }
+
 // anew empties a board that was made of other streams than are there now: they were
 // lost, and what was rebuilt may lack their last messages or have others in their place.
 func (p *Projector) anew(ctx context.Context) error {
 	stale := false
-	made := ""
+	words := map[string]string{}
 	for _, stream := range []string{ticketStream, auditStream} {
 		kept, err := p.bus.Kept(ctx, stream)
 		if err != nil {
@@ -66,19 +75,24 @@ func (p *Projector) anew(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		stale = stale || position > kept.Last || position != at
-		made += fmt.Sprintf("%s %d ", stream, kept.Made.UnixMilli())
+		before, _, err := p.board.model.Get(ctx, madeCell(stream))
+		if err != nil {
+			return err
+		}
+		words[stream] = madeWord(kept)
+		stale = stale || position > kept.Last || position != at || string(before) != words[stream]
 	}
-	before, _, err := p.board.model.Get(ctx, "streams")
-	if err != nil || string(before) == made && !stale {
-		return err
+	if !stale {
+		return nil
 	}
 	p.log.Info("board is built anew")
 	if err := p.board.model.Reset(ctx); err != nil {
 		return err
 	}
 	return p.board.model.Change(ctx, func(tx readmodel.Tx) error {
-		tx.Put("streams", []byte(made))
+		for stream, word := range words {
+			tx.Put(madeCell(stream), []byte(word))
+		}
 		tx.Notify(Topic)
 		return nil
 	})

@@ -14,7 +14,6 @@ import (
 	"github.com/postern-mail/postern/pkg/signet"
 	"github.com/postern-mail/postern/pkg/stage"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
-	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
 	"github.com/postern-mail/postern/services/archive"
 	"github.com/postern-mail/postern/services/audit"
@@ -96,7 +95,7 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 	return together(ctx,
 		func(ctx context.Context) error {
 			defer context.AfterFunc(ctx, web.Drain)()
-			return run.ServeHTTP(ctx, listener, web.Handler())
+			return run.ServeHTTP(ctx, listener, web.Handler(), run.DefaultHTTPLimits())
 		},
 		func(ctx context.Context) error { return s.runStage(ctx, conn, client, "desk", work) },
 		desk.NewProjector(board, conn, s.Log).Run,
@@ -146,24 +145,8 @@ func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, 
 	}
 	return retain.New(p.Config.Retain, retain.Deps{
 		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: retain.NewStreamLog(conn, p.Clock.Now),
-		Vault: p.Vault, Eraser: eraser, Projections: caught{desk.NewBoard(p.Model)}, Policy: p.Config.Retention, Key: key,
+		Vault: p.Vault, Eraser: eraser, Projections: desk.NewCaught(desk.NewBoard(p.Model), conn), Policy: p.Config.Retention, Key: key,
 	}), nil
-}
-
-// caught looks at the desk's board for what retention has destroyed.
-type caught struct{ board *desk.Board }
-
-func (c caught) Caught(ctx context.Context, ticket string, layers []itemv1.LayerKind) (bool, error) {
-	row, known, err := c.board.Get(ctx, ticket)
-	if err != nil || !known {
-		return err == nil, err // what was never there holds nothing
-	}
-	for _, layer := range layers {
-		if _, gone := row.Destroyed[int32(layer)]; !gone {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 func runAudit(ctx context.Context, s *service, conn *bus.Conn) error {
