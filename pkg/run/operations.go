@@ -2,11 +2,9 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -42,32 +40,6 @@ func ServeOperations(ctx context.Context, config OperationsConfig, registry *pro
 	if err != nil {
 		return nil, fmt.Errorf("operations port: %w", err)
 	}
-	go func() { done <- ServeHTTP(ctx, listener, mux) }()
+	go func() { done <- ServeHTTP(ctx, listener, mux, OperationsLimits()) }()
 	return done, nil
-}
-
-// ServeHTTP serves until the context ends, then lets requests that are under
-// way finish for up to five seconds.
-func ServeHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
-	shut := make(chan struct{})
-	stay := context.AfterFunc(ctx, func() {
-		defer close(shut)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := server.Shutdown(grace); err != nil {
-			_ = server.Close() // streams that never end by themselves
-		}
-	})
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		stay()
-		return err
-	}
-	<-shut // Serve returns as soon as the end begins
-	return nil
 }

@@ -44,7 +44,7 @@ func TestARequestUnderWayIsFinishedBeforeTheServerIsGone(t *testing.T) {
 		body, _ := io.ReadAll(response.Body)
 		answered <- string(body)
 	}()
-	if err := run.ServeHTTP(ctx, listener, handler); err != nil {
+	if err := run.ServeHTTP(ctx, listener, handler, run.DefaultHTTPLimits()); err != nil {
 		t.Fatal(err)
 	}
 	if !finished.Load() {
