@@ -43,6 +43,7 @@ type attempt struct {
 	to     *seal.Recipient
 	sealed seal.Sealed
 	digest []byte // of the raw bytes, sealed
+	want   []byte // SHA-256 that the raw bytes must have; nil: any
 }
 
 // begin names the attempt and finds the bucket that it is sealed to.
@@ -110,15 +111,20 @@ func (a *attempt) storeStream(ctx context.Context, from io.Reader) error {
 		defer caught(&err)
 		_, err = a.service.deps.Vault.Put(ctx, a.object, out, vault.PutOptions{})
 	}()
-	err := a.seal(in, a.mail.Size, func(to io.Writer) (int64, error) {
-		// The bare reader and writer keep io.Copy from handing over everything at once.
-		return io.CopyBuffer(onlyWriter{to}, onlyReader{from}, make([]byte, copyBuffer))
-	})
+	err := a.sealStream(in, from)
 	in.CloseWithError(err) // nil: the end
 	if put := <-stored; put != nil && (err == nil || isStoreEnded(err)) {
 		return fmt.Errorf("store: %w", put)
 	}
 	return err
+}
+
+func (a *attempt) sealStream(to io.Writer, from io.Reader) (err error) {
+	defer caught(&err) // or the store would wait for ever
+	return a.seal(to, a.mail.Size, func(to io.Writer) (int64, error) {
+		// The bare reader and writer keep io.Copy from handing over everything at once.
+		return io.CopyBuffer(onlyWriter{to}, onlyReader{from}, make([]byte, copyBuffer))
+	})
 }
 
 // seal encrypts what fill writes and digests it on the way. It fails unless exactly
@@ -141,10 +147,15 @@ func (a *attempt) seal(to io.Writer, size int64, fill func(io.Writer) (int64, er
 	if n != size {
 		return errSize
 	}
+	plain := sum.Sum(nil)
+	if a.want != nil && !bytes.Equal(plain, a.want) {
+		a.folder.weighed(a.mail.UID, n, plain)
+		return errDiffers
+	}
 	if err := packet.Close(); err != nil {
 		return err
 	}
-	if a.digest, err = layer.Beside(sum.Sum(nil)); err != nil {
+	if a.digest, err = layer.Beside(plain); err != nil {
 		return err
 	}
 	a.sealed, err = layer.Close()

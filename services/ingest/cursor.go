@@ -113,6 +113,11 @@ func (c *cursor) proto() *ingestv1.Cursor {
 	return saved
 }
 
+// outdated tells whether the folder's UIDs mean other mails than the mark's.
+func (m *mark) outdated(validity, next uint32) bool {
+	return m.validity != validity || next != 0 && next <= m.highest
+}
+
 // open brings the mark in line with what the server says of the folder now, and
 // tells whether a whole new scan begins.
 func (m *mark) open(validity, next uint32) (anew bool) {

@@ -6,4 +6,4 @@ import "time"
 func Standstill(s *Service, d time.Duration) { s.standstill = d }
 
 // Hurry shortens the pauses after failures.
-func (s *Service) Hurry() { s.least = time.Millisecond }
+func (s *Service) Hurry() { s.least, s.gapEvery = time.Millisecond, 20*time.Millisecond }

@@ -3,7 +3,9 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -31,6 +33,12 @@ const (
 // errSize says that a mail is not as long as the server had said.
 var errSize = errors.New("mail: size differs from what the server announced")
 
+// errLong says so of a mail that is over the limit, whatever was announced.
+var errLong = fmt.Errorf("%w: and is over the limit", errSize)
+
+// errDiffers says that two sessions gave other bytes for the same mail.
+var errDiffers = fmt.Errorf("%w: and two sessions gave other bytes", errSize)
+
 // errWithheld says that the server lists a mail and does not hand it over.
 var errWithheld = errors.New("mail: listed and not handed over")
 
@@ -48,8 +56,9 @@ type flight struct {
 
 	mu       sync.Mutex
 	err      error
-	clashes  bool // an id stands for another mail
-	repeated bool // something is to be tried again at once
+	bad      map[uint32]bool // mails that were not taken
+	clashes  bool            // an id stands for another mail
+	repeated bool            // something is to be tried again at once
 }
 
 func newFlight(ctx context.Context, f *folder, cursor *cursor, where mark) *flight {
@@ -59,7 +68,7 @@ func newFlight(ctx context.Context, f *folder, cursor *cursor, where mark) *flig
 		context.AfterFunc(work, func() { timer.Stop() })
 	})
 	cancel := func() { stop(); end() }
-	return &flight{folder: f, cursor: cursor, where: where, session: ctx, work: work, cancel: cancel, came: map[uint32]bool{}}
+	return &flight{folder: f, cursor: cursor, where: where, session: ctx, work: work, cancel: cancel, came: map[uint32]bool{}, bad: map[uint32]bool{}}
 }
 
 // buffers are what one small mail needs: itself, and itself sealed.
@@ -80,13 +89,19 @@ func (w *flight) take(body *imap.Body) error {
 	if err := w.stopped(); err != nil {
 		return err
 	}
+	if w.came[body.UID] {
+		return fmt.Errorf("%w: a body came twice", imap.ErrAnswer)
+	}
 	w.came[body.UID] = true
+	var want []byte
 	if body.Length != body.Size {
-		w.outcome(body.Mail, errSize)
-		return nil
+		var err error
+		if want, err = w.weigh(body); want == nil {
+			return err
+		}
 	}
 	if body.Length > whole {
-		return w.stream(body)
+		return w.stream(body, want)
 	}
 	hands := w.folder.service.buffers.Get().(*buffers)
 	if int64(cap(hands.plain)) < body.Length {
@@ -106,7 +121,7 @@ func (w *flight) take(body *imap.Body) error {
 	}
 	w.mails.Go(func() {
 		defer func() { <-w.folder.service.slots }()
-		err := w.held(body.Mail, hands)
+		err := w.held(body.Mail, hands, want)
 		hands.forget()
 		if err == nil { // a store that failed may still be reading what was sealed
 			hands.sealed.Reset()
@@ -118,7 +133,7 @@ func (w *flight) take(body *imap.Body) error {
 }
 
 // stream seals and stores a body as it comes in; the rest is done beside.
-func (w *flight) stream(body *imap.Body) error {
+func (w *flight) stream(body *imap.Body, want []byte) error {
 	if err := w.slot(w.folder.service.streams); err != nil {
 		return err
 	}
@@ -127,6 +142,7 @@ func (w *flight) stream(body *imap.Body) error {
 	attempt, err := w.folder.service.begin(streaming, w.folder, w.where, body.Mail)
 	working := w.work
 	if err == nil {
+		attempt.want = want
 		ctx, span := attempt.span(streaming)
 		err = attempt.storeStream(ctx, body)
 		endSpan(span, err)
@@ -134,9 +150,12 @@ func (w *flight) stream(body *imap.Body) error {
 	}
 	<-w.folder.service.streams
 	if err != nil {
-		if errors.Is(err, errSize) {
+		switch {
+		case errors.Is(err, errSize):
 			w.outcome(body.Mail, err)
 			return nil
+		case errors.Is(err, errPanicked):
+			w.outcome(body.Mail, err) // and the session with it: nobody knows what was read
 		}
 		return err
 	}
@@ -153,7 +172,7 @@ func (w *flight) stream(body *imap.Body) error {
 }
 
 // held seals, stores and registers a mail that is in memory.
-func (w *flight) held(mail imap.Mail, hands *buffers) (err error) {
+func (w *flight) held(mail imap.Mail, hands *buffers, want []byte) (err error) {
 	defer caught(&err)
 	ctx, cancel := context.WithTimeout(w.work, mailTimeout)
 	defer cancel()
@@ -161,6 +180,7 @@ func (w *flight) held(mail imap.Mail, hands *buffers) (err error) {
 	if err != nil {
 		return err
 	}
+	attempt.want = want
 	ctx, span := attempt.span(ctx)
 	if err = attempt.storeWhole(ctx, hands); err == nil {
 		err = attempt.register(ctx)
@@ -178,6 +198,31 @@ func (w *flight) slot(slots chan struct{}) error {
 	}
 }
 
+// weigh deals with a body that is not as long as was announced. Servers that compute sizes
+// without writing the mail out are wrong about many (Exchange by default), so what counts is what
+// comes: when two sessions give the same whole literal, byte for byte, that is the mail. It
+// gives the digest of what came before, where its length is this one's; else it reads
+// the body, keeps its digest for the next session to compare with, and gives none.
+func (w *flight) weigh(body *imap.Body) (want []byte, err error) {
+	if body.Length > w.folder.service.config.MaxSize.Bytes() {
+		w.folder.weighed(body.UID, body.Length, nil)
+		w.outcome(body.Mail, errLong)
+		return nil, errLong // the rest is long and nobody's: the session ends
+	}
+	body.Admit()
+	if want = w.folder.expected(body.UID, body.Length); want != nil {
+		body.Size = body.Length
+		return want, nil
+	}
+	digest := sha256.New()
+	if _, err := io.CopyBuffer(onlyWriter{digest}, onlyReader{body}, make([]byte, copyBuffer)); err != nil {
+		return nil, err
+	}
+	w.folder.weighed(body.UID, body.Length, digest.Sum(nil))
+	w.outcome(body.Mail, errSize)
+	return nil, nil
+}
+
 // outcome notes what became of a mail.
 func (w *flight) outcome(mail imap.Mail, err error) {
 	uid, meters, mailbox := mail.UID, w.folder.service.meters, w.folder.mailbox.config.ID
@@ -189,20 +234,44 @@ func (w *flight) outcome(mail imap.Mail, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.bad[uid] = true
 	switch refusal, _ := keys.RefusalOf(err); {
-	// An attempt that came too late is void; the next one seals anew.
-	case errors.Is(err, errSize), errors.Is(err, errWithheld), errors.Is(err, errPanicked), refusal == keys.Late, refusal == keys.ClosedBucket:
-		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
-		w.repeated = w.folder.troubled(uid) || w.repeated
-		meters.mails.WithLabelValues(mailbox, "delayed").Inc()
 	case refusal == keys.Conflict:
-		w.clashes = true
+		w.clash(mail)
+	// What is wrong with one mail holds up no other. An attempt that came too late is void; the
+	// next one seals anew.
+	case troubling(err), refusal == keys.Late, refusal == keys.ClosedBucket, refusal == keys.Malformed:
+		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
+		w.repeated = w.folder.troubled(mail, err) || w.repeated
+		meters.mails.WithLabelValues(mailbox, "delayed").Inc()
 	default:
 		if w.err == nil { // the others are likely to say the same
 			w.err = err
 		}
 		meters.mails.WithLabelValues(mailbox, "failed").Inc()
 	}
+}
+
+// clash deals with an id that stands for a mail of another size or date; mu is held. Only
+// where a second session tells the same of the mail is it another one. A server that tells
+// something else each time has one mail under the UID, and that is an item already.
+func (w *flight) clash(mail imap.Mail) {
+	before, session := w.folder.clashed(mail)
+	switch {
+	case session == 0:
+		w.repeated = true
+	case before.Size == mail.Size && before.Received.Equal(mail.Received):
+		w.clashes = true
+	default:
+		w.folder.log.Error("the server never tells the same size and date of a mail: the item of its UID stands for it", "uid", mail.UID)
+		w.done(mail.UID)
+	}
+}
+
+func (w *flight) judged(uid uint32) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bad[uid]
 }
 
 // done marks a UID as dealt with.

@@ -25,26 +25,26 @@ type folder struct {
 	name    string
 	log     *slog.Logger
 
+	// Of the one goroutine that reads the folder.
+	sessions int      // so far; the number of this one
+	careful  uids.Set // mails that were asked for when a session broke: they are asked for one by one
+	claim    claim
+	gaps     gaps
+
 	mu       sync.Mutex
-	troubles map[uint32]trouble
+	troubles map[uint32]*trouble
 	status   Status
 }
-
-// A trouble is a mail that could not be taken so far.
-type trouble struct {
-	tries int
-	next  time.Time
-}
-
-// Mails that make trouble come back after at least a second and at most an hour.
-const mostTrouble = time.Hour
 
 func newFolder(m *mailbox, name string) *folder {
 	return &folder{
 		mailbox: m, service: m.service, name: name, log: m.log.With("folder", name),
-		troubles: map[uint32]trouble{}, status: Status{Mailbox: m.config.ID, Folder: name},
+		troubles: map[uint32]*trouble{}, status: Status{Mailbox: m.config.ID, Folder: name},
 	}
 }
+
+// errFresh ends a session because what comes next must not rest on this session's word alone.
+var errFresh = errors.New("folder: a fresh session is wanted")
 
 // run reads the folder until ctx ends, reconnecting as often as needed. It returns
 // an error only where the cursor is no longer ours.
@@ -62,6 +62,9 @@ func (f *folder) run(ctx context.Context, cursor *cursor) error {
 		if errors.Is(err, ErrMoved) {
 			return err
 		}
+		if errors.Is(err, errFresh) {
+			continue
+		}
 		f.failed(err)
 		f.log.Warn("folder interrupted", "err", err)
 		pause.wait(ctx, err)
@@ -76,6 +79,7 @@ func (f *folder) session(ctx context.Context, cursor *cursor, pause *backoff) (e
 		return err
 	}
 	defer session.Close()
+	f.sessions++
 	for {
 		again, err := f.cycle(ctx, session, cursor)
 		if err != nil {
@@ -99,12 +103,9 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 	if err != nil {
 		return false, err
 	}
-	cursor.change(f.name, func(m *mark) {
-		if m.open(opened.Validity, opened.Next) {
-			f.log.Warn("folder has new UIDs and is read anew", "uidvalidity", m.validity, "generation", m.generation)
-			f.forgetTroubles()
-		}
-	})
+	if err := f.open(cursor, opened); err != nil {
+		return false, err
+	}
 	where := cursor.read(f.name)
 	first := where.done.FirstMissing()
 	if first == 0 { // every UID that can be is dealt with
@@ -114,24 +115,52 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 	if err != nil {
 		return false, err
 	}
-	// A UID that is not listed below one that is stands for no mail and never will
-	// (RFC 3501 §2.3.1.1). That keeps a sparse folder's mark small. A listing with
-	// fewer mails than the folder has is not trusted so far, nor is a UID that the
-	// server has not given out by its own word.
-	whole := first > 1 || found.Len() >= int64(opened.Count)
+	// A UID that the server has not given out by its own word says nothing about those below it.
 	top := found.Highest()
 	if opened.Next != 0 {
 		top = min(top, opened.Next-1)
 	}
-	cursor.change(f.name, func(m *mark) {
-		m.highest = max(m.highest, found.Highest())
-		if whole && top > first {
-			m.done.AddSet(uids.Of(uids.Range{First: first, Last: top}).Without(found))
-		}
-	})
-	todo := f.due(found.Without(where.done))
+	cursor.change(f.name, func(m *mark) { m.highest = max(m.highest, top) })
+	if err := f.settleGaps(session, cursor, opened, where.done, found, first, top); err != nil {
+		return false, err
+	}
+	todo, stale := f.due(found.Without(where.done))
 	f.lag(int64(len(todo)))
-	return f.take(ctx, session, cursor, where, todo)
+	again, err = f.take(ctx, session, cursor, where, todo)
+	if err == nil && !again && stale {
+		err = errFresh
+	}
+	return again, err
+}
+
+// A claim is what a server said of a folder that would have it read anew.
+type claim struct {
+	session        int
+	validity, next uint32
+}
+
+// open brings the cursor in line with what the server says of the folder. That all its UIDs
+// mean other mails than before is believed only when a second session says so: one
+// answer out of an old replica would make every mail a new one.
+func (f *folder) open(cursor *cursor, opened imap.Folder) error {
+	where := cursor.read(f.name)
+	if where.validity == 0 || !where.outdated(opened.Validity, opened.Next) {
+		cursor.change(f.name, func(m *mark) { m.open(opened.Validity, opened.Next) })
+		return nil
+	}
+	if before := f.claim; before.session == 0 || before.session == f.sessions || before.validity != opened.Validity {
+		if before.session != f.sessions {
+			f.claim = claim{f.sessions, opened.Validity, opened.Next}
+		}
+		return errFresh
+	}
+	f.claim = claim{}
+	cursor.change(f.name, func(m *mark) {
+		m.open(opened.Validity, opened.Next)
+		f.log.Warn("folder has new UIDs and is read anew", "uidvalidity", m.validity, "generation", m.generation)
+	})
+	f.forget()
+	return nil
 }
 
 // take deals with the mails named, batch by batch. While one batch streams in,
@@ -149,15 +178,17 @@ func (f *folder) take(ctx context.Context, session *imap.Session, cursor *cursor
 		again = err == nil && work.again()
 		if err == nil && work.conflict() {
 			cursor.change(f.name, func(m *mark) { m.raise() })
+			f.forget()
 			f.log.Warn("ids stand for other mails: a new generation begins")
 			err = f.save(save, cursor)
 		}
 		work.cancel()
 	}()
 	for len(todo) > 0 {
-		batch := todo[:min(batchSize, len(todo))]
+		batch := todo[:f.together(todo)]
 		todo = todo[len(batch):]
 		if err := f.batch(session, work, batch); err != nil {
+			f.suspect(work, batch, err)
 			return false, err
 		}
 		if err := work.failure(); err != nil {
@@ -180,88 +211,10 @@ func (f *folder) save(ctx context.Context, cursor *cursor) error {
 	return nil
 }
 
-// batch fetches up to batchSize mails: sizes first, then the bodies of those that
-// are not too large.
-func (f *folder) batch(session *imap.Session, work *flight, batch []uint32) error {
-	mails, err := session.Describe(batch)
-	if err != nil {
-		return err
-	}
-	there := make(map[uint32]bool, len(mails))
-	fitting := mails[:0]
-	for _, mail := range mails {
-		there[mail.UID] = true
-		if mail.Size <= f.service.config.MaxSize.Bytes() {
-			fitting = append(fitting, mail)
-			continue
-		}
-		if err := f.oversize(session, work, mail); err != nil {
-			return err
-		}
-	}
-	for _, uid := range batch {
-		if !there[uid] {
-			work.done(uid) // expunged since it was listed
-		}
-	}
-	if len(fitting) == 0 {
-		return nil
-	}
-	if err := session.Bodies(fitting, work.take); err != nil {
-		return err
-	}
-	for _, mail := range fitting {
-		if !work.came[mail.UID] {
-			// Expunged just now, which the next look will tell, or held back.
-			work.outcome(mail, errWithheld)
-		}
-	}
-	return nil
-}
-
-// due leaves out the mails in trouble whose time has not come. Those that are no
-// longer listed are no trouble any more.
-func (f *folder) due(set uids.Set) []uint32 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for uid := range f.troubles {
-		if !set.Contains(uid) {
-			delete(f.troubles, uid)
-		}
-	}
-	now := time.Now()
-	var list []uint32
-	for uid := range set.All() {
-		if t, known := f.troubles[uid]; !known || !t.next.After(now) {
-			list = append(list, uid)
-		}
-	}
-	return list
-}
-
-// troubled notes a mail that could not be taken. It tells whether it may be tried
-// again at once, as it may the first time.
-func (f *folder) troubled(uid uint32) (atOnce bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	t := f.troubles[uid]
-	t.tries++
-	t.next = time.Now()
-	if t.tries > 1 {
-		t.next = t.next.Add(min(f.service.least<<min(t.tries-2, 20), mostTrouble))
-	}
-	f.troubles[uid] = t
-	return t.tries == 1
-}
-
-func (f *folder) untroubled(uid uint32) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.troubles, uid)
-}
-
-func (f *folder) forgetTroubles() {
+// forget drops what was known of single mails: their UIDs stand for others now.
+func (f *folder) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.troubles)
+	f.careful, f.gaps = uids.Set{}, gaps{}
 }

@@ -55,19 +55,6 @@ func TestAConnectionCutWithinALiteralStoresNothing(t *testing.T) {
 	}
 }
 
-func TestASizeThatLiesStoresNothing(t *testing.T) {
-	t.Parallel()
-	for _, size := range []int{500, 700_000} {
-		for _, lie := range []int64{int64(size) - 1, int64(size) + 1} {
-			raw := bytes.Repeat([]byte("x"), size)
-			script := &imaptest.Script{Validity: 9, Mails: []imaptest.ScriptMail{
-				{UID: 4, Raw: []byte("Subject: honest\r\n\r\n")}, {UID: 5, Raw: raw, Size: lie}, {UID: 6, Raw: []byte("Subject: honest too\r\n\r\n")},
-			}}
-			healed(t, script, func(s *imaptest.Script) { s.Mails[1].Size = 0 })
-		}
-	}
-}
-
 func TestALiteralLongerThanItsMailStoresNothing(t *testing.T) {
 	t.Parallel()
 	raw := bytes.Repeat([]byte("x"), 500)

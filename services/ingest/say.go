@@ -86,7 +86,7 @@ func (s *Service) publish(ctx context.Context, cause string, record *itemv1.Reco
 func (f *folder) oversize(session *imap.Session, work *flight, mail imap.Mail) error {
 	headers, err := session.Headers(mail.UID, f.service.config.MaxSize.Bytes()/headerPart)
 	if errors.Is(err, imap.ErrGone) {
-		work.done(mail.UID)
+		work.outcome(mail, errWithheld)
 		return nil
 	}
 	if err != nil {

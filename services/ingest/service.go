@@ -38,6 +38,7 @@ type Service struct {
 	streams    chan struct{} // mails too large to be held whole
 	least      time.Duration // the first pause after a failure
 	standstill time.Duration // how long a record must be untouched to be said again
+	gapEvery   time.Duration // how often a fresh session is asked about UIDs that are not listed
 	ended      chan struct{} // Run has ended
 	said       map[uint64]said
 	tracer     trace.Tracer
@@ -57,7 +58,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		config: config, deps: deps, log: deps.Log, tracer: deps.Tracer,
 		slots:   make(chan struct{}, config.Concurrency),
 		streams: make(chan struct{}, config.Streams),
-		least:   time.Second, standstill: standstill,
+		least:   time.Second, standstill: standstill, gapEvery: gapEvery,
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}
@@ -198,7 +199,7 @@ type backoff struct {
 
 func (b *backoff) wait(ctx context.Context, err error) {
 	pause, most := b.least<<min(b.failures, 20), b.most
-	if errors.Is(err, imap.ErrSignIn) || errors.Is(err, imap.ErrBusy) {
+	if errors.Is(err, imap.ErrSignIn) || errors.Is(err, imap.ErrBusy) || errors.Is(err, imap.ErrBye) {
 		pause, most = max(pause, 15*b.least), 5*b.most // who keeps knocking is locked out
 	}
 	pause = min(pause, most)

@@ -21,6 +21,8 @@ var (
 	ErrTLS = errors.New("imap: tls")
 	// ErrBusy: the server asks us to come back later.
 	ErrBusy = errors.New("imap: server asks to wait")
+	// ErrBye: the server ends the session and says nothing of waiting.
+	ErrBye = errors.New("imap: server ends the session")
 	// ErrNoFolder: there is no such folder, or none that we may open.
 	ErrNoFolder = errors.New("imap: no such folder")
 	// ErrRefused: the server will not do it, for another reason.
@@ -55,8 +57,10 @@ func answerError(err error) error {
 	if errors.As(err, &status) {
 		code := status.Code
 		switch {
-		case status.Type == imap.StatusResponseTypeBye, slices.Contains(busyCodes, code):
+		case slices.Contains(busyCodes, code):
 			return withCode(ErrBusy, code)
+		case status.Type == imap.StatusResponseTypeBye:
+			return withCode(ErrBye, code)
 		case code == imap.ResponseCodeNonExistent, code == imap.ResponseCodeTryCreate:
 			return withCode(ErrNoFolder, code)
 		}

@@ -40,6 +40,10 @@ func (s *Session) Search(first uint32) (uids.Set, error) {
 	return found, nil
 }
 
+// Count is how many mails the open folder holds by what the server has told so far
+// (RFC 3501 §7.3.1, §7.4.1).
+func (s *Session) Count() uint32 { return s.count() }
+
 func (s *Session) count() uint32 {
 	if folder := s.client.Mailbox(); folder != nil {
 		return folder.NumMessages
@@ -54,13 +58,24 @@ type Mail struct {
 	Received time.Time // INTERNALDATE
 }
 
-// Describe tells size and date of each mail that is still there.
-func (s *Session) Describe(which []uint32) ([]Mail, error) {
+// NoDate is the INTERNALDATE of a mail of which the server tells none, or none that a
+// calendar has.
+var NoDate = time.Unix(0, 0).UTC()
+
+// Describe tells size and date of the mails. One that is not in the answer may be gone, or the
+// server or somebody's change of its flags kept it out: only a listing tells.
+func (s *Session) Describe(which []uint32) ([]Mail, error) { return s.describe(which, true) }
+
+// DescribeUndated is Describe for mails whose dates the server garbles: all have NoDate.
+func (s *Session) DescribeUndated(which []uint32) ([]Mail, error) { return s.describe(which, false) }
+
+func (s *Session) describe(which []uint32, dated bool) ([]Mail, error) {
 	defer s.conn.ask(maxChatter + int64(len(which))*maxPerMail)()
-	command := s.client.Fetch(set(which), &imap.FetchOptions{UID: true, RFC822Size: true, InternalDate: true})
+	command := s.client.Fetch(set(which), &imap.FetchOptions{UID: true, RFC822Size: true, InternalDate: dated})
 	mails := make([]Mail, 0, len(which))
+	seen := make(map[uint32]bool, len(which))
 	for answer := command.Next(); answer != nil; answer = command.Next() {
-		mail := Mail{Size: -1}
+		mail := Mail{Size: -1, Received: NoDate}
 		for item := answer.Next(); item != nil; item = answer.Next() {
 			switch item := item.(type) {
 			case imapclient.FetchItemDataUID:
@@ -68,14 +83,17 @@ func (s *Session) Describe(which []uint32) ([]Mail, error) {
 			case imapclient.FetchItemDataRFC822Size:
 				mail.Size = item.Size
 			case imapclient.FetchItemDataInternalDate:
-				mail.Received = item.Time
+				// Protobuf's times begin with the year 1 and end with 9999.
+				if year := item.Time.UTC().Year(); year >= 1 && year <= 9999 {
+					mail.Received = item.Time
+				}
 			}
 		}
-		if mail.UID == 0 || mail.Size < 0 || mail.Received.IsZero() {
-			_ = command.Close()
-			return nil, fmt.Errorf("%w: mail without UID, size or date", ErrAnswer)
+		// An answer without a size is news of flags, which RFC 3501 §7.4.2 lets come at any time.
+		if mail.UID != 0 && mail.Size >= 0 && !seen[mail.UID] {
+			seen[mail.UID] = true
+			mails = append(mails, mail)
 		}
-		mails = append(mails, mail)
 	}
 	if err := command.Close(); err != nil {
 		return nil, answerError(err)
@@ -93,7 +111,11 @@ type Body struct {
 	from   io.Reader
 	read   int64
 	broken bool // the connection failed while it was read
+	conn   *meter
 }
+
+// Admit has the connection take the whole literal, though it is longer than Size.
+func (b *Body) Admit() { b.conn.more(b.Length - b.Size) }
 
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
@@ -123,7 +145,11 @@ func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
 		allowance += mail.Size + maxPerMail
 	}
 	return s.fetch(which, allowance, &imap.FetchItemBodySection{Peek: true}, func(uid uint32, body *Body) error {
-		body.Mail = known[uid]
+		mail, asked := known[uid]
+		if !asked {
+			return fmt.Errorf("%w: a body that nobody asked for", ErrAnswer)
+		}
+		body.Mail = mail
 		return take(body)
 	})
 }
@@ -160,10 +186,10 @@ func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItem
 			case imapclient.FetchItemDataUID:
 				uid = uint32(item.UID)
 			case imapclient.FetchItemDataBodySection:
-				if item.Literal == nil || uid == 0 {
+				if item.Literal == nil || uid == 0 || !item.MatchCommand(section) {
 					continue // NIL: the server has nothing under this UID any more
 				}
-				body := &Body{Length: item.Literal.Size(), from: item.Literal}
+				body := &Body{Length: item.Literal.Size(), from: item.Literal, conn: s.conn}
 				if err := take(uid, body); err != nil {
 					s.conn.Close() // what is left may be long: it is not waited for
 					if !body.broken {

@@ -111,7 +111,7 @@ func ours(t *testing.T, err error) {
 	if err == nil {
 		return
 	}
-	for _, known := range []error{imap.ErrAnswer, imap.ErrLost, imap.ErrFlood, imap.ErrCut, imap.ErrBusy, imap.ErrRefused, imap.ErrNoFolder} {
+	for _, known := range []error{imap.ErrAnswer, imap.ErrLost, imap.ErrFlood, imap.ErrCut, imap.ErrBusy, imap.ErrBye, imap.ErrRefused, imap.ErrNoFolder} {
 		if errors.Is(err, known) {
 			return
 		}

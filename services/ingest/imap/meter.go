@@ -37,6 +37,18 @@ func (m *meter) ask(bytes int64) (answered func()) {
 	return m.answered
 }
 
+// more lets the answer that is under way be so many bytes longer.
+func (m *meter) more(bytes int64) {
+	if bytes <= 0 {
+		return
+	}
+	bytes += bytes / 16
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes += bytes
+	m.waited += time.Duration(bytes/slowest) * time.Second
+}
+
 func (m *meter) answered() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

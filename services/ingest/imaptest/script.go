@@ -2,12 +2,14 @@ package imaptest
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A Script is a mail server that misbehaves as told: in the clear, one folder, any
@@ -22,10 +24,24 @@ type Script struct {
 	Garble string
 	// Mute answers no FETCH of a body at all.
 	Mute bool
+	// Greeting stands in place of the greeting, without its line end.
+	Greeting string
+	// Refuse answers commands, by their names, with NO and these texts. One that begins with BYE is
+	// said unasked, and the connection ends.
+	Refuse map[string]string
+	// ReadOnly answers SELECT with [READ-ONLY].
+	ReadOnly bool
+	// Exists is the number of mails told at EXAMINE; 0: the true one.
+	Exists int
+	// Next and Validity as the sessions of these numbers are told, the first being 1.
+	NextIn, ValidityIn map[int]uint32
+	// News tells of flags before each answer to FETCH, as it may (RFC 3501 §7.4.2).
+	News bool
 
-	mu      sync.Mutex
-	fetched int
-	news    chan struct{}
+	sessions int
+	mu       sync.Mutex
+	fetched  int
+	news     chan struct{}
 }
 
 // A ScriptMail is one mail, and how it is lied about.
@@ -41,6 +57,18 @@ type ScriptMail struct {
 	Date string
 	// Withheld leaves it out of the answers to FETCH of bodies.
 	Withheld bool
+	// Undescribed leaves it out of so many answers to FETCH of sizes, Unlisted out of so many to SEARCH.
+	Undescribed, Unlisted int
+	// Breaks ends the connection when its body is asked for.
+	Breaks bool
+	// Vary gives the bytes of the n-th answer, the first being 1, in place of Raw.
+	Vary func(n int) []byte
+	// Sizes are the sizes told first, one an answer; then Size is.
+	Sizes []int64
+	// Dates likewise.
+	Dates []string
+
+	given int
 }
 
 // Serve starts the server; it ends with the test.
@@ -86,11 +114,25 @@ func (s *Script) Change(f func(*Script)) {
 	f(s)
 }
 
+// tell wakes whoever waits; mu is held.
+func (s *Script) tell() {
+	if s.news != nil {
+		close(s.news)
+		s.news = nil
+	}
+}
+
+// Sessions returns when at least n connections have been opened.
+func (s *Script) Sessions(n int) { s.await(func() bool { return s.sessions >= n }) }
+
 // Fetched returns when bodies were asked for at least n times.
-func (s *Script) Fetched(n int) {
+func (s *Script) Fetched(n int) { s.await(func() bool { return s.fetched >= n }) }
+
+func (s *Script) await(met func() bool) {
+	deadline := time.After(time.Minute) // only so that a failure ends
 	for {
 		s.mu.Lock()
-		if s.fetched >= n {
+		if met() {
 			s.mu.Unlock()
 			return
 		}
@@ -99,13 +141,25 @@ func (s *Script) Fetched(n int) {
 		}
 		news := s.news
 		s.mu.Unlock()
-		<-news
+		select {
+		case <-news:
+		case <-deadline:
+			return
+		}
 	}
 }
 
 func (s *Script) talk(conn net.Conn) {
 	out := bufio.NewWriter(conn)
-	fmt.Fprint(out, "* OK [CAPABILITY IMAP4rev1] ready\r\n")
+	s.mu.Lock()
+	s.sessions++
+	session, greeting := s.sessions, s.Greeting
+	s.tell()
+	s.mu.Unlock()
+	if greeting == "" {
+		greeting = "* OK [CAPABILITY IMAP4rev1] ready"
+	}
+	fmt.Fprint(out, greeting+"\r\n")
 	_ = out.Flush()
 	in := bufio.NewScanner(conn)
 	for in.Scan() {
@@ -119,7 +173,7 @@ func (s *Script) talk(conn net.Conn) {
 			words = words[1:]
 		}
 		s.mu.Lock()
-		more := s.answer(out, tag, command, words[2:])
+		more := s.answer(out, session, tag, command, words[2:])
 		s.mu.Unlock()
 		if out.Flush() != nil || !more {
 			return
@@ -127,18 +181,46 @@ func (s *Script) talk(conn net.Conn) {
 	}
 }
 
-func (s *Script) answer(out *bufio.Writer, tag, command string, words []string) (more bool) {
+func (s *Script) answer(out *bufio.Writer, session int, tag, command string, words []string) (more bool) {
+	if text, refused := s.Refuse[command]; refused {
+		if strings.HasPrefix(text, "BYE") {
+			fmt.Fprintf(out, "* %s\r\n", text)
+			return false
+		}
+		fmt.Fprintf(out, "%s NO %s\r\n", tag, text)
+		return true
+	}
+	validity, next := s.Validity, s.Next
+	if told, ok := s.ValidityIn[session]; ok {
+		validity = told
+	}
+	if told, ok := s.NextIn[session]; ok {
+		next = told
+	}
 	switch command {
 	case "CAPABILITY":
 		fmt.Fprint(out, "* CAPABILITY IMAP4rev1\r\n")
 	case "EXAMINE", "SELECT":
-		fmt.Fprintf(out, "* %d EXISTS\r\n* OK [UIDVALIDITY %d] ok\r\n", len(s.Mails), s.Validity)
-		if s.Next != 0 {
-			fmt.Fprintf(out, "* OK [UIDNEXT %d] ok\r\n", s.Next)
+		exists := len(s.Mails)
+		if s.Exists != 0 {
+			exists = s.Exists
+		}
+		fmt.Fprintf(out, "* %d EXISTS\r\n* OK [UIDVALIDITY %d] ok\r\n", exists, validity)
+		if next != 0 {
+			fmt.Fprintf(out, "* OK [UIDNEXT %d] ok\r\n", next)
+		}
+		if command == "SELECT" && s.ReadOnly {
+			fmt.Fprintf(out, "%s OK [READ-ONLY] done\r\n", tag)
+			return true
 		}
 	case "SEARCH":
 		fmt.Fprint(out, "* SEARCH")
-		for _, mail := range s.Mails {
+		for i := range s.Mails {
+			mail := &s.Mails[i]
+			if mail.Unlisted > 0 {
+				mail.Unlisted--
+				continue
+			}
 			if mail.UID >= first(words) {
 				fmt.Fprintf(out, " %d", mail.UID)
 			}
@@ -158,10 +240,7 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 	body := strings.Contains(items, "BODY")
 	if body {
 		s.fetched++
-		if s.news != nil {
-			close(s.news)
-			s.news = nil
-		}
+		s.tell()
 		if s.Mute {
 			return true
 		}
@@ -171,28 +250,59 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 		}
 		fmt.Fprint(out, s.Garble)
 	}
-	for i, mail := range s.Mails {
+	for i := range s.Mails {
+		mail := &s.Mails[i]
 		if !within(mail.UID, words[0]) {
 			continue
 		}
+		if s.News {
+			fmt.Fprintf(out, "* %d FETCH (FLAGS (\\Flagged) UID %d)\r\n", i+1, mail.UID)
+		}
 		if !body {
+			if mail.Undescribed > 0 {
+				mail.Undescribed--
+				continue
+			}
 			date := mail.Date
+			if len(mail.Dates) > 0 {
+				date, mail.Dates = mail.Dates[0], mail.Dates[1:]
+			}
 			if date == "" {
 				date = "21-Nov-2026 12:00:00 +0000"
 			}
 			size := mail.Size
+			if len(mail.Sizes) > 0 {
+				size, mail.Sizes = mail.Sizes[0], mail.Sizes[1:]
+			}
 			if size == 0 {
 				size = int64(len(mail.Raw))
 			}
-			fmt.Fprintf(out, "* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %q)\r\n", i+1, mail.UID, size, date)
+			if date == "none" || !strings.Contains(items, "INTERNALDATE") {
+				fmt.Fprintf(out, "* %d FETCH (UID %d RFC822.SIZE %d)\r\n", i+1, mail.UID, size)
+			} else {
+				fmt.Fprintf(out, "* %d FETCH (UID %d RFC822.SIZE %d INTERNALDATE %q)\r\n", i+1, mail.UID, size, date)
+			}
 			continue
 		}
 		if mail.Withheld {
 			continue
 		}
+		if mail.Breaks {
+			return false
+		}
+		raw := mail.Raw
+		mail.given++
+		if mail.Vary != nil {
+			raw = mail.Vary(mail.given)
+		}
+		if strings.Contains(items, "HEADER") {
+			if head, _, found := bytes.Cut(raw, []byte("\r\n\r\n")); found {
+				raw = raw[:len(head)+4]
+			}
+		}
 		announce := mail.Announce
 		if announce == 0 {
-			announce = int64(len(mail.Raw))
+			announce = int64(len(raw))
 		}
 		section := "BODY[]"
 		if strings.Contains(items, "HEADER") {
@@ -200,10 +310,10 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 		}
 		fmt.Fprintf(out, "* %d FETCH (UID %d %s {%d}\r\n", i+1, mail.UID, section, announce)
 		if mail.Cut > 0 {
-			_, _ = out.Write(mail.Raw[:mail.Cut])
+			_, _ = out.Write(raw[:mail.Cut])
 			return false
 		}
-		_, _ = out.Write(mail.Raw)
+		_, _ = out.Write(raw)
 		fmt.Fprint(out, ")\r\n")
 	}
 	fmt.Fprintf(out, "%s OK done\r\n", tag)

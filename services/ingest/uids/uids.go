@@ -84,12 +84,34 @@ func (s Set) Without(other Set) Set {
 	return rest
 }
 
-// AddSet puts all of other in.
+// AddSet puts all of other in. It costs what both have of ranges.
 func (s *Set) AddSet(other Set) {
-	for _, r := range other.ranges {
-		s.AddRange(r.First, r.Last)
+	if len(other.ranges) == 0 {
+		return
+	}
+	merged := Set{ranges: make([]Range, 0, len(s.ranges)+len(other.ranges))}
+	mine, its := s.ranges, other.ranges
+	for len(mine) > 0 || len(its) > 0 {
+		if len(its) == 0 || len(mine) > 0 && mine[0].First <= its[0].First {
+			merged.AddRange(mine[0].First, mine[0].Last) // at the end, so at once
+			mine = mine[1:]
+		} else {
+			merged.AddRange(its[0].First, its[0].Last)
+			its = its[1:]
+		}
+	}
+	s.ranges = merged.ranges
+}
+
+// Remove takes one UID out.
+func (s *Set) Remove(uid uint32) {
+	if s.Contains(uid) {
+		*s = s.Without(Set{[]Range{{uid, uid}}})
 	}
 }
+
+// Both is what is in s and in other.
+func (s Set) Both(other Set) Set { return s.Without(s.Without(other)) }
 
 // FirstMissing is the lowest UID that is not in; 0 where every one is.
 func (s Set) FirstMissing() uint32 {

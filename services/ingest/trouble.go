@@ -1,0 +1,132 @@
+package ingest
+
+import (
+	"errors"
+	"time"
+
+	"github.com/postern-mail/postern/services/ingest/imap"
+	"github.com/postern-mail/postern/services/ingest/uids"
+)
+
+// A trouble is a mail that could not be taken so far.
+type trouble struct {
+	tries   int
+	next    time.Time
+	session int // that saw it last
+	mail    imap.Mail
+
+	garbled bool // asked for alone with its date, it broke the session
+
+	// The last body of a mail that is not as long as was announced.
+	length  int64
+	digest  []byte // nil: it was too long to be read
+	weighed int    // the session that it came in
+	agreed  bool   // the session before had given the same
+
+	clash   imap.Mail // what the server said when the id stood for another mail
+	clashed int       // the session that it said so in
+}
+
+// Mails that make trouble come back after at least a second and at most an hour, each time in a
+// session that did not see them before.
+const mostTrouble = time.Hour
+
+// due gives the mails whose time has come: all but those in trouble that rest, or that this very
+// session has seen, which is told. Those that are no longer listed are no trouble any more.
+func (f *folder) due(set uids.Set) (list []uint32, stale bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for uid := range f.troubles {
+		if !set.Contains(uid) {
+			delete(f.troubles, uid)
+		}
+	}
+	now := time.Now()
+	for uid := range set.All() {
+		t := f.troubles[uid]
+		switch {
+		case t == nil:
+			list = append(list, uid)
+		case t.next.After(now):
+		case t.session == f.sessions:
+			stale = true
+		default:
+			list = append(list, uid)
+		}
+	}
+	return list, stale
+}
+
+// trouble gives what is known of a mail in trouble, and makes it one; mu is held.
+func (f *folder) trouble(uid uint32) *trouble {
+	t := f.troubles[uid]
+	if t == nil {
+		t = &trouble{}
+		f.troubles[uid] = t
+	}
+	return t
+}
+
+// troubling tells whether an error is about one mail and no other.
+func troubling(err error) bool {
+	return errors.Is(err, errSize) || errors.Is(err, errWithheld) || errors.Is(err, errBroken) || errors.Is(err, errPanicked)
+}
+
+// troubled notes a mail that could not be taken. It tells whether it may be tried
+// again at once, as it may the first time.
+func (f *folder) troubled(mail imap.Mail, err error) (atOnce bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.trouble(mail.UID)
+	t.tries++
+	t.session, t.next = f.sessions, time.Now()
+	if !mail.Received.IsZero() {
+		t.mail = mail
+	}
+	t.garbled = t.garbled || errors.Is(err, errBroken) && errors.Is(err, imap.ErrAnswer) && t.mail.UID == 0
+	if t.tries > 1 {
+		t.next = t.next.Add(min(f.service.least<<min(t.tries-2, 20), mostTrouble))
+	}
+	return t.tries == 1
+}
+
+// weighed keeps what came of a mail that is not as long as was announced.
+func (f *folder) weighed(uid uint32, length int64, digest []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.trouble(uid)
+	t.agreed = t.agreed || t.weighed != 0 && t.weighed != f.sessions && t.length == length && digest == nil && t.digest == nil
+	t.length, t.digest, t.weighed = length, digest, f.sessions
+}
+
+// expected is the digest of the body that another session gave for a mail, where it was
+// as long as this one; else nil.
+func (f *folder) expected(uid uint32, length int64) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t := f.troubles[uid]; t != nil && t.weighed != f.sessions && t.length == length {
+		return t.digest
+	}
+	return nil
+}
+
+// clashed notes what the server says of a mail whose id stands for another, and gives what
+// another session's word was, and which; 0: none.
+func (f *folder) clashed(mail imap.Mail) (before imap.Mail, session int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.trouble(mail.UID)
+	before, session = t.clash, t.clashed
+	if session == f.sessions {
+		session = 0
+	}
+	t.clash, t.clashed = mail, f.sessions
+	t.session, t.next = f.sessions, time.Now()
+	return before, session
+}
+
+func (f *folder) untroubled(uid uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.troubles, uid)
+}
