@@ -131,14 +131,14 @@ func (l life) through(ctx context.Context, m *saboteur) (*report, error) {
 	var r *report
 	for range attempts {
 		err = l.live(ctx, options, func(ctx context.Context, p *wiring.Process) error {
-			if err := settle(ctx, p, l.Mails); err != nil {
+			if err := settle(ctx, into(p), l.Mails); err != nil {
 				return err
 			}
 			if err := m.await(ctx); err != nil {
 				return err
 			}
 			var err error
-			r, err = look(ctx, p)
+			r, err = look(ctx, into(p))
 			return err
 		})
 		if err == nil || ctx.Err() != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imap"
 	"github.com/postern-mail/postern/services/postern/wiring"
+	"github.com/postern-mail/postern/test/program"
 )
 
 // settling is how long mails may take to come to rest by themselves: leases of a process
@@ -39,6 +40,9 @@ const childVariable = "POSTERN_PROMISE1_CHILD"
 func TestMain(m *testing.M) {
 	for i := range topology.Consumers {
 		topology.Consumers[i].AckWait = ackWait
+	}
+	if os.Getenv(standVariable) != "" {
+		os.Exit(program.Stand(os.Args[1:], fleetAckWait))
 	}
 	if told := os.Getenv(childVariable); told != "" {
 		if err := beChild(told); err != nil {
@@ -159,7 +163,7 @@ func beChild(told string) error {
 	}, func(ctx context.Context, p *wiring.Process) error {
 		waiting, cancel := context.WithTimeout(ctx, settling)
 		defer cancel()
-		switch err := settle(waiting, p, l.Mails); {
+		switch err := settle(waiting, into(p), l.Mails); {
 		case err != nil && ctx.Err() == nil && waiting.Err() != nil && (l.Kill == nil || l.Spare):
 			fmt.Println("unsettled " + err.Error())
 			return nil
@@ -177,7 +181,7 @@ func beChild(told string) error {
 			<-ctx.Done()
 			return errors.New("was not killed")
 		}
-		report, err := look(ctx, p)
+		report, err := look(ctx, into(p))
 		if err != nil {
 			return fmt.Errorf("report: %w", err)
 		}

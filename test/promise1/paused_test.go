@@ -169,11 +169,11 @@ func (l life) stopped(ctx context.Context, m *pauser) (*report, error) {
 			return fmt.Errorf("nightly work: %w", err)
 		}
 		resume()
-		if err := settle(ctx, p, l.Mails); err != nil {
+		if err := settle(ctx, into(p), l.Mails); err != nil {
 			return err
 		}
 		var err error
-		r, err = look(ctx, p)
+		r, err = look(ctx, into(p))
 		return err
 	})
 	return r, err

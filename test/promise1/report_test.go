@@ -55,10 +55,30 @@ type item struct {
 	Digest   string            // of the raw bytes as they open; "" where they are gone
 }
 
+// An insight lets one look into a Postern of whatever shape.
+type insight struct {
+	tool    func(ctx context.Context, credential string) (*wiring.Tool, error)
+	keyFile func(service, name string) string // the public half of a service's signing key
+	nkeys   string                            // the folder with the seed of setup
+	connect func(signIn ...nats.Option) (*nats.Conn, error)
+}
+
+// into looks into this process.
+func into(p *wiring.Process) insight {
+	return insight{
+		tool:    p.Tool,
+		keyFile: func(_, name string) string { return filepath.Join(p.Config.DataDir, "keys", name) },
+		nkeys:   p.Config.NATS.Nkeys,
+		connect: func(signIn ...nats.Option) (*nats.Conn, error) {
+			return nats.Connect("", append(signIn, nats.InProcessServer(p.Local()))...)
+		},
+	}
+}
+
 // settle returns when the records say that so many mails are at rest, and no stage has
 // anything left to do.
-func settle(ctx context.Context, p *wiring.Process, mails int) error {
-	tool, err := p.Tool(ctx, topology.Rebuild)
+func settle(ctx context.Context, p insight, mails int) error {
+	tool, err := p.tool(ctx, topology.Rebuild)
 	if err != nil {
 		return err
 	}
@@ -105,8 +125,8 @@ func settle(ctx context.Context, p *wiring.Process, mails int) error {
 }
 
 // consumers tells whether every stage has taken and acknowledged everything.
-func consumers(p *wiring.Process) (idle func(context.Context) (bool, error), done func(), err error) {
-	seed, err := wiring.Seed(p.Config.NATS.Nkeys, topology.Setup)
+func consumers(p insight) (idle func(context.Context) (bool, error), done func(), err error) {
+	seed, err := wiring.Seed(p.nkeys, topology.Setup)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +138,7 @@ func consumers(p *wiring.Process) (idle func(context.Context) (bool, error), don
 	if err != nil {
 		return nil, nil, err
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(p.Local()), nats.Nkey(public, pair.Sign), nats.CustomInboxPrefix(bus.Inbox(topology.Setup)))
+	nc, err := p.connect(nats.Nkey(public, pair.Sign), nats.CustomInboxPrefix(bus.Inbox(topology.Setup)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,13 +175,13 @@ func records(ctx context.Context, conn *bus.Conn) func(func(*itemv1.Record, erro
 }
 
 // look reads everything that a process has made.
-func look(ctx context.Context, p *wiring.Process) (*report, error) {
-	tool, err := p.Tool(ctx, topology.Rebuild)
+func look(ctx context.Context, p insight) (*report, error) {
+	tool, err := p.tool(ctx, topology.Rebuild)
 	if err != nil {
 		return nil, err
 	}
 	defer tool.Conn.Close()
-	reader, err := p.Tool(ctx, "verify")
+	reader, err := p.tool(ctx, "verify")
 	if err != nil {
 		return nil, err
 	}
@@ -180,18 +200,18 @@ func look(ctx context.Context, p *wiring.Process) (*report, error) {
 	if err := r.readTickets(ctx, tool.Conn); err != nil {
 		return nil, err
 	}
-	if err := r.readRetention(ctx, tool); err != nil {
+	if err := r.readRetention(ctx, tool, p.keyFile("retain", "certificate.ed25519.pub")); err != nil {
 		return nil, err
 	}
 	for _, prefix := range []string{"raw/", "view/", "pii/"} {
-		for object, err := range p.Vault.List(ctx, prefix, "") {
+		for object, err := range tool.Vault.List(ctx, prefix, "") {
 			if err != nil {
 				return nil, err
 			}
 			r.Objects = append(r.Objects, object.Name)
 		}
 	}
-	return r, r.readAudit(ctx, tool)
+	return r, r.readAudit(ctx, tool, p.keyFile("audit", "audit.ed25519.pub"))
 }
 
 func itemOf(ctx context.Context, reader *wiring.Tool, record *itemv1.Record) (item, error) {
@@ -257,8 +277,8 @@ func (r *report) readTickets(ctx context.Context, conn *bus.Conn) error {
 	return nil
 }
 
-func (r *report) readRetention(ctx context.Context, tool *wiring.Tool) error {
-	key, err := signet.LoadPublic(tool.Config.Retain.Key + ".pub")
+func (r *report) readRetention(ctx context.Context, tool *wiring.Tool, keyFile string) error {
+	key, err := signet.LoadPublic(keyFile)
 	if err != nil {
 		return err
 	}
@@ -294,8 +314,8 @@ func (r *report) readRetention(ctx context.Context, tool *wiring.Tool) error {
 	return nil
 }
 
-func (r *report) readAudit(ctx context.Context, tool *wiring.Tool) error {
-	key, err := signet.LoadPublic(tool.Config.Audit.Key + ".pub")
+func (r *report) readAudit(ctx context.Context, tool *wiring.Tool, keyFile string) error {
+	key, err := signet.LoadPublic(keyFile)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -29,13 +30,13 @@ func (f *Fleet) startNATS(ctx context.Context) (*child, error) {
 		return nil, err
 	}
 	settings := fmt.Sprintf(`server_name: fleet
-listen: "127.0.0.1:-1"
-http: "127.0.0.1:-1"
+listen: %q
+http: %q
 max_payload: 1MB
 ports_file_dir: %q
 tls { cert_file: %q, key_file: %q }
 jetstream { store_dir: %q, sync_interval: always }
-%s`, filepath.Join(folder, "tmp"), certificate, key, filepath.Join(folder, "store"), accounts)
+%s`, addressOf(f.servers.natsURL), addressOf(f.servers.natsWatch), filepath.Join(folder, "tmp"), certificate, key, filepath.Join(folder, "store"), accounts)
 	config := filepath.Join(folder, "nats.conf")
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		return nil, fmt.Errorf("nats configuration: %w", err)
@@ -67,6 +68,14 @@ jetstream { store_dir: %q, sync_interval: always }
 	}
 	f.servers.natsURL, f.servers.natsWatch = ports.NATS[0], ports.Monitoring[0]
 	return c, nil
+}
+
+// addressOf is where a server is that had an address before, and otherwise one that it may choose.
+func addressOf(before string) string {
+	if known, err := url.Parse(before); err == nil && known.Host != "" {
+		return known.Host
+	}
+	return "127.0.0.1:-1"
 }
 
 // NATSMonitor is the URL of the bus's account of itself, such as who is connected.

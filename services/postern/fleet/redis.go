@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 )
@@ -14,13 +15,17 @@ func (f *Fleet) startRedis(ctx context.Context) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	if f.servers.redis == "" {
+		if f.servers.redis, err = freeAddress(); err != nil {
+			return nil, err
+		}
+	}
+	_, port, err := net.SplitHostPort(f.servers.redis)
 	if err != nil {
 		return nil, err
 	}
-	f.servers.redis = loopback(port)
 	settings := fmt.Sprintf(`bind 127.0.0.1
-port %d
+port %s
 daemonize no
 dir %s
 requirepass %s

@@ -22,8 +22,10 @@ func (f *Fleet) startS3(ctx context.Context) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.servers.s3, err = freeAddress(); err != nil {
-		return nil, err
+	if f.servers.s3 == "" {
+		if f.servers.s3, err = freeAddress(); err != nil {
+			return nil, err
+		}
 	}
 	config.Endpoint, config.Tries = f.servers.s3, 1
 	objects, versions, beside := filepath.Join(folder, "objects"), filepath.Join(folder, "versions"), filepath.Join(folder, "attributes")

@@ -57,24 +57,14 @@ func (f *Fleet) startServers(ctx context.Context) error {
 	if err := f.shareNkeys(); err != nil {
 		return err
 	}
-	for _, server := range []struct {
-		folder string
-		start  func(ctx context.Context) (*child, error)
-		signal syscall.Signal
-	}{
-		// The first ends last.
-		{folderNATS, f.startNATS, syscall.SIGTERM},
-		{folderRedis, f.startRedis, syscall.SIGTERM},
-		{folderS3, f.startS3, syscall.SIGTERM},
-		{folderClamd, f.startClamd, syscall.SIGTERM},
-		{folderDovecot, f.startDovecot, syscall.SIGTERM},
-	} {
-		if err := f.prepare(server.folder); err != nil {
+	for _, name := range Servers() {
+		if err := f.prepare(name); err != nil {
 			return err
 		}
-		if err := f.startServer(ctx, server.folder, server.start, server.signal); err != nil {
-			return fmt.Errorf("%w\n%s", err, f.lastLines(server.folder))
+		if err := f.startServer(ctx, name); err != nil {
+			return fmt.Errorf("%w\n%s", err, f.lastLines(name))
 		}
+		f.undo = append(f.undo, func() { f.child(name).stop(syscall.SIGTERM) })
 	}
 	if err := f.makeBucket(ctx); err != nil {
 		return err
@@ -85,16 +75,31 @@ func (f *Fleet) startServers(ctx context.Context) error {
 	return f.configure()
 }
 
+// starter is how a server is started; the first of Servers ends last. Started again it is where it was.
+func (f *Fleet) starter(name string) func(ctx context.Context) (*child, error) {
+	return map[string]func(ctx context.Context) (*child, error){
+		folderNATS: f.startNATS, folderRedis: f.startRedis, folderS3: f.startS3, folderClamd: f.startClamd, folderDovecot: f.startDovecot,
+	}[name]
+}
+
 // startServer tries again where a server ended at once: another program may have its port.
-func (f *Fleet) startServer(ctx context.Context, name string, start func(ctx context.Context) (*child, error), signal syscall.Signal) error {
+func (f *Fleet) startServer(ctx context.Context, name string) error {
 	for try := 1; ; try++ {
-		server, err := start(ctx)
+		server, err := f.starter(name)(ctx)
 		if err == nil {
-			f.adopt(server, signal)
+			f.adopt(server)
 			return nil
 		}
 		if server != nil {
-			server.stop(signal)
+			server.stop(syscall.SIGTERM)
+		}
+		if f.child(name) == nil { // nobody knows its address yet: another is drawn
+			switch name {
+			case folderRedis:
+				f.servers.redis = ""
+			case folderS3:
+				f.servers.s3 = ""
+			}
 		}
 		if try == startTries || ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -103,19 +108,43 @@ func (f *Fleet) startServer(ctx context.Context, name string, start func(ctx con
 }
 
 // adopt watches a server until the fleet stops; the fleet cannot go on without it.
-func (f *Fleet) adopt(server *child, signal syscall.Signal) {
+func (f *Fleet) adopt(server *child) {
 	f.mu.Lock()
 	f.children[server.name] = server
 	f.mu.Unlock()
-	f.undo = append(f.undo, func() { server.stop(signal) })
 	go func() {
 		<-server.ended
+		f.mu.Lock()
+		meant := f.killed == server
+		f.mu.Unlock()
 		select {
 		case <-f.quit:
 		default:
-			f.fail(fmt.Errorf("%s ended: %s; see %s", server.name, server.how(), f.LogFile(server.name)))
+			if !meant {
+				f.fail(fmt.Errorf("%s ended: %s; see %s", server.name, server.how(), f.LogFile(server.name)))
+			}
 		}
 	}()
+}
+
+func (f *Fleet) child(name string) *child {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.children[name]
+}
+
+// KillServer kills a server that keeps something (the bus, S3, Redis) without a last word,
+// and starts it again over its files and at its address.
+func (f *Fleet) KillServer(ctx context.Context, name string) error {
+	server := f.child(name)
+	f.mu.Lock()
+	f.killed = server
+	f.mu.Unlock()
+	if err := server.command.Process.Kill(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	<-server.ended
+	return f.startServer(ctx, name)
 }
 
 // server starts a child that is not ours. What it has in memory must not reach a file.
