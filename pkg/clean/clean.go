@@ -64,7 +64,7 @@ func HTML(input string, options Options) Result {
 // Document is HTML and Text of one document in one reading. The text is that of
 // what HTML reads, at most Options.MaxInput bytes of input.
 func Document(input string, options Options) (Result, string) {
-	return clean(input, options, &textWriter{})
+	return clean(input, options, newTextWriter(input))
 }
 
 func clean(input string, options Options, t *textWriter) (Result, string) {

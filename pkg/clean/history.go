@@ -3,6 +3,7 @@ package clean
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A Fold is a stretch of text that need not be shown at first: history that is
@@ -151,8 +152,7 @@ func attribution(lines []textLine, i int) int {
 		if !strings.HasSuffix(last, ":") && !strings.HasSuffix(last, "：") {
 			continue
 		}
-		head := strings.ToLower(strings.TrimSpace(lines[i].text))
-		if startsWith(head, onWords) && containsOne(strings.ToLower(last), wroteWords) && followedByQuote(lines, i+n) {
+		if opensWith(strings.TrimSpace(lines[i].text), onWords) && containsOne(strings.ToLower(last), wroteWords) && followedByQuote(lines, i+n) {
 			return n
 		}
 		return 0
@@ -181,18 +181,21 @@ func historyToEnd(lines []textLine, i int) bool {
 		return false
 	}
 	if bare := strings.TrimFunc(text, func(r rune) bool { return r == '-' || r == '_' || r == '*' || r == '=' || r == ' ' }); len(bare)+4 <= len(text) {
-		if startsWith(strings.ToLower(bare), separators) {
+		if opensWith(bare, separators) {
 			return true
 		}
 	}
-	lower := strings.ToLower(strings.TrimLeft(text, "*"))
-	if startsWith(lower, fromWords) && headerBlock(lines, i+1) {
+	text = strings.TrimLeft(text, "*")
+	if opensWith(text, fromWords) && headerBlock(lines, i+1) {
 		return true
 	}
-	if !startsWith(lower, onWords) || !strings.ContainsFunc(lower, unicode.IsDigit) {
+	if !opensWith(text, onWords) {
 		return false
 	}
-	last := lower
+	last := strings.ToLower(text)
+	if !strings.ContainsFunc(last, unicode.IsDigit) {
+		return false
+	}
 	if i+1 < len(lines) && !strings.HasSuffix(last, ":") {
 		last = strings.ToLower(strings.TrimSpace(lines[i+1].text))
 		i++
@@ -205,15 +208,41 @@ func historyToEnd(lines []textLine, i int) bool {
 func headerBlock(lines []textLine, i int) bool {
 	sent, to := false, false
 	for n := 0; n < 5 && i < len(lines); n, i = n+1, i+1 {
-		lower := strings.ToLower(strings.TrimLeft(cutText(lines[i].text, 64), "* \t"))
-		sent = sent || startsWith(lower, sentWords)
-		to = to || startsWith(lower, toWords)
+		text := strings.TrimLeft(cutText(lines[i].text, 64), "* \t")
+		sent = sent || opensWith(text, sentWords)
+		to = to || opensWith(text, toWords)
 	}
 	return sent && to
 }
 
 func sentFrom(text string) bool {
-	return len(text) < 120 && startsWith(strings.ToLower(strings.TrimSpace(text)), sentFromWords)
+	return len(text) < 120 && opensWith(strings.TrimSpace(text), sentFromWords)
+}
+
+// maxOpening is longer than any word that opensWith is asked for.
+const maxOpening = 64
+
+// opensWith says whether a text in lower case begins with one of some words.
+func opensWith(text string, words []string) bool {
+	var buffer [maxOpening]byte
+	n := min(len(text), maxOpening)
+	for i := 0; i < n; i++ {
+		c := text[i]
+		if c >= utf8.RuneSelf {
+			return startsWith(strings.ToLower(text), words)
+		}
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buffer[i] = c
+	}
+	lower := buffer[:n]
+	for _, word := range words {
+		if len(word) <= n && lower[0] == word[0] && string(lower[:len(word)]) == word {
+			return true
+		}
+	}
+	return false
 }
 
 func startsWith(text string, words []string) bool {

@@ -38,7 +38,7 @@ func (w *walker) image() {
 // foreignImage leaves out an image that would have been fetched.
 func (w *walker) foreignImage(src string, s style) {
 	removed := &w.result.Removed
-	if _, refused := readURL(src); refused == scripted {
+	if scriptedURL(src) {
 		removed.Active++
 		w.imageWords("")
 		return

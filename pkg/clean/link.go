@@ -31,11 +31,7 @@ const (
 // writes it anew: http, https or mailto, no user information, host in ASCII,
 // nothing unescaped that could end an attribute.
 func readURL(raw string) (target, refusal) {
-	raw = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
-	if strings.ContainsAny(raw, "\t\n\r") {
-		raw = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(raw)
-	}
-	scheme, rest, ok := strings.Cut(raw, ":")
+	scheme, rest, ok := strings.Cut(bareURL(raw), ":")
 	if !ok {
 		return target{}, unusable
 	}
@@ -44,20 +40,75 @@ func readURL(raw string) (target, refusal) {
 		return webURL(scheme, rest)
 	case "mailto":
 		return mailURL(rest)
-	case "javascript", "data", "vbscript", "livescript", "mocha", "jscript", "view-source", "blob",
-		"filesystem", "mhtml", "res", "feed", "jar":
-		return target{}, scripted
 	}
-	if strings.Contains(scheme, "script") {
+	if runs(scheme) {
 		return target{}, scripted
 	}
 	return target{}, unusable
+}
+
+// bareURL is a URL without what browsers drop.
+func bareURL(raw string) string { return onOneLine(trimURL(raw)) }
+
+func trimURL(raw string) string {
+	for raw != "" && raw[0] <= ' ' {
+		raw = raw[1:]
+	}
+	for raw != "" && raw[len(raw)-1] <= ' ' {
+		raw = raw[:len(raw)-1]
+	}
+	return raw
+}
+
+func onOneLine(raw string) string {
+	if strings.ContainsAny(raw, "\t\n\r") {
+		return strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(raw)
+	}
+	return raw
+}
+
+// runs says whether what follows a scheme would be run or shown as a document of
+// its own.
+func runs(scheme string) bool {
+	switch scheme {
+	case "javascript", "data", "vbscript", "livescript", "mocha", "jscript", "view-source", "blob",
+		"filesystem", "mhtml", "res", "feed", "jar":
+		return true
+	case "http", "https", "mailto":
+		return false
+	}
+	return strings.Contains(scheme, "script")
+}
+
+// scriptedURL says whether readURL would refuse a URL as scripted.
+func scriptedURL(raw string) bool {
+	scheme, _, ok := strings.Cut(bareURL(raw), ":")
+	return ok && runs(visible(scheme))
+}
+
+// A lastURL remembers what was read last: the text form of a document asks for
+// the links that its HTML form has just asked for.
+type lastURL struct {
+	raw     string
+	target  target
+	refused refusal
+}
+
+func (l *lastURL) read(raw string) (target, refusal) {
+	if raw == "" || raw != l.raw {
+		l.target, l.refused = readURL(raw)
+		l.raw = raw
+	}
+	return l.target, l.refused
 }
 
 // visible is the scheme without what some reader might skip.
 func visible(scheme string) string {
 	if len(scheme) > 64 {
 		return ""
+	}
+	if onlyOf(scheme, func(c byte) bool { return c >= 'a' && c <= 'z' }) {
+		return scheme
 	}
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		if r <= ' ' || r >= 0x7F && r <= 0xA0 || r == 0x200B || r == 0xFEFF {
@@ -68,59 +119,81 @@ func visible(scheme string) string {
 }
 
 func webURL(scheme, rest string) (target, refusal) {
-	if len(rest) > maxURL {
+	host, port, tail, ok := webParts(rest)
+	if !ok {
 		return target{}, unusable
+	}
+	var b strings.Builder
+	b.Grow(len(scheme) + len("://:/") + len(host) + len(port) + len(tail))
+	b.WriteString(scheme)
+	b.WriteString("://")
+	b.WriteString(host)
+	if port != "" {
+		b.WriteByte(':')
+		b.WriteString(port)
+	}
+	if tail == "" || tail[0] == '?' || tail[0] == '#' {
+		b.WriteByte('/')
+	}
+	if at := strings.IndexByte(tail, '\\'); at >= 0 {
+		path := len(tail)
+		if end := strings.IndexAny(tail, "?#"); end >= 0 {
+			path = end
+		}
+		tail = strings.ReplaceAll(tail[:path], `\`, "/") + tail[path:]
+	}
+	writeEscaped(&b, tail)
+	return target{b.String(), host}, accepted
+}
+
+// webParts takes apart what follows "http:".
+func webParts(rest string) (host, port, tail string, ok bool) {
+	if len(rest) > maxURL {
+		return "", "", "", false
 	}
 	rest = strings.TrimLeft(rest, "/\\")
 	end := strings.IndexAny(rest, "/\\?#")
 	if end < 0 {
 		end = len(rest)
 	}
-	authority, tail := rest[:end], rest[end:]
+	authority := rest[:end]
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		authority = authority[at+1:] // user information only serves to deceive
 	}
-	host, port := authority, ""
+	host = authority
 	if colon := strings.LastIndexByte(authority, ':'); colon >= 0 && !strings.HasSuffix(authority, "]") {
 		host, port = authority[:colon], authority[colon+1:]
 	}
-	host, ok := hostName(host)
+	host, ok = hostName(host)
 	if !ok || len(port) > 5 || port != "" && !onlyOf(port, func(c byte) bool { return c >= '0' && c <= '9' }) {
-		return target{}, unusable
+		return "", "", "", false
 	}
-	var b strings.Builder
-	b.WriteString(scheme + "://" + host)
-	if port != "" {
-		b.WriteString(":" + port)
-	}
-	if tail == "" || tail[0] == '?' || tail[0] == '#' {
-		b.WriteByte('/')
-	}
-	slashes := true
-	for i := 0; i < len(tail); i++ {
-		c := tail[i]
-		if c == '?' || c == '#' {
-			slashes = false
-		}
-		if c == '\\' && slashes {
-			c = '/'
-		}
-		writeEscaped(&b, c)
-	}
-	return target{b.String(), host}, accepted
+	return host, port, rest[end:], true
 }
 
 const hexDigits = "0123456789ABCDEF"
 
-// writeEscaped percent-encodes what may not stand in a URL (RFC 3986 §2).
-func writeEscaped(b *strings.Builder, c byte) {
-	if c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}'", c) >= 0 {
-		b.WriteByte('%')
-		b.WriteByte(hexDigits[c>>4])
-		b.WriteByte(hexDigits[c&15])
-		return
+// escapedInURL holds the bytes that may not stand in a URL (RFC 3986 §2).
+var escapedInURL = func() (table [256]bool) {
+	for c := range table {
+		table[c] = c <= ' ' || c >= 0x7F || strings.IndexByte("\"<>\\^`{|}'", byte(c)) >= 0
 	}
-	b.WriteByte(c)
+	return table
+}()
+
+// writeEscaped percent-encodes what may not stand in a URL.
+func writeEscaped(b *strings.Builder, text string) {
+	start := 0
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; escapedInURL[c] {
+			b.WriteString(text[start:i])
+			b.WriteByte('%')
+			b.WriteByte(hexDigits[c>>4])
+			b.WriteByte(hexDigits[c&15])
+			start = i + 1
+		}
+	}
+	b.WriteString(text[start:])
 }
 
 // hostName gives the host's ASCII form (RFC 5891), or an address literal.
@@ -166,13 +239,12 @@ func mailURL(rest string) (target, refusal) {
 	}
 	var b strings.Builder
 	b.WriteString("mailto:")
-	for i := 0; i < len(local); i++ {
-		if c := local[i]; strings.IndexByte(",;:&#/[]()", c) >= 0 {
-			return target{}, unusable
-		}
-		writeEscaped(&b, local[i])
+	if strings.ContainsAny(local, ",;:&#/[]()") {
+		return target{}, unusable
 	}
-	b.WriteString("@" + host)
+	writeEscaped(&b, local)
+	b.WriteByte('@')
+	b.WriteString(host)
 	return target{b.String(), host}, accepted
 }
 

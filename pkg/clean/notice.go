@@ -27,7 +27,7 @@ func (w *walker) openLink() (*openLink, bool) {
 	if !w.attributes.has(attrHref) {
 		return nil, false
 	}
-	t, refused := readURL(w.attributes.value(attrHref))
+	t, refused := w.urls.read(w.attributes.value(attrHref))
 	switch refused {
 	case scripted:
 		w.result.Removed.Active++
@@ -46,16 +46,19 @@ func (w *walker) closeLink(l *openLink) {
 	l.Claimed = claimedHost(l.Text)
 	l.Mismatch = l.Claimed != "" && !sameParty(l.Claimed, l.Host)
 	w.result.Links = append(w.result.Links, l.Link)
-	class, words := ClassHost, " ["+l.Host+"]"
 	switch {
 	case l.Mismatch:
-		class, words = ClassMismatch, " [leads to "+l.Host+", not to "+l.Claimed+"]"
+		w.out.WriteString(`<span class="` + ClassMismatch + `"> [leads to `)
+		writeText(&w.out, l.Host)
+		w.out.WriteString(", not to ")
+		writeText(&w.out, l.Claimed)
 	case strings.HasPrefix(l.URL, "mailto:"), l.Claimed == l.Host:
 		return
+	default:
+		w.out.WriteString(`<span class="` + ClassHost + `"> [`)
+		writeText(&w.out, l.Host)
 	}
-	w.out.WriteString(`<span class="` + class + `">`)
-	writeText(&w.out, words)
-	w.out.WriteString("</span>")
+	w.out.WriteString("]</span>")
 }
 
 // A notice is a span that bears the class of one of our notices. Cleaning writes

@@ -102,7 +102,7 @@ type piece struct {
 func readPieces(document string) (whole string, pieces []piece, text string) {
 	pieces = make([]piece, 0, strings.Count(document, "<")+1)
 	var running strings.Builder
-	running.Grow(len(document) / 2)
+	running.Grow(len(document) / 4)
 	for at := 0; at < len(document); {
 		end := len(document)
 		if open := strings.IndexByte(document[at:], '<'); open > 0 {

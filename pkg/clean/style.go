@@ -208,6 +208,9 @@ type limits struct {
 // lengths accepts up to n lengths that are not negative.
 func lengths(n int, limit limits) check {
 	return func(value string) (string, bool) {
+		if n != 2 && value == "auto" || strings.IndexByte(value, ' ') < 0 && limit.allow(value) {
+			return value, true
+		}
 		fields := strings.Fields(value)
 		if len(fields) == 0 || len(fields) > n {
 			return "", false
@@ -307,10 +310,12 @@ func lineHeight(value string) (string, bool) {
 // fontFamily keeps names of plain letters; where a font comes from is up to the
 // reader's machine, as no @font-face survives.
 func fontFamily(value string) (string, bool) {
-	var names []string
-	for _, name := range strings.Split(value, ",") {
+	var names strings.Builder
+	names.Grow(len(value) + len("''"))
+	count := 0
+	for name := range strings.SplitSeq(value, ",") {
 		name = strings.ToLower(strings.Trim(strings.TrimSpace(name), `"'`))
-		if name == "" || len(name) > 40 || len(names) == 8 {
+		if name == "" || len(name) > 40 || count == 8 {
 			continue
 		}
 		if !onlyOf(name, func(c byte) bool {
@@ -318,15 +323,21 @@ func fontFamily(value string) (string, bool) {
 		}) {
 			continue
 		}
-		name = strings.Join(strings.Fields(name), " ")
-		if strings.Contains(name, " ") {
-			name = "'" + name + "'"
+		if name = oneLine(name); name == "" {
+			continue
 		}
-		if name != "" {
-			names = append(names, name)
+		if count++; count > 1 {
+			names.WriteString(", ")
+		}
+		if strings.IndexByte(name, ' ') >= 0 {
+			names.WriteByte('\'')
+			names.WriteString(name)
+			names.WriteByte('\'')
+		} else {
+			names.WriteString(name)
 		}
 	}
-	return strings.Join(names, ", "), len(names) > 0
+	return names.String(), count > 0
 }
 
 // border accepts widths, line styles and colours in any order.

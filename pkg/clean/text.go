@@ -18,8 +18,9 @@ const (
 // their target. What an author hid by styling is there like everything else, so
 // that nobody reads less than another. Time is linear in the input.
 func Text(input string) string {
-	t := textWriter{}
-	read(cutText(input, DefaultMaxInput), nil, &t)
+	input = cutText(input, DefaultMaxInput)
+	t := newTextWriter(input)
+	read(input, nil, t)
 	return t.finish()
 }
 
@@ -38,6 +39,7 @@ type textWriter struct {
 	linked int // where the text of the open link begins in out
 	inLink bool
 	last   rune
+	urls   *lastURL
 }
 
 func (w *textWriter) blockBreak(n int) { w.breaks = max(w.breaks, n) }
@@ -61,6 +63,12 @@ func (w *textWriter) prepare() {
 	w.breaks, w.space, w.cell, w.line = 0, false, false, true
 }
 
+func newTextWriter(input string) *textWriter {
+	t := &textWriter{}
+	t.out.Grow(len(input) / 4)
+	return t
+}
+
 // finish ends the document and gives its text.
 func (w *textWriter) finish() string {
 	w.endLink()
@@ -74,14 +82,14 @@ func (w *textWriter) text(text string) {
 		return
 	}
 	for text != "" {
-		end, size := len(text), 0
-		for i, r := range text {
-			if unicode.IsSpace(r) {
-				end, size = i, utf8.RuneLen(r)
-				break
-			}
+		end, size, ascii := wordEnd(text)
+		word := text[:end]
+		if !ascii || word == "" {
+			word = w.seen(word)
+		} else {
+			w.last = rune(word[end-1])
 		}
-		if word := w.seen(text[:end]); word != "" {
+		if word != "" {
 			w.prepare()
 			w.out.WriteString(word)
 		}
@@ -92,11 +100,33 @@ func (w *textWriter) text(text string) {
 	}
 }
 
+// wordEnd gives the end of the word that begins a text, the size of the space
+// behind it, and whether all of it is ASCII.
+func wordEnd(text string) (end, size int, ascii bool) {
+	for end < len(text) && text[end] > ' ' && text[end] < utf8.RuneSelf {
+		end++
+	}
+	if end == len(text) {
+		return end, 0, true
+	}
+	if text[end] < utf8.RuneSelf {
+		return end, 1, true // tidy text has no other controls than white space
+	}
+	for i, r := range text[end:] {
+		if unicode.IsSpace(r) {
+			return end + i, utf8.RuneLen(r), i == 0
+		}
+	}
+	return len(text), 0, false
+}
+
 func (w *textWriter) preformatted(text string) {
-	for i, line := range strings.Split(text, "\n") {
-		if i > 0 {
+	first := true
+	for line := range strings.SplitSeq(text, "\n") {
+		if !first {
 			w.breaks++
 		}
+		first = false
 		if line != "" {
 			w.prepare()
 			w.out.WriteString(line)
@@ -107,11 +137,7 @@ func (w *textWriter) preformatted(text string) {
 // seen drops characters that take no room. Joiners stay inside words that are
 // not Latin, where they shape the letters.
 func (w *textWriter) seen(word string) string {
-	hidden := false
-	for _, r := range word {
-		hidden = hidden || noWidth(r)
-	}
-	if !hidden {
+	if !strings.ContainsFunc(word, noWidth) {
 		w.last, _ = utf8.DecodeLastRuneInString(word)
 		return word
 	}
@@ -220,7 +246,7 @@ func (w *textWriter) endLink() {
 	}
 	w.inLink = false
 	words := strings.TrimSpace(w.out.String()[w.linked:])
-	t, refused := readURL(w.href)
+	t, refused := w.urls.read(w.href)
 	if words == "" || refused != accepted {
 		return
 	}
@@ -235,5 +261,7 @@ func (w *textWriter) endLink() {
 	}
 	w.space = true
 	w.prepare()
-	w.out.WriteString("<" + where + ">")
+	w.out.WriteByte('<')
+	w.out.WriteString(where)
+	w.out.WriteByte('>')
 }

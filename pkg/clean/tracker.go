@@ -44,13 +44,20 @@ func trackerName(host string) string {
 // remoteHost gives the host that fetching a URL would tell; a URL without a
 // scheme counts, as some readers complete it.
 func remoteHost(raw string) (host string, remote bool) {
-	raw = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
-	if strings.HasPrefix(raw, "//") || strings.HasPrefix(raw, `\\`) {
-		raw = "http:" + raw
+	raw = trimURL(raw)
+	scheme, rest := "http", raw
+	bare := strings.HasPrefix(raw, "//") || strings.HasPrefix(raw, `\\`)
+	if !bare {
+		var ok bool
+		if scheme, rest, ok = strings.Cut(raw, ":"); !ok {
+			return "", false
+		}
 	}
-	if t, refused := readURL(raw); refused == accepted && !strings.HasPrefix(t.url, "mailto:") {
-		return t.host, true
+	if scheme = visible(onOneLine(scheme)); scheme == "http" || scheme == "https" {
+		if host, _, _, ok := webParts(onOneLine(rest)); ok {
+			return host, true
+		}
 	}
 	lower := strings.ToLower(cutText(raw, 8))
-	return "", strings.HasPrefix(lower, "http:") || strings.HasPrefix(lower, "https:") || strings.HasPrefix(lower, "ftp:")
+	return "", bare || strings.HasPrefix(lower, "http:") || strings.HasPrefix(lower, "https:") || strings.HasPrefix(lower, "ftp:")
 }

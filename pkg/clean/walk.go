@@ -30,6 +30,7 @@ type walker struct {
 	paragraphs int            // open ones
 	refused    map[string]int // start tags left out for depth, whose end tags must not close others
 	attributes *attributes
+	urls       *lastURL
 	notice     notice          // a notice of ours that is being read again
 	images     map[string]bool // sources of our own
 	styles     map[string]style
@@ -50,6 +51,13 @@ func newWalker(options Options) *walker {
 // or both; either may be nil.
 func read(input string, w *walker, t *textWriter) {
 	tokens := newTokenizer(input)
+	var urls lastURL
+	if t != nil {
+		t.urls = &urls
+	}
+	if w != nil {
+		w.urls, w.attributes = &urls, &tokens.attributes
+	}
 	var skip *tag // the next text is of a script or the like
 	for {
 		switch tokens.next() {
@@ -82,7 +90,6 @@ func read(input string, w *walker, t *textWriter) {
 				t.start(tokens.tag.name, &tokens.attributes)
 			}
 			if w != nil {
-				w.attributes = &tokens.attributes
 				w.countAttributes()
 				w.start(tokens.tag)
 			}
@@ -92,7 +99,6 @@ func read(input string, w *walker, t *textWriter) {
 				t.end(tokens.tag.name)
 			}
 			if w != nil {
-				w.attributes = &tokens.attributes
 				w.end(tokens.tag)
 			}
 		}
@@ -120,7 +126,7 @@ func (w *walker) countAttributes() {
 		if len(value) > maxURL {
 			continue
 		}
-		if _, refused := readURL(value); refused == scripted {
+		if scriptedURL(value) {
 			removed.Active++
 		} else if _, remote := remoteHost(value); remote {
 			removed.Remote++
@@ -170,7 +176,7 @@ func (w *walker) removedElement(t *tag) {
 		}
 	}
 	if a.has(attrHref) {
-		if _, refused := readURL(a.value(attrHref)); refused == scripted {
+		if scriptedURL(a.value(attrHref)) {
 			removed.Active++
 		}
 	}

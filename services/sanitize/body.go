@@ -208,35 +208,38 @@ func differ(plain, rich string) bool {
 	if len(a) < 8 || len(b) < 8 {
 		return false
 	}
-	return overlap(a, b) < 0.5 || overlap(b, a) < 0.3
-}
-
-// maxVocabulary bounds the words that are compared.
-const maxVocabulary = 2000
-
-func vocabulary(text string) map[string]bool {
-	words := map[string]bool{}
-	for word := range strings.FieldsSeq(text) {
-		if strings.Contains(word, "://") || len(words) >= maxVocabulary {
-			continue
-		}
-		word = strings.ToLower(strings.TrimFunc(word, func(r rune) bool {
-			return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
-		}))
-		if len(word) > 2 && len(word) <= 40 {
-			words[word] = true
-		}
-	}
-	return words
-}
-
-// overlap is the share of a's words that b holds.
-func overlap(a, b map[string]bool) float64 {
 	shared := 0
 	for word := range a {
-		if b[word] {
+		if _, both := b[word]; both {
 			shared++
 		}
 	}
-	return float64(shared) / float64(len(a))
+	return float64(shared)/float64(len(a)) < 0.5 || float64(shared)/float64(len(b)) < 0.3
+}
+
+// Limits of the words that are compared.
+const (
+	maxVocabulary = 2000
+	maxWord       = 40 // bytes
+)
+
+// vocabulary gives the different words of a text, in small letters and without
+// the signs around them.
+func vocabulary(text string) map[string]struct{} {
+	words := make(map[string]struct{}, min(len(text)/16, maxVocabulary))
+	for word := range strings.FieldsSeq(text) {
+		if len(words) >= maxVocabulary {
+			break
+		}
+		if strings.Contains(word, "://") {
+			continue
+		}
+		word = strings.TrimFunc(word, func(r rune) bool {
+			return r < 0x80 && !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9')
+		})
+		if word = strings.ToLower(word); len(word) > 2 && len(word) <= maxWord {
+			words[word] = struct{}{}
+		}
+	}
+	return words
 }

@@ -59,11 +59,13 @@ func (v *values) mask(text string, found []pii.Match) string {
 		return text
 	}
 	var out strings.Builder
+	out.Grow(len(text) + 16*len(found))
 	at := 0
 	for _, m := range found {
 		out.WriteString(text[at:m.Start])
 		out.WriteString(v.token(m.Kind, text[m.Start:m.End]))
 		at = m.End
 	}
-	return out.String() + text[at:]
+	out.WriteString(text[at:])
+	return out.String()
 }
