@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/postern-mail/postern/services/postern/doctor"
 )
@@ -24,7 +25,8 @@ func doctorCommand(ctx context.Context, args []string, io stdio) int {
 		case doctor.Doubtful:
 			mark = "note"
 		}
-		fmt.Fprintf(io.out, "%s  %-12s %s\n", mark, finding.Subject, finding.What)
+		what := strings.ReplaceAll(finding.What, "\n", "\n"+strings.Repeat(" ", 19))
+		fmt.Fprintf(io.out, "%s  %-12s %s\n", mark, finding.Subject, what)
 		if finding.Advice != "" {
 			fmt.Fprintf(io.out, "      %-12s %s\n", "", finding.Advice)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
@@ -110,18 +111,27 @@ func (x *examination) bus(ctx context.Context) {
 	x.process = process
 	conn, err := process.Connect(ctx, topology.Doctor)
 	switch {
+	case errors.Is(err, os.ErrNotExist):
+		x.ill("bus", err.Error(), "run postern setup where the seeds are made, and copy doctor.seed into nats.nkeys")
+		return
 	case errors.Is(err, bus.ErrDenied):
 		x.ill("bus", "the server refuses doctor's nkey", "include the permissions that postern setup wrote into the server's configuration, and reload it")
 		return
 	case err != nil:
-		x.ill("bus", err.Error(), "start the servers of nats.url, or correct it")
+		x.ill("bus", err.Error(), "start the servers of nats.url, or correct it or nats.ca_file")
 		return
 	}
-	x.conn = conn
-	if err := conn.Check(ctx); err != nil {
+	switch err := conn.Check(ctx); {
+	case errors.Is(err, bus.ErrDenied):
+		conn.Close()
+		x.ill("bus", "the server does not let doctor's nkey look at the streams", "put doctor's own seed into nats.nkeys; include the permissions that postern setup wrote, and reload the server")
+		return
+	case err != nil:
+		conn.Close()
 		x.ill("bus", err.Error(), "run postern setup")
 		return
 	}
+	x.conn = conn
 	x.well("bus", "it answers, and the streams are there")
 	if x.config.NATS.CAFile == "" && !loopback(x.config.NATS.URL) {
 		x.ill("bus", "it is spoken to without TLS over a network", "give the servers certificates and set nats.ca_file")
@@ -148,7 +158,8 @@ func (x *examination) keyring(ctx context.Context) {
 		x.root()
 		return
 	}
-	if x.process == nil {
+	if x.conn == nil { // told by the bus's check
+		x.note("keyring", "it cannot be asked without the bus", "see to the bus first")
 		return
 	}
 	tool, err := x.process.Tool(ctx, topology.Doctor)
@@ -158,6 +169,10 @@ func (x *examination) keyring(ctx context.Context) {
 	}
 	defer tool.Conn.Close()
 	status, err := tool.Client.Status(ctx)
+	if errors.Is(err, keys.StaleRequest) {
+		x.ill("clock", "the keyring's clock is more than a minute from ours", "set the clocks by NTP, and clock.offset alike everywhere: until then the keyring answers nobody here")
+		return
+	}
 	if err != nil {
 		x.ill("keyring", err.Error(), "start the keyring: postern run --config FILE keyring")
 		return

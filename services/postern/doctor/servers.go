@@ -110,6 +110,9 @@ func (x *examination) vault(ctx context.Context) {
 		break
 	}
 	x.well("vault", "it can be listed")
+	if s3 := x.config.Vault.S3; x.config.Vault.Kind == "s3" && s3.Insecure && !loopback(s3.Endpoint) {
+		x.note("vault", "it is spoken to without TLS over a network", "remove vault.s3.insecure: what is stored is sealed, but its names and the requests' signatures are seen")
+	}
 }
 
 func (x *examination) store() (vault.Store, error) {

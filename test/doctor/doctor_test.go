@@ -1,0 +1,215 @@
+// Package doctor asks the doctor about a fleet that is well, and about the same fleet with
+// one thing wrong at a time: what is wrong is named, under its own subject, with advice.
+package doctor
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/services/postern/demo/mailbox"
+	"github.com/postern-mail/postern/services/postern/fleet"
+	"github.com/postern-mail/postern/test/program"
+)
+
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
+
+// A patient is a fleet with a mail in it, and the configuration of the doctor's credential.
+type patient struct {
+	fleet  *fleet.Fleet
+	config string
+}
+
+func admit(t *testing.T) *patient {
+	t.Helper()
+	set, err := mailbox.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := program.Fleet(t, fleet.Options{Zone: set.Zone, TrustMX: []string{mailbox.TrustedMX}, Log: t.Output()})
+	if err := f.Append(program.Context(t), fleet.Mail{Raw: set.Mails[0].Raw, Came: set.Mails[0].Came}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WaitSettled(program.Context(t), 1); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(f.ConfigFile(topology.Doctor))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &patient{f, string(text)}
+}
+
+// ask runs the doctor on a configuration and gives what it says, a finding a line.
+func ask(t *testing.T, config string) (lines []string, code int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "postern.yaml")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program.Path(t), "doctor", "--config", path).CombinedOutput()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		t.Fatal(err)
+	}
+	if ended != nil {
+		code = ended.ExitCode()
+	}
+	return strings.Split(string(out), "\n"), code
+}
+
+// findings gives the subjects of the findings with a mark, and whether each has its advice
+// on the next line.
+func findings(lines []string, mark string) (subjects []string, advised bool) {
+	advised = true
+	for i, line := range lines {
+		if !strings.HasPrefix(line, mark) {
+			continue
+		}
+		subjects = append(subjects, strings.TrimSpace(line[6:min(len(line), 19)]))
+		advised = advised && i+1 < len(lines) && strings.HasPrefix(lines[i+1], strings.Repeat(" ", 19)) && len(strings.TrimSpace(lines[i+1])) > 10
+	}
+	return subjects, advised
+}
+
+func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
+	p := admit(t)
+	lines, code := ask(t, p.config)
+	wrong, _ := findings(lines, "FAIL")
+	if len(wrong) > 0 || code != 0 {
+		t.Fatalf("a fleet that is well: exit code %d\n%s", code, strings.Join(lines, "\n"))
+	}
+	well, _ := findings(lines, "ok")
+	for _, subject := range []string{"config", "data", "bus", "permissions", "redis", "vault", "sealed", "clamd", "dns", "mailbox", "keyring", "clock"} {
+		if !strings.Contains(" "+strings.Join(well, " ")+" ", " "+subject+" ") {
+			t.Errorf("nothing is said of %s", subject)
+		}
+	}
+
+	nobody := closed(t)
+	secret := func(text string) string {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	open := filepath.Join(t.TempDir(), "open")
+	if err := os.MkdirAll(open, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open, 0o755); err != nil { // past any umask
+		t.Fatal(err)
+	}
+	first := func(s fleet.Section) fleet.Section {
+		boxes, _ := s["mailboxes"].([]any)
+		box, _ := boxes[0].(fleet.Section)
+		return box
+	}
+	t.Run("wrong", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			subject string // of the only failure
+			change  func(config fleet.Section)
+		}{
+			"a key that is unknown":       {"config", func(c fleet.Section) { c["ingset"] = "x" }},
+			"a folder that others enter":  {"data", func(c fleet.Section) { c["data_dir"] = open }},
+			"a users file that is broken": {"users", func(c fleet.Section) { fleet.Below(c, "desk")["users_file"] = secret("users: [") }},
+			"no bus":                      {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["url"] = "tls://" + nobody }},
+			"a bus of another authority":  {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["ca_file"] = otherAuthority(t) }},
+			"no nkey":                     {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = t.TempDir() }},
+			"another's nkey":              {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = p.impostor(t) }},
+			"no Redis":                    {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["address"] = nobody }},
+			"a wrong password for Redis":  {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["password_file"] = secret("wrong") }},
+			"no object store":             {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = nobody }},
+			"a bucket that is not there":  {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["bucket"] = "another" }},
+			"a wrong key for the store":   {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["secret_key_file"] = secret("wrong") }},
+			"no clamd":                    {"clamd", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = "tcp:" + nobody }},
+			"no name server":              {"dns", func(c fleet.Section) { fleet.Below(c, "verify", "dns")["server"] = nobody }},
+			"no mail server":              {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["port"] = portOf(t, nobody) }},
+			"a wrong password for a box":  {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["password_file"] = secret("wrong") }},
+			"a folder that is not there":  {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["folders"] = []any{"INBOX", "Nowhere"} }},
+			"a clock that runs far ahead": {"clock", func(c fleet.Section) { fleet.Below(c, "clock")["offset"] = "1h" }},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // most of them wait for somebody who does not answer
+				var config fleet.Section
+				if err := yaml.Unmarshal([]byte(p.config), &config); err != nil {
+					t.Fatal(err)
+				}
+				c.change(config)
+				text, err := yaml.Marshal(config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				lines, code := ask(t, string(text))
+				wrong, advised := findings(lines, "FAIL")
+				if len(wrong) != 1 || wrong[0] != c.subject || !advised || code != 1 {
+					t.Errorf("exit code %d, failures %v, want %s with advice\n%s", code, wrong, c.subject, strings.Join(lines, "\n"))
+				}
+			})
+		}
+	})
+
+	t.Run("a stored sample that is readable", func(t *testing.T) {
+		tool := program.As(t, p.fleet, "ingest")
+		text := "Received: from a.example\r\nFrom: b@example.com\r\n\r\nhello\r\n"
+		if _, err := tool.Process.Vault.Put(t.Context(), "raw/0000/00/00/readable", strings.NewReader(text), vault.PutOptions{Size: int64(len(text))}); err != nil {
+			t.Fatal(err)
+		}
+		lines, code := ask(t, p.config)
+		if wrong, advised := findings(lines, "FAIL"); len(wrong) != 1 || wrong[0] != "sealed" || !advised || code != 1 {
+			t.Errorf("exit code %d, failures %v\n%s", code, wrong, strings.Join(lines, "\n"))
+		}
+	})
+}
+
+// closed is an address at which nobody listens.
+func closed(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func portOf(t *testing.T, address string) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
+}
+
+// impostor is a folder in which the doctor's nkey is the scanner's.
+func (p *patient) impostor(t *testing.T) string {
+	t.Helper()
+	seed, err := os.ReadFile(filepath.Join(p.fleet.Folder("scan"), "nkeys", "scan.seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "doctor.seed"), seed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
