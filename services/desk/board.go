@@ -5,23 +5,27 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/readmodel"
-	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
 
 // A Board is the read model of tickets and of people's acts, in Redis. The streams
 // TICKETS and AUDIT are the truth; the board can be wiped and built again.
-type Board struct{ model readmodel.ReadModel }
+type Board struct {
+	model readmodel.ReadModel
+	acts  ActLimits
+}
 
 // NewBoard keeps the board in a read model.
-func NewBoard(model readmodel.ReadModel) *Board { return &Board{model} }
+func NewBoard(model readmodel.ReadModel) *Board { return &Board{model, DefaultActLimits()} }
+
+// Keeping gives the board with other limits.
+func (b *Board) Keeping(limits ActLimits) *Board { return &Board{b.model, limits} }
 
 // errFold says that a message is not one that the board can fold.
 var errFold = errors.New("board: message cannot be folded")
@@ -34,9 +38,6 @@ const (
 	ticketStream = "TICKETS"
 	auditStream  = "AUDIT"
 )
-
-// actsKept bounds the acts kept for each item; the audit log keeps all.
-const actsKept = 500
 
 // A kept is a row as it stands in its cell.
 type keptRow struct {
@@ -216,95 +217,6 @@ func (b *Board) Await(ctx context.Context, sequence uint64) error {
 		case <-ctx.Done():
 		}
 	}
-}
-
-// ApplyAct folds one message of AUDIT into the board: what people did. What workers did
-// is in the log and would drown it here. It notifies nobody: looking at a list is an act,
-// and lists that looked again at each act would never rest.
-func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, data []byte) error {
-	_, said, err := event.Open(subject, data)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errFold, err)
-	}
-	entry, ok := said.(*auditv1.Entry)
-	if !ok {
-		return fmt.Errorf("%w: no audit entry", errFold)
-	}
-	return b.model.Apply(ctx, auditStream, sequence, func(tx readmodel.Tx) error {
-		for i, act := range entry.GetActs() {
-			if act.GetActor() == "" || strings.HasPrefix(act.GetActor(), "worker:") {
-				continue
-			}
-			value, err := proto.Marshal(act)
-			if err != nil {
-				return fmt.Errorf("act cell: %w", err)
-			}
-			name := fmt.Sprintf("%020d-%04d", sequence, i) // acts of one moment stand in their order
-			tx.Put("act:"+name, value)
-			at := float64(act.GetTime().AsTime().UnixMilli())
-			tx.Add("acts", name, at)
-			for _, item := range act.GetItems() {
-				if event.IsItem(item) {
-					tx.Add("acts:"+item, name, at)
-				}
-			}
-			if act.GetAction() == askedOriginal && event.IsTicket(act.GetTicket()) {
-				tx.Add("asked", act.GetTicket(), at)
-			}
-		}
-		return nil
-	})
-}
-
-// Acts is Tickets.Acts.
-func (b *Board) Acts(ctx context.Context, item string, limit int) ([]*auditv1.Act, error) {
-	if !event.IsItem(item) {
-		return nil, nil
-	}
-	return b.acts(ctx, "acts:"+item, limit)
-}
-
-// RecentActs is Tickets.RecentActs.
-func (b *Board) RecentActs(ctx context.Context, limit int) ([]*auditv1.Act, error) {
-	return b.acts(ctx, "acts", limit)
-}
-
-func (b *Board) acts(ctx context.Context, set string, limit int) ([]*auditv1.Act, error) {
-	members, err := b.model.Range(ctx, set, readmodel.Query{Reverse: true, Limit: min(limit, actsKept)})
-	if err != nil || len(members) == 0 {
-		return nil, err
-	}
-	cells := make([]string, len(members))
-	for i, member := range members {
-		cells[i] = "act:" + member.Name
-	}
-	values, err := b.model.GetMany(ctx, cells)
-	if err != nil {
-		return nil, err
-	}
-	var acts []*auditv1.Act
-	for _, value := range values {
-		if value == nil {
-			continue
-		}
-		act := new(auditv1.Act)
-		if err := proto.Unmarshal(value, act); err != nil {
-			return nil, fmt.Errorf("act cell: %w", err)
-		}
-		acts = append(acts, act)
-	}
-	return acts, nil
-}
-
-// Asked is Tickets.Asked.
-func (b *Board) Asked(ctx context.Context, since time.Time, limit int) ([]string, error) {
-	least := float64(since.UnixMilli())
-	members, err := b.model.Range(ctx, "asked", readmodel.Query{Reverse: true, Min: &least, Limit: limit})
-	var tickets []string
-	for _, member := range members {
-		tickets = append(tickets, member.Name)
-	}
-	return tickets, err
 }
 
 // Subscribe is Changes.Subscribe.

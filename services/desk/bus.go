@@ -149,7 +149,7 @@ func (p *Projector) turn(ctx context.Context, stream string, apply func(*Board, 
 		return err
 	}
 	steps := &inOrder{p.board.model, from}
-	board := NewBoard(steps)
+	board := &Board{steps, p.board.acts}
 	for message, err := range p.bus.Follow(ctx, stream, from+1) {
 		if err != nil {
 			return err

@@ -59,12 +59,20 @@ type Tickets interface {
 	// Await returns when what was said up to a sequence of TICKETS shows, or when it has
 	// waited as long as a person likes to.
 	Await(ctx context.Context, sequence uint64) error
-	// Acts gives what was done to an item, newest first.
+	// Acts gives the newest of what people did to an item and of their looks at lists that
+	// it stood in, newest first.
 	Acts(ctx context.Context, item string, limit int) ([]*auditv1.Act, error)
 	// RecentActs gives the newest acts of all.
 	RecentActs(ctx context.Context, limit int) ([]*auditv1.Act, error)
 	// Asked gives the tickets whose original somebody asked for since a moment, newest first.
 	Asked(ctx context.Context, since time.Time, limit int) ([]string, error)
+}
+
+// Log is the audit log.
+type Log interface {
+	// Stretch gives acts, on one item where it is named, of the entries up to a last one (0:
+	// the newest), about as many as limit says. What is before it is another stretch.
+	Stretch(ctx context.Context, last uint64, item string, limit int) (Stretch, error)
 }
 
 // Voice says what agents do.

@@ -41,6 +41,7 @@ type Web struct {
 	tickets   Tickets
 	reader    reader
 	voice     Voice
+	audit     Log
 	retention Retention
 	originals originals
 	glances   glances
@@ -60,6 +61,7 @@ type WebDeps struct {
 	Opener    Opener
 	Vault     vault.Store
 	Voice     Voice
+	Audit     Log
 	Retention Retention
 	Changes   Changes
 	Demo      Demo
@@ -80,8 +82,9 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 		tickets:   deps.Tickets,
 		reader:    reader{opener: deps.Opener, vault: deps.Vault},
 		voice:     deps.Voice,
+		audit:     deps.Audit,
 		retention: deps.Retention,
-		originals: originals{short: deps.Short, now: deps.Now},
+		originals: originals{short: deps.Short, wall: deps.Wall},
 		hub:       newHub(deps.Changes),
 		demo:      deps.Demo,
 	}

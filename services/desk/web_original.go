@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -33,13 +34,14 @@ type wish struct {
 	Asked    time.Time `json:"asked"`
 	Approver string    `json:"approver"` // "" while it waits
 	Approved time.Time `json:"approved"`
+	Ends     time.Time `json:"ends"` // by the clock that short-lived values end by
 }
 
 // originals keeps wishes for as long as they live. What became of them is in the audit
 // log; here is only what can still be done.
 type originals struct {
 	short Short
-	now   func() time.Time
+	wall  func() time.Time
 }
 
 func wishKey(ticket string) string { return "original:" + ticket }
@@ -66,13 +68,38 @@ func readWish(value []byte, ok bool, err error) (wish, bool, error) {
 	return w, true, nil
 }
 
-// put keeps a wish where the ticket has none.
-func (o originals) put(ctx context.Context, ticket string, w wish, life time.Duration) (bool, error) {
+// ask keeps a wish where the ticket has none.
+func (o originals) ask(ctx context.Context, ticket string, w wish) (bool, error) {
+	w.Ends = o.wall().Add(askLife)
 	value, err := json.Marshal(w)
 	if err != nil {
 		return false, fmt.Errorf("wish for an original: %w", err)
 	}
-	return o.short.SetNew(ctx, wishKey(ticket), value, life)
+	return o.short.SetNew(ctx, wishKey(ticket), value, askLife)
+}
+
+// approve keeps a wish that was approved, for as long as an approval lives.
+func (o originals) approve(ctx context.Context, ticket string, w wish) error {
+	w.Ends = o.wall().Add(approvalLife)
+	return o.put(ctx, ticket, w)
+}
+
+// back puts a wish that was taken where it was, for what is left of its life. Whoever asked
+// in the meantime asked second: first comes first.
+func (o originals) back(ctx context.Context, ticket string, w wish) error {
+	return o.put(context.WithoutCancel(ctx), ticket, w)
+}
+
+func (o originals) put(ctx context.Context, ticket string, w wish) error {
+	left := w.Ends.Sub(o.wall())
+	if left < time.Millisecond {
+		return nil // it has ended
+	}
+	value, err := json.Marshal(w)
+	if err != nil {
+		return fmt.Errorf("wish for an original: %w", err)
+	}
+	return o.short.SetFor(ctx, wishKey(ticket), value, left)
 }
 
 func (web *Web) originalAct(v *visit, row Row, action string, reason []byte) error {
@@ -115,6 +142,12 @@ func (web *Web) askOriginal(v *visit) error {
 	if err != nil {
 		return err
 	}
+	taken := wrong(http.StatusConflict, "Somebody has asked for this original already. Theirs is decided first.")
+	if _, waiting, err := web.originals.get(v.Context(), row.Ticket); err != nil {
+		return err
+	} else if waiting {
+		return taken
+	}
 	view, err := web.reader.view(v.Context(), v.user.Name, row)
 	if err != nil {
 		return err
@@ -128,12 +161,10 @@ func (web *Web) askOriginal(v *visit) error {
 		return err
 	}
 	w := wish{ID: newToken(), By: v.user.Name, Reason: sealed, Asked: web.now()}
-	ok, err := web.originals.put(v.Context(), row.Ticket, w, askLife)
-	if err != nil {
+	if ok, err := web.originals.ask(v.Context(), row.Ticket, w); err != nil {
 		return err
-	}
-	if !ok {
-		return wrong(http.StatusConflict, "Somebody has asked for this original already. Theirs is decided first.")
+	} else if !ok {
+		return taken
 	}
 	return web.backToOriginal(v, row)
 }
@@ -212,34 +243,39 @@ func (web *Web) review(v *visit) error {
 	if decision != "approve" && decision != "refuse" {
 		return wrong(http.StatusBadRequest, "Approve it or refuse it.")
 	}
+	if v.PostFormValue("wish") != w.ID {
+		return wrong(http.StatusConflict, "This is not the wish that you were shown. Look again.")
+	}
 	// Whoever takes it decides: two who press at once do not both.
 	taken, ok, err := web.originals.take(v.Context(), row.Ticket)
 	if err != nil {
 		return err
 	}
-	if !ok || taken.ID != w.ID || v.PostFormValue("wish") != w.ID {
+	if !ok || taken.ID != w.ID || taken.Approver != "" {
 		if ok {
-			if _, err := web.originals.put(v.Context(), row.Ticket, taken, askLife); err != nil {
+			if err := web.originals.back(v.Context(), row.Ticket, taken); err != nil {
 				return err
 			}
 		}
-		return wrong(http.StatusConflict, "This is not the wish that you were shown. Look again.")
+		return wrong(http.StatusConflict, "Somebody else has decided this meanwhile.")
 	}
-	if decision == "refuse" {
-		if err := web.originalAct(v, row, refusedOriginal, nil); err != nil {
-			return err
-		}
-	} else {
-		if err := web.originalAct(v, row, approvedOriginal, nil); err != nil {
-			return err
-		}
-		w.Approver, w.Approved = v.user.Name, web.now()
-		if _, err := web.originals.put(v.Context(), row.Ticket, w, approvalLife); err != nil {
-			return err
-		}
+	if err := web.decide(v, row, taken, decision == "approve"); err != nil {
+		return errors.Join(err, web.originals.back(v.Context(), row.Ticket, taken)) // it waits on
 	}
 	http.Redirect(v.w, v.Request, "/originals", http.StatusSeeOther)
 	return nil
+}
+
+// decide records a decision and has it hold.
+func (web *Web) decide(v *visit, row Row, w wish, approved bool) error {
+	if !approved {
+		return web.originalAct(v, row, refusedOriginal, nil)
+	}
+	if err := web.originalAct(v, row, approvedOriginal, nil); err != nil {
+		return err
+	}
+	w.Approver, w.Approved = v.user.Name, web.now()
+	return web.originals.approve(v.Context(), row.Ticket, w)
 }
 
 // takeOriginal hands the mail out as it came, once, to whoever asked.
@@ -267,12 +303,27 @@ func (web *Web) takeOriginal(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if !ok || taken.ID != w.ID {
+	if !ok {
 		return wrong(http.StatusConflict, "This original has been handed out already.")
 	}
+	if taken.ID != w.ID { // another's, who asked when ours ended
+		if err := web.originals.back(v.Context(), row.Ticket, taken); err != nil {
+			return err
+		}
+		return wrong(http.StatusConflict, "Your approval has ended, and somebody else has asked meanwhile.")
+	}
+	begun, err := web.giveOriginal(v, row, taken)
+	if err != nil && !begun { // nobody has had anything of it
+		return errors.Join(err, web.originals.back(v.Context(), row.Ticket, taken))
+	}
+	return err
+}
+
+// giveOriginal sends the mail, and says whether any of it may have left.
+func (web *Web) giveOriginal(v *visit, row Row, w wish) (begun bool, err error) {
 	raw, err := web.reader.original(v.Context(), v.user.Name, row, w.Reason, w.Approver)
 	if err != nil {
-		return err // the wish is used up: a new one asks anew
+		return false, err
 	}
 	defer raw.close()
 	return web.handOut(v, raw, 0, row.Ticket+".eml")

@@ -32,6 +32,37 @@ func (web *Web) looked(v *visit, action string, row Row) error {
 	return web.voice.Record(v.Context(), act)
 }
 
+// A record is what a page of acts shows, and how far it reaches.
+type record struct {
+	Acts    []*auditv1.Act
+	Log     *Stretch // nil: it is of the board
+	Reasons map[string]string
+}
+
+// acts gives the acts that an address asks for: the newest from the board, or a stretch of
+// the log itself.
+func (web *Web) acts(v *visit, item string) (record, error) {
+	switch at := v.FormValue("log"); at {
+	case "":
+		if item == "" {
+			acts, err := web.tickets.RecentActs(v.Context(), actsShown)
+			return record{Acts: acts}, err
+		}
+		acts, err := web.tickets.Acts(v.Context(), item, actsShown)
+		return record{Acts: acts}, err
+	case "end":
+		at = "0"
+		fallthrough
+	default:
+		last, err := strconv.ParseUint(at, 10, 64)
+		if err != nil {
+			return record{}, wrong(http.StatusBadRequest, "The log’s entries have numbers.")
+		}
+		stretch, err := web.audit.Stretch(v.Context(), last, item, actsShown)
+		return record{Acts: stretch.Acts, Log: &stretch}, err
+	}
+}
+
 // reads shows who did what to a ticket's item. Looking is recorded too.
 func (web *Web) reads(v *visit) error {
 	row, err := web.row(v)
@@ -41,24 +72,23 @@ func (web *Web) reads(v *visit) error {
 	if err := web.looked(v, "look_at_reads", row); err != nil {
 		return err
 	}
-	return web.showReads(v, row, nil)
-}
-
-// showReads shows the acts, with the reasons that were opened, by act id.
-func (web *Web) showReads(v *visit, row Row, reasons map[string]string) error {
-	acts, err := web.tickets.Acts(v.Context(), row.Record.GetItem(), actsShown)
+	shown, err := web.acts(v, row.Record.GetItem())
 	if err != nil {
 		return err
 	}
+	return web.showReads(v, row, shown)
+}
+
+func (web *Web) showReads(v *visit, row Row, shown record) error {
 	sealed := 0
-	for _, act := range acts {
+	for _, act := range shown.Acts {
 		if len(act.GetReason()) > 0 {
 			sealed++
 		}
 	}
 	return web.render(v, "reads.html", map[string]any{
-		"Title": "Who read " + row.Ticket, "Row": row, "Acts": acts, "Holds": web.record(v.Context(), row).GetHolds(),
-		"Reasons": reasons, "Sealed": sealed, "Readable": row.layer(viewLayer) != nil,
+		"Title": "Who read " + row.Ticket, "Row": row, "Acts": shown.Acts, "Log": shown.Log, "Holds": web.record(v.Context(), row).GetHolds(),
+		"Reasons": shown.Reasons, "Sealed": sealed, "Readable": row.layer(viewLayer) != nil,
 	})
 }
 
@@ -77,12 +107,12 @@ func (web *Web) reasons(v *visit) error {
 		return err
 	}
 	defer view.close()
-	acts, err := web.tickets.Acts(v.Context(), row.Record.GetItem(), actsShown)
+	shown, err := web.acts(v, row.Record.GetItem())
 	if err != nil {
 		return err
 	}
-	reasons := map[string]string{}
-	for _, act := range acts {
+	shown.Reasons = map[string]string{}
+	for _, act := range shown.Acts {
 		if len(act.GetReason()) == 0 {
 			continue
 		}
@@ -90,20 +120,20 @@ func (web *Web) reasons(v *visit) error {
 		if err != nil {
 			words = "(sealed with another key)"
 		}
-		reasons[act.GetId()] = words
+		shown.Reasons[act.GetId()] = words
 	}
-	return web.showReads(v, row, reasons)
+	return web.showReads(v, row, shown)
 }
 
 func (web *Web) recentReads(v *visit) error {
 	if err := web.looked(v, "look_at_reads", Row{}); err != nil {
 		return err
 	}
-	acts, err := web.tickets.RecentActs(v.Context(), actsShown)
+	shown, err := web.acts(v, "")
 	if err != nil {
 		return err
 	}
-	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": acts})
+	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": shown.Acts, "Log": shown.Log})
 }
 
 // asidePage shows the mails that did not become tickets: none of their words, only what

@@ -164,13 +164,14 @@ func (web *Web) download(v *visit) error {
 	if err := web.voice.Record(v.Context(), act); err != nil {
 		return err
 	}
-	return web.handOut(v, view, int(attached.GetPacket()), fileName(attached))
+	_, err = web.handOut(v, view, int(attached.GetPacket()), fileName(attached))
+	return err
 }
 
-// handOut sends one packet of a layer as a file, once it is known to be whole.
-func (web *Web) handOut(v *visit, layer *opened, packet int, name string) error {
-	begun := false
-	err := layer.copy(v.Context(), packet, func(size int64) io.Writer {
+// handOut sends one packet of a layer as a file, once it is known to be whole. It says
+// whether it has begun to.
+func (web *Web) handOut(v *visit, layer *opened, packet int, name string) (begun bool, err error) {
+	err = layer.copy(v.Context(), packet, func(size int64) io.Writer {
 		begun = true
 		header := v.w.Header()
 		header.Set("Content-Type", "application/octet-stream")
@@ -183,7 +184,7 @@ func (web *Web) handOut(v *visit, layer *opened, packet int, name string) error 
 		web.log.Warn("file not sent whole", "page", v.Pattern, "err", err)
 		panic(http.ErrAbortHandler) // the browser sees that it is not whole
 	}
-	return err
+	return begun, err
 }
 
 func disposition(name string) string {

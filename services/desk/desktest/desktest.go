@@ -5,6 +5,7 @@ package desktest
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"log/slog"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/readmodel"
@@ -61,9 +63,11 @@ type World struct {
 	tickets   uint64                  // sequence in TICKETS
 	audit     uint64
 	acts      []*auditv1.Act
+	log       []*bus.Message // AUDIT
 	requests  int
 	mute      error // what Record and Say answer where set
 	shut      error // what opening answers where set
+	meanwhile func()
 	certified []*retentionv1.Certified
 	planned   []*retentionv1.Planned
 }
@@ -131,7 +135,7 @@ func New(t testing.TB, options ...func(*desk.Config)) *World {
 	}
 	deps := desk.WebDeps{
 		Log: slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.Now, Wall: w.Now,
-		Short: model.Short(), Tickets: w.Board, Opener: w, Vault: w.Vault, Voice: w, Retention: retention{w}, Changes: w.Board,
+		Short: interrupted{model.Short(), w}, Tickets: w.Board, Opener: w, Vault: w.Vault, Voice: w, Audit: desk.NewLedger(auditLog{w}), Retention: retention{w}, Changes: w.Board,
 	}
 	if w.Config.Demo {
 		deps.Demo = w
@@ -167,6 +171,27 @@ func (w *World) Mute(err error) { w.set(func() { w.mute = err }) }
 
 // Shut has the keyring answer nothing; nil lets it again.
 func (w *World) Shut(err error) { w.set(func() { w.shut = err }) }
+
+// Meanwhile has something happen just before the next short-lived value is taken.
+func (w *World) Meanwhile(happen func()) { w.set(func() { w.meanwhile = happen }) }
+
+// interrupted are short-lived values that others reach first.
+type interrupted struct {
+	desk.Short
+	world *World
+}
+
+// Take is desk.Short.Take.
+func (i interrupted) Take(ctx context.Context, key string) ([]byte, bool, error) {
+	i.world.mu.Lock()
+	happen := i.world.meanwhile
+	i.world.meanwhile = nil
+	i.world.mu.Unlock()
+	if happen != nil {
+		happen()
+	}
+	return i.Short.Take(ctx, key)
+}
 
 // Forget drops what Acts and Requests tell of.
 func (w *World) Forget() { w.set(func() { w.acts, w.requests = nil, 0 }) }

@@ -3,11 +3,14 @@ package desktest
 import (
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/oklog/ulid/v2"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/seal/open"
@@ -69,7 +72,32 @@ func (w *World) record(ctx context.Context, service string, act *auditv1.Act) er
 	if err != nil {
 		return err
 	}
+	w.log = append(w.log, &bus.Message{Subject: "audit.v1.Entry." + service, Data: data, Sequence: w.audit, Time: w.now})
 	return w.Board.ApplyAct(ctx, w.audit, "audit.v1.Entry."+service, data)
+}
+
+// auditLog is AUDIT as the world has it.
+type auditLog struct{ world *World }
+
+// Scan is desk.AuditBus.Scan.
+func (a auditLog) Scan(_ context.Context, _ string, from uint64, _ ...bus.ScanOption) iter.Seq2[*bus.Message, error] {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	kept := slices.Clone(a.world.log[from-1:])
+	return func(yield func(*bus.Message, error) bool) {
+		for _, message := range kept {
+			if !yield(message, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Kept is desk.AuditBus.Kept.
+func (a auditLog) Kept(context.Context, string) (bus.Kept, error) {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	return bus.Kept{Messages: uint64(len(a.world.log)), Last: uint64(len(a.world.log))}, nil
 }
 
 // A purpose is what the keyring opens for it and asks for it.
