@@ -43,6 +43,7 @@ type attempt struct {
 	to     *seal.Recipient
 	sealed seal.Sealed
 	digest []byte // of the raw bytes, sealed
+	code   string // set-aside code; empty: what the record says of itself
 	want   []byte // SHA-256 that the raw bytes must have; nil: any
 }
 
@@ -169,7 +170,7 @@ func (a *attempt) register(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	return a.service.say(ctx, recorded.GetRecord())
+	return a.service.say(ctx, recorded.GetRecord(), a.code)
 }
 
 func (a *attempt) request() *keyringv1.Register {

@@ -16,7 +16,7 @@ var errBroken = errors.New("mail: the session ends when it is asked for")
 // session is asked for alone.
 func (f *folder) together(todo []uint32) int {
 	for i, uid := range todo[:min(batchSize, len(todo))] {
-		if f.careful.Contains(uid) {
+		if f.careful.Contains(uid) || f.decided(uid) != "" {
 			return max(i, 1)
 		}
 	}
@@ -26,6 +26,9 @@ func (f *folder) together(todo []uint32) int {
 // batch fetches up to batchSize mails: sizes first, then the bodies of those that
 // are not too large.
 func (f *folder) batch(session *imap.Session, work *flight, batch []uint32) error {
+	if code := f.decided(batch[0]); code != "" {
+		return f.aside(session, work, batch[0], code)
+	}
 	mails, err := f.describe(session, batch)
 	if err != nil {
 		return err
@@ -76,12 +79,23 @@ func (f *folder) describe(session *imap.Session, batch []uint32) ([]imap.Mail, e
 
 // suspect notes that a session broke with these mails asked for. If that was one alone, it
 // is in trouble; else each is asked for alone from now on, so that those around it get through.
+// Either way the next session comes soon: the folder itself is well.
 func (f *folder) suspect(work *flight, batch []uint32, err error) {
-	if work.session.Err() != nil || work.failure() != nil || !theirs(err) {
+	busy := errors.Is(err, imap.ErrBusy) && !errors.Is(err, imap.ErrBug)
+	if work.session.Err() != nil || work.failure() != nil || !busy && !theirs(err) {
 		return
 	}
+	f.narrowed = !busy // who asks to wait is waited for
 	if len(batch) == 1 {
-		if !work.judged(batch[0]) {
+		if f.decided(batch[0]) != "" {
+			f.rests(batch[0])
+			return
+		}
+		switch {
+		case work.judged(batch[0]):
+		case busy:
+			f.troubled(imap.Mail{UID: batch[0]}, err) // perhaps it is this mail alone: the next one first
+		default:
 			work.outcome(imap.Mail{UID: batch[0]}, fmt.Errorf("%w: %w", errBroken, err))
 		}
 		return
@@ -97,7 +111,7 @@ func theirs(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
 	}
-	return slices.ContainsFunc([]error{imap.ErrLost, imap.ErrAnswer, imap.ErrFlood, imap.ErrCut, imap.ErrRefused, imap.ErrBye},
+	return slices.ContainsFunc([]error{imap.ErrLost, imap.ErrAnswer, imap.ErrFlood, imap.ErrCut, imap.ErrRefused, imap.ErrBye, imap.ErrBug, errLong},
 		func(kind error) bool { return errors.Is(err, kind) })
 }
 

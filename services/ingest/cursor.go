@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
@@ -29,6 +31,28 @@ type mark struct {
 	generation uint32
 	highest    uint32
 	done       uids.Set
+	troubles   map[uint32]kept
+}
+
+// kept is what a successor must know of a mail in trouble.
+type kept struct {
+	tries int
+	code  string // set-aside code; empty: it is tried again
+}
+
+// maxKept is how many mails in trouble a folder's mark keeps; of the others a successor
+// counts the tries anew. A cursor is one message of the bus.
+const maxKept = 1000
+
+// keep notes a mail in trouble.
+func (m *mark) keep(uid uint32, k kept) {
+	if len(m.troubles) >= maxKept && k.code == "" {
+		return
+	}
+	if m.troubles == nil {
+		m.troubles = map[uint32]kept{}
+	}
+	m.troubles[uid] = k
 }
 
 func loadCursor(ctx context.Context, store Cursors, mailbox string) (*cursor, error) {
@@ -42,6 +66,9 @@ func loadCursor(ctx context.Context, store Cursors, mailbox string) (*cursor, er
 		m.validity, m.generation, m.highest = folder.UidValidity, folder.Generation, folder.Highest
 		for _, r := range folder.Done {
 			m.done.AddRange(r.First, r.Last)
+		}
+		for _, t := range folder.Troubles {
+			m.keep(t.Uid, kept{int(min(t.Tries, maxTries)), t.Code})
 		}
 	}
 	return c, nil
@@ -64,6 +91,7 @@ func (c *cursor) read(folder string) mark {
 	defer c.mu.Unlock()
 	m := *c.mark(folder)
 	m.done = uids.Of(m.done.Ranges()...)
+	m.troubles = maps.Clone(m.troubles)
 	return m
 }
 
@@ -107,6 +135,14 @@ func (c *cursor) proto() *ingestv1.Cursor {
 		folder := &ingestv1.Folder{Name: name, UidValidity: m.validity, Generation: m.generation, Highest: m.highest}
 		for _, r := range m.done.Ranges() {
 			folder.Done = append(folder.Done, &ingestv1.Range{First: r.First, Last: r.Last})
+		}
+		for _, uid := range slices.Sorted(maps.Keys(m.troubles)) {
+			if m.done.Contains(uid) {
+				delete(m.troubles, uid) // it is none any more
+				continue
+			}
+			t := m.troubles[uid]
+			folder.Troubles = append(folder.Troubles, &ingestv1.Trouble{Uid: uid, Tries: uint32(t.tries), Code: t.code})
 		}
 		saved.Folders = append(saved.Folders, folder)
 	}

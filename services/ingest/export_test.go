@@ -1,9 +1,21 @@
 package ingest
 
-import "time"
+import (
+	"context"
+	"time"
+
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+)
 
 // Standstill changes how long a record must be untouched before it is said again.
 func Standstill(s *Service, d time.Duration) { s.standstill = d }
 
 // Hurry shortens the pauses after failures.
-func (s *Service) Hurry() { s.least, s.gapEvery = time.Millisecond, 20*time.Millisecond }
+func (s *Service) Hurry() {
+	s.least, s.gapEvery, s.mostTrouble = time.Millisecond, 20*time.Millisecond, 8*time.Millisecond
+}
+
+// Redrive says again what a record calls for.
+func Redrive(s *Service, ctx context.Context, record *itemv1.Record) error {
+	return s.redrive(ctx, record)
+}

@@ -202,6 +202,13 @@ func (w *world) Hold(ctx context.Context, name string) (context.Context, func(),
 	}
 }
 
+// intend puts a cursor in place that says of a mail that it is about to be set aside.
+func (w *world) intend(mailbox string, validity, uid uint32, code string) {
+	w.cursors[mailbox] = &ingestv1.Cursor{Mailbox: mailbox, Folders: []*ingestv1.Folder{{
+		Name: "INBOX", UidValidity: validity, Troubles: []*ingestv1.Trouble{{Uid: uid, Tries: 8, Code: code}},
+	}}}
+}
+
 // digest opens an item's raw layer and gives the SHA-256 of what is in it.
 func (w *world) digest(record *itemv1.Record) [sha256.Size]byte {
 	w.t.Helper()

@@ -242,7 +242,11 @@ func (w *flight) outcome(mail imap.Mail, err error) {
 	// next one seals anew.
 	case troubling(err), refusal == keys.Late, refusal == keys.ClosedBucket, refusal == keys.Malformed:
 		w.folder.log.Warn("mail not taken yet", "uid", uid, "err", err)
-		w.repeated = w.folder.troubled(mail, err) || w.repeated
+		atOnce, note := w.folder.troubled(mail, err)
+		w.repeated = atOnce || w.repeated || note.code != ""
+		if note.tries > 2 {
+			w.cursor.change(w.folder.name, func(m *mark) { m.keep(uid, note) })
+		}
 		meters.mails.WithLabelValues(mailbox, "delayed").Inc()
 	default:
 		if w.err == nil { // the others are likely to say the same

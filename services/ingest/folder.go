@@ -28,6 +28,7 @@ type folder struct {
 	// Of the one goroutine that reads the folder.
 	sessions int      // so far; the number of this one
 	careful  uids.Set // mails that were asked for when a session broke: they are asked for one by one
+	narrowed bool     // the session broke, and it is known with which mails asked for
 	claim    claim
 	gaps     gaps
 
@@ -64,6 +65,10 @@ func (f *folder) run(ctx context.Context, cursor *cursor) error {
 		}
 		if errors.Is(err, errFresh) {
 			continue
+		}
+		if f.narrowed { // what is wrong is known better now
+			f.narrowed = false
+			pause.reset()
 		}
 		f.failed(err)
 		f.log.Warn("folder interrupted", "err", err)
@@ -107,6 +112,7 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 		return false, err
 	}
 	where := cursor.read(f.name)
+	f.recall(where)
 	first := where.done.FirstMissing()
 	if first == 0 { // every UID that can be is dealt with
 		return false, nil

@@ -28,21 +28,22 @@ const Stage = "ingest"
 
 // A Service reads mailboxes until it is stopped.
 type Service struct {
-	config     Config
-	deps       Deps
-	log        *slog.Logger
-	mailboxes  []*mailbox
-	recipients seal.Recipients
-	buffers    sync.Pool
-	slots      chan struct{} // mails being sealed, stored, registered
-	streams    chan struct{} // mails too large to be held whole
-	least      time.Duration // the first pause after a failure
-	standstill time.Duration // how long a record must be untouched to be said again
-	gapEvery   time.Duration // how often a fresh session is asked about UIDs that are not listed
-	ended      chan struct{} // Run has ended
-	said       map[uint64]said
-	tracer     trace.Tracer
-	meters     *meters
+	config      Config
+	deps        Deps
+	log         *slog.Logger
+	mailboxes   []*mailbox
+	recipients  seal.Recipients
+	buffers     sync.Pool
+	slots       chan struct{} // mails being sealed, stored, registered
+	streams     chan struct{} // mails too large to be held whole
+	least       time.Duration // the first pause after a failure
+	standstill  time.Duration // how long a record must be untouched to be said again
+	mostTrouble time.Duration // the longest pause of a mail in trouble
+	gapEvery    time.Duration // how often a fresh session is asked about UIDs that are not listed
+	ended       chan struct{} // Run has ended
+	said        map[uint64]said
+	tracer      trace.Tracer
+	meters      *meters
 }
 
 // New checks the configuration and makes a service. It connects to nothing.
@@ -58,7 +59,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		config: config, deps: deps, log: deps.Log, tracer: deps.Tracer,
 		slots:   make(chan struct{}, config.Concurrency),
 		streams: make(chan struct{}, config.Streams),
-		least:   time.Second, standstill: standstill, gapEvery: gapEvery,
+		least:   time.Second, standstill: standstill, gapEvery: gapEvery, mostTrouble: mostTrouble,
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}

@@ -144,5 +144,31 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 // redrive says again what a record calls for. The hour makes the event another one
 // for the bus, which would take a repeat for said already.
 func (s *Service) redrive(ctx context.Context, record *itemv1.Record) error {
-	return s.sayFor(ctx, record.GetItem()+"."+s.deps.Now().UTC().Format("2006010215"), record)
+	code, err := s.intended(ctx, record)
+	if err != nil {
+		return err
+	}
+	return s.sayFor(ctx, record.GetItem()+"."+s.deps.Now().UTC().Format("2006010215"), record, code)
+}
+
+// intended is the code under which an item was about to be set aside, which its mailbox's cursor tells.
+func (s *Service) intended(ctx context.Context, record *itemv1.Record) (string, error) {
+	if s.deps.Cursors == nil {
+		return "", nil
+	}
+	cursor, _, err := s.deps.Cursors.Load(ctx, record.GetMailbox())
+	if err != nil {
+		return "", fmt.Errorf("cursor: %w", err)
+	}
+	for _, folder := range cursor.GetFolders() {
+		if folder.GetName() != record.GetFolder() || folder.GetUidValidity() != record.GetUidValidity() || folder.GetGeneration() != record.GetGeneration() {
+			continue
+		}
+		for _, t := range folder.GetTroubles() {
+			if t.GetUid() == record.GetUid() {
+				return t.GetCode(), nil
+			}
+		}
+	}
+	return "", nil
 }

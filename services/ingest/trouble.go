@@ -11,6 +11,8 @@ import (
 // A trouble is a mail that could not be taken so far.
 type trouble struct {
 	tries   int
+	code    string // set-aside code, once it was tried often enough
+	bare    bool   // what the server still says of it has been asked for, for the last time
 	next    time.Time
 	session int // that saw it last
 	mail    imap.Mail
@@ -30,6 +32,51 @@ type trouble struct {
 // Mails that make trouble come back after at least a second and at most an hour, each time in a
 // session that did not see them before.
 const mostTrouble = time.Hour
+
+// Codes under which a mail is set aside by ingest, besides CodeOversize.
+const (
+	CodeUnclearSize = "size_unclear"    // no two sessions gave the same bytes, and none what was announced
+	CodeWithheld    = "not_handed_over" // it is listed and never handed over
+	CodeBreaks      = "breaks_session"  // the session ends whenever it is asked for
+	CodePanicked    = "ingest_panicked" // our own work on it breaks
+)
+
+// After how many tries a mail is set aside. Where bytes came each time, a few are enough;
+// where none came, the server gets some hours to recover.
+const (
+	unclearTries  = 8
+	withheldTries = 18
+	maxTries      = 1 << 20
+)
+
+// verdict is the set-aside code of a mail that failed so for the so-many-th time; empty: it
+// is tried again.
+func verdict(err error, tries int) string {
+	switch {
+	case errors.Is(err, errSize) && tries >= unclearTries:
+		return CodeUnclearSize
+	case tries < withheldTries:
+		return ""
+	case errors.Is(err, errWithheld):
+		return CodeWithheld
+	case errors.Is(err, errBroken):
+		return CodeBreaks
+	case errors.Is(err, errPanicked):
+		return CodePanicked
+	}
+	return "" // a refusal of the keyring's: setting it aside would be refused, too
+}
+
+// recall takes over what a predecessor knew of mails in trouble.
+func (f *folder) recall(where mark) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for uid, k := range where.troubles {
+		if t := f.trouble(uid); t.tries == 0 {
+			t.tries, t.code = k.tries, k.code
+		}
+	}
+}
 
 // due gives the mails whose time has come: all but those in trouble that rest, or that this very
 // session has seen, which is told. Those that are no longer listed are no trouble any more.
@@ -73,8 +120,8 @@ func troubling(err error) bool {
 }
 
 // troubled notes a mail that could not be taken. It tells whether it may be tried
-// again at once, as it may the first time.
-func (f *folder) troubled(mail imap.Mail, err error) (atOnce bool) {
+// again at once, as it may the first time, and what the cursor must know.
+func (f *folder) troubled(mail imap.Mail, err error) (atOnce bool, note kept) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.trouble(mail.UID)
@@ -84,10 +131,31 @@ func (f *folder) troubled(mail imap.Mail, err error) (atOnce bool) {
 		t.mail = mail
 	}
 	t.garbled = t.garbled || errors.Is(err, errBroken) && errors.Is(err, imap.ErrAnswer) && t.mail.UID == 0
-	if t.tries > 1 {
-		t.next = t.next.Add(min(f.service.least<<min(t.tries-2, 20), mostTrouble))
+	if t.code == "" {
+		t.code = verdict(err, t.tries)
 	}
-	return t.tries == 1
+	if t.tries > 1 && t.code == "" {
+		t.next = t.next.Add(min(f.service.least<<min(t.tries-2, 20), f.service.mostTrouble))
+	}
+	return t.tries == 1, kept{t.tries, t.code}
+}
+
+// rests has a mail wait for the next session.
+func (f *folder) rests(uid uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.trouble(uid)
+	t.session, t.next = f.sessions, time.Now()
+}
+
+// decided is the code under which a mail is to be set aside; empty: none.
+func (f *folder) decided(uid uint32) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t := f.troubles[uid]; t != nil {
+		return t.code
+	}
+	return ""
 }
 
 // weighed keeps what came of a mail that is not as long as was announced.

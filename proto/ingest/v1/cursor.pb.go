@@ -87,7 +87,9 @@ type Folder struct {
 	// UIDs that are registered and said, or that stand for no mail; in order, apart.
 	Done []*Range `protobuf:"bytes,4,rep,name=done,proto3" json:"done,omitempty"`
 	// The highest UID that the server ever showed under this UIDVALIDITY and generation.
-	Highest       uint32 `protobuf:"varint,5,opt,name=highest,proto3" json:"highest,omitempty"`
+	Highest uint32 `protobuf:"varint,5,opt,name=highest,proto3" json:"highest,omitempty"`
+	// Mails that could not be taken so far, as far as a successor must know of them.
+	Troubles      []*Trouble `protobuf:"bytes,6,rep,name=troubles,proto3" json:"troubles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -157,6 +159,75 @@ func (x *Folder) GetHighest() uint32 {
 	return 0
 }
 
+func (x *Folder) GetTroubles() []*Trouble {
+	if x != nil {
+		return x.Troubles
+	}
+	return nil
+}
+
+// A Trouble is a mail that could not be taken so far.
+type Trouble struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Uid   uint32                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Tries uint32                 `protobuf:"varint,2,opt,name=tries,proto3" json:"tries,omitempty"`
+	// The set-aside code, from the moment that the mail is to be set aside.
+	Code          string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trouble) Reset() {
+	*x = Trouble{}
+	mi := &file_ingest_v1_cursor_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trouble) ProtoMessage() {}
+
+func (x *Trouble) ProtoReflect() protoreflect.Message {
+	mi := &file_ingest_v1_cursor_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trouble.ProtoReflect.Descriptor instead.
+func (*Trouble) Descriptor() ([]byte, []int) {
+	return file_ingest_v1_cursor_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Trouble) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Trouble) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *Trouble) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
 // A Range is all UIDs from first to last, both in it.
 type Range struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -168,7 +239,7 @@ type Range struct {
 
 func (x *Range) Reset() {
 	*x = Range{}
-	mi := &file_ingest_v1_cursor_proto_msgTypes[2]
+	mi := &file_ingest_v1_cursor_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -180,7 +251,7 @@ func (x *Range) String() string {
 func (*Range) ProtoMessage() {}
 
 func (x *Range) ProtoReflect() protoreflect.Message {
-	mi := &file_ingest_v1_cursor_proto_msgTypes[2]
+	mi := &file_ingest_v1_cursor_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -193,7 +264,7 @@ func (x *Range) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Range.ProtoReflect.Descriptor instead.
 func (*Range) Descriptor() ([]byte, []int) {
-	return file_ingest_v1_cursor_proto_rawDescGZIP(), []int{2}
+	return file_ingest_v1_cursor_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Range) GetFirst() uint32 {
@@ -217,7 +288,7 @@ const file_ingest_v1_cursor_proto_rawDesc = "" +
 	"\x16ingest/v1/cursor.proto\x12\tingest.v1\x1a\x18privacy/v1/privacy.proto\"[\n" +
 	"\x06Cursor\x12\x1e\n" +
 	"\amailbox\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x121\n" +
-	"\afolders\x18\x02 \x03(\v2\x11.ingest.v1.FolderB\x04\xc8\xf3\x18\bR\afolders\"\xbd\x01\n" +
+	"\afolders\x18\x02 \x03(\v2\x11.ingest.v1.FolderB\x04\xc8\xf3\x18\bR\afolders\"\xf3\x01\n" +
 	"\x06Folder\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x04name\x12'\n" +
 	"\fuid_validity\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12$\n" +
@@ -225,7 +296,12 @@ const file_ingest_v1_cursor_proto_rawDesc = "" +
 	"generation\x18\x03 \x01(\rB\x04\xc8\xf3\x18\x03R\n" +
 	"generation\x12*\n" +
 	"\x04done\x18\x04 \x03(\v2\x10.ingest.v1.RangeB\x04\xc8\xf3\x18\bR\x04done\x12\x1e\n" +
-	"\ahighest\x18\x05 \x01(\rB\x04\xc8\xf3\x18\x03R\ahighest\"=\n" +
+	"\ahighest\x18\x05 \x01(\rB\x04\xc8\xf3\x18\x03R\ahighest\x124\n" +
+	"\btroubles\x18\x06 \x03(\v2\x12.ingest.v1.TroubleB\x04\xc8\xf3\x18\bR\btroubles\"W\n" +
+	"\aTrouble\x12\x16\n" +
+	"\x03uid\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12\x1a\n" +
+	"\x05tries\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x05tries\x12\x18\n" +
+	"\x04code\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\x04code\"=\n" +
 	"\x05Range\x12\x1a\n" +
 	"\x05first\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\x05first\x12\x18\n" +
 	"\x04last\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x04lastB:Z8github.com/postern-mail/postern/proto/ingest/v1;ingestv1b\x06proto3"
@@ -242,20 +318,22 @@ func file_ingest_v1_cursor_proto_rawDescGZIP() []byte {
 	return file_ingest_v1_cursor_proto_rawDescData
 }
 
-var file_ingest_v1_cursor_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_ingest_v1_cursor_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_ingest_v1_cursor_proto_goTypes = []any{
-	(*Cursor)(nil), // 0: ingest.v1.Cursor
-	(*Folder)(nil), // 1: ingest.v1.Folder
-	(*Range)(nil),  // 2: ingest.v1.Range
+	(*Cursor)(nil),  // 0: ingest.v1.Cursor
+	(*Folder)(nil),  // 1: ingest.v1.Folder
+	(*Trouble)(nil), // 2: ingest.v1.Trouble
+	(*Range)(nil),   // 3: ingest.v1.Range
 }
 var file_ingest_v1_cursor_proto_depIdxs = []int32{
 	1, // 0: ingest.v1.Cursor.folders:type_name -> ingest.v1.Folder
-	2, // 1: ingest.v1.Folder.done:type_name -> ingest.v1.Range
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 1: ingest.v1.Folder.done:type_name -> ingest.v1.Range
+	2, // 2: ingest.v1.Folder.troubles:type_name -> ingest.v1.Trouble
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_ingest_v1_cursor_proto_init() }
@@ -269,7 +347,7 @@ func file_ingest_v1_cursor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ingest_v1_cursor_proto_rawDesc), len(file_ingest_v1_cursor_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -21,6 +21,8 @@ var (
 	ErrTLS = errors.New("imap: tls")
 	// ErrBusy: the server asks us to come back later.
 	ErrBusy = errors.New("imap: server asks to wait")
+	// ErrBug: the server has a fault of its own, perhaps with one mail. It is an ErrBusy, too.
+	ErrBug = fmt.Errorf("%w after a fault of its own", ErrBusy)
 	// ErrBye: the server ends the session and says nothing of waiting.
 	ErrBye = errors.New("imap: server ends the session")
 	// ErrNoFolder: there is no such folder, or none that we may open.
@@ -57,6 +59,8 @@ func answerError(err error) error {
 	if errors.As(err, &status) {
 		code := status.Code
 		switch {
+		case code == imap.ResponseCodeServerBug:
+			return withCode(ErrBug, code)
 		case slices.Contains(busyCodes, code):
 			return withCode(ErrBusy, code)
 		case status.Type == imap.StatusResponseTypeBye:

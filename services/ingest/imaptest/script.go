@@ -301,7 +301,7 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 			}
 		}
 		announce := mail.Announce
-		if announce == 0 {
+		if announce == 0 || strings.Contains(items, "HEADER") {
 			announce = int64(len(raw))
 		}
 		section := "BODY[]"
