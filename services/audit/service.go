@@ -98,7 +98,7 @@ func (s *Service) Run(ctx context.Context) error {
 // sign checks what was signed so far, then follows the log.
 func (s *Service) sign(ctx context.Context) error {
 	public, _ := s.key.Public().(ed25519.PublicKey)
-	checkpoints, err := Checkpoints(ctx, s.Bus)
+	checkpoints, last, err := readCheckpoints(ctx, s.Bus)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *Service) sign(ctx context.Context) error {
 			if chain.Sequence == signed {
 				continue
 			}
-			if err := s.publish(ctx, chain); err != nil {
+			if last, err = s.publish(ctx, chain, last); err != nil {
 				return err
 			}
 			signed = chain.Sequence
@@ -178,23 +178,21 @@ func (s *Service) follow(ctx context.Context, chain Chain, heads chan<- Chain) e
 	return ctx.Err()
 }
 
-func (s *Service) publish(ctx context.Context, chain Chain) error {
+func (s *Service) publish(ctx context.Context, chain Chain, after uint64) (uint64, error) {
 	checkpoint := Sign(chain, s.Clock.Now(), s.key)
 	envelope, err := event.New(event.ID("audit", "audit", int(chain.Sequence)), "audit", 0, "", s.Clock.Now(), checkpoint)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	data, err := event.Marshal(envelope)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if _, err := s.Bus.Publish(ctx, checkpointSubject, data, bus.MsgID(envelope.GetId())); err != nil {
-		return err
+	stored, err := s.Bus.Publish(ctx, checkpointSubject, data, bus.MsgID(envelope.GetId()), bus.ExpectLastSubjectSeq(after))
+	if err != nil || s.config.Key == "" {
+		return stored, err
 	}
-	if s.config.Key == "" {
-		return nil
-	}
-	return MarkOf(s.config.Key).Keep(checkpoint)
+	return stored, MarkOf(s.config.Key).Keep(checkpoint)
 }
 
 // Scanner reads streams; *bus.Conn is one.
@@ -219,20 +217,25 @@ func Messages(ctx context.Context, from Scanner) iter.Seq2[Message, error] {
 
 // Checkpoints reads all signed checkpoints, in order.
 func Checkpoints(ctx context.Context, from Scanner) ([]*auditv1.Checkpoint, error) {
-	var all []*auditv1.Checkpoint
+	all, _, err := readCheckpoints(ctx, from)
+	return all, err
+}
+
+// readCheckpoints gives the number of the last one's message as well.
+func readCheckpoints(ctx context.Context, from Scanner) (all []*auditv1.Checkpoint, last uint64, err error) {
 	for message, err := range from.Scan(ctx, topology.Checkpoints, 1) {
 		if err != nil {
-			return nil, fmt.Errorf("audit checkpoints: %w", err)
+			return nil, 0, fmt.Errorf("audit checkpoints: %w", err)
 		}
 		_, said, err := event.Open(message.Subject, message.Data)
 		if err != nil {
-			return nil, fmt.Errorf("%w: message %d is no checkpoint: %w", ErrSignature, message.Sequence, err)
+			return nil, 0, fmt.Errorf("%w: message %d is no checkpoint: %w", ErrSignature, message.Sequence, err)
 		}
 		checkpoint, ok := said.(*auditv1.Checkpoint)
 		if !ok {
-			return nil, fmt.Errorf("%w: message %d is no checkpoint", ErrSignature, message.Sequence)
+			return nil, 0, fmt.Errorf("%w: message %d is no checkpoint", ErrSignature, message.Sequence)
 		}
-		all = append(all, checkpoint)
+		all, last = append(all, checkpoint), message.Sequence
 	}
-	return all, nil
+	return all, last, nil
 }

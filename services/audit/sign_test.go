@@ -82,7 +82,7 @@ func TestWhatWasSaidBeforeAStopIsSignedAfterIt(t *testing.T) {
 			}
 		}
 		s := New(DefaultConfig(), key, Deps{Bus: b, Clock: wallClock{}, Log: slog.New(slog.DiscardHandler), Health: silent{}})
-		if err := s.publish(t.Context(), chain); err != nil {
+		if _, err := s.publish(t.Context(), chain, 0); err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
