@@ -18,6 +18,7 @@ import (
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/run"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/ingest"
@@ -58,6 +59,7 @@ type demoOptions struct {
 func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	run.SpendMemory()
 	began := time.Now()
 	for flag, address := range map[string]*string{"--listen": &o.listen, "--operations": &o.operations} {
 		var err error

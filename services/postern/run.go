@@ -29,6 +29,7 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
+	run.SpendMemory()
 	if err := run.Harden(); err != nil {
 		return fail(io, err)
 	}

@@ -57,6 +57,7 @@ const (
 // measuring process. It works until its input ends. A line "profile FILE" begins a CPU
 // profile, a line "stop" ends it.
 func runChild(in io.Reader, out io.Writer) error {
+	run.SpendMemory()
 	lines := bufio.NewScanner(in)
 	if !lines.Scan() {
 		return errors.New("child: no order")
