@@ -31,103 +31,139 @@ type Replacement struct {
 // whose address has a replacement loses its address. The result is as safe as
 // the document was.
 func Replace(document string, find func(text string, place Place) []Replacement) string {
-	document, pieces, running := readPieces(document)
+	document, running, tags := readDocument(document)
 	replacements := find(running, Running)
 	slices.SortFunc(replacements, func(a, b Replacement) int { return cmp.Compare(a.Start, b.Start) })
-	w := rewriter{document: document}
-	next := 0
-	for _, p := range pieces {
-		if p.tag {
-			w.tag(p, find)
-			continue
+	edits := textEdits(document, running, replacements)
+	for _, t := range tags {
+		raw := document[t.from:t.to]
+		if with := editedTag(raw, find); with != raw {
+			edits = append(edits, edit{t, with})
 		}
-		if next == len(replacements) || replacements[next].Start >= p.end {
-			continue // the text stays as it is
-		}
-		out := w.until(p.from)
-		at := p.start
-		for next < len(replacements) && replacements[next].Start < p.end {
-			r := replacements[next]
-			if r.Start >= at {
-				writeText(out, running[at:r.Start])
-				writeText(out, r.With)
-			}
-			at = max(at, min(r.End, p.end))
-			if r.End > p.end {
-				break // it goes on in a later piece, where nothing more is written for it
-			}
-			next++
-		}
-		writeText(out, running[at:p.end])
-		w.at = p.to
 	}
-	return w.finish()
+	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
+	return edited(document, edits)
 }
 
-// A rewriter writes a document anew where something changes and copies the rest.
-type rewriter struct {
-	document string
-	at       int // what stands before is written
-	out      strings.Builder
+// A piece is a stretch of the document: a tag, or the text between two.
+type piece struct{ from, to int }
+
+// An edit puts other words, written as HTML, in the place of a piece.
+type edit struct {
+	piece
+	with string
 }
 
-// until copies what stays as it is up to an offset.
-func (w *rewriter) until(offset int) *strings.Builder {
-	if w.out.Len() == 0 {
-		w.out.Grow(len(w.document) + len(w.document)/16)
+func edited(document string, edits []edit) string {
+	if len(edits) == 0 {
+		return document
 	}
-	w.out.WriteString(w.document[w.at:offset])
-	w.at = offset
-	return &w.out
-}
-
-func (w *rewriter) finish() string {
-	if w.at == 0 {
-		return w.document
+	size := len(document)
+	for _, e := range edits {
+		size += len(e.with) - (e.to - e.from)
 	}
-	return w.until(len(w.document)).String()
+	var out strings.Builder
+	out.Grow(size)
+	at := 0
+	for _, e := range edits {
+		out.WriteString(document[at:e.from])
+		out.WriteString(e.with)
+		at = e.to
+	}
+	out.WriteString(document[at:])
+	return out.String()
 }
 
-// A piece is a stretch of the document that may change: a text with its place in
-// the running text, or a tag with a label or an address.
-type piece struct {
-	tag        bool
-	from, to   int // in the document
-	start, end int // in the running text
+// nextPiece gives the piece that begins at an offset of a cleaned document. There
+// a "<" always opens a tag and a ">" always closes one, since HTML escapes them
+// everywhere else. A torn tag, which a cleaned document has not, gives nothing.
+func nextPiece(document string, at int) (p piece, tag, ok bool) {
+	open := strings.IndexByte(document[at:], '<')
+	switch {
+	case open == 0:
+		end := strings.IndexByte(document[at:], '>')
+		return piece{at, at + end + 1}, true, end > 0
+	case open > 0:
+		return piece{at, at + open}, false, true
+	}
+	return piece{at, len(document)}, false, at < len(document)
 }
 
-// readPieces takes a cleaned document apart. There a "<" always opens a tag and
-// a ">" always closes one, since HTML escapes them everywhere else. The document
-// comes back without a torn tag at its end, which a cleaned one has not.
-func readPieces(document string) (whole string, pieces []piece, text string) {
-	pieces = make([]piece, 0, strings.Count(document, "<")+1)
+// readDocument gives the running text of a document and the tags that may change.
+// The document comes back without what follows a torn tag.
+func readDocument(document string) (whole, text string, tags []piece) {
 	var running strings.Builder
-	running.Grow(len(document) / 4)
-	for at := 0; at < len(document); {
-		end := len(document)
-		if open := strings.IndexByte(document[at:], '<'); open > 0 {
-			end = at + open
-		} else if open == 0 {
-			if end = strings.IndexByte(document[at:], '>') + at + 1; end == at {
-				document = document[:at]
-				break
-			}
-			raw := document[at:end]
-			if changeable(raw) {
-				pieces = append(pieces, piece{tag: true, from: at, to: end})
-			}
-			if gap := apart(tagName(raw)); gap != "" && !strings.HasSuffix(running.String(), gap) {
-				running.WriteString(gap)
-			}
-			at = end
+	running.Grow(len(document) / 2)
+	for at := 0; ; {
+		p, tag, ok := nextPiece(document, at)
+		if !ok {
+			return document[:at], running.String(), tags
+		}
+		raw := document[p.from:p.to]
+		at = p.to
+		if !tag {
+			writePlain(&running, raw)
 			continue
 		}
-		start := running.Len()
-		writePlain(&running, document[at:end])
-		pieces = append(pieces, piece{from: at, to: end, start: start, end: running.Len()})
-		at = end
+		running.WriteString(gapFor(raw, running.String()))
+		if changeable(raw) {
+			tags = append(tags, p)
+		}
 	}
-	return document, pieces, running.String()
+}
+
+// gapFor is what a tag adds to the running text before it.
+func gapFor(tag, running string) string {
+	gap := apart(tagName(tag))
+	if strings.HasSuffix(running, gap) {
+		return ""
+	}
+	return gap
+}
+
+// textEdits finds the texts that replacements, in order, fall into.
+func textEdits(document, running string, replacements []Replacement) (edits []edit) {
+	start, next := 0, 0 // in the running text, and in the replacements
+	for at := 0; next < len(replacements); {
+		p, tag, ok := nextPiece(document, at)
+		if !ok {
+			break
+		}
+		raw := document[p.from:p.to]
+		at = p.to
+		if tag {
+			start += len(gapFor(raw, running[:start]))
+			continue
+		}
+		end := start + len(plainText(raw))
+		if replacements[next].Start < end {
+			var with string
+			with, next = replacedText(running, start, end, replacements, next)
+			edits = append(edits, edit{p, with})
+		}
+		start = end
+	}
+	return edits
+}
+
+// replacedText writes the running text from at to end with the replacements that
+// reach into it, from the next one on, and tells which is next then.
+func replacedText(running string, at, end int, replacements []Replacement, next int) (string, int) {
+	var out strings.Builder
+	for next < len(replacements) && replacements[next].Start < end {
+		r := replacements[next]
+		if r.Start >= at {
+			writeText(&out, running[at:r.Start])
+			writeText(&out, r.With)
+		}
+		at = max(at, min(r.End, end))
+		if r.End > end {
+			break // it goes on in a later piece, where nothing more is written for it
+		}
+		next++
+	}
+	writeText(&out, running[at:end])
+	return out.String(), next
 }
 
 // writePlain writes text that is escaped as what it means.
@@ -201,11 +237,9 @@ func changeable(tag string) bool {
 	return strings.HasPrefix(tag, hrefLabel) || len(tag) > len(altLabel) && (strings.Contains(tag, titleLabel) || strings.Contains(tag, altLabel))
 }
 
-// tag writes a tag with its labels replaced. A quote always ends a value, since
-// HTML escapes them within.
-func (w *rewriter) tag(p piece, find func(string, Place) []Replacement) {
-	raw := w.document[p.from:p.to]
-	was := raw
+// editedTag gives a tag with its labels replaced. A quote always ends a value,
+// since HTML escapes them within.
+func editedTag(raw string, find func(string, Place) []Replacement) string {
 	if rest, ok := strings.CutPrefix(raw, hrefLabel); ok {
 		if address, rest, ok := strings.Cut(rest, `"`); ok && len(find(plainText(address), Address)) > 0 {
 			raw = "<a" + rest
@@ -226,10 +260,7 @@ func (w *rewriter) tag(p piece, find func(string, Place) []Replacement) {
 		writeText(&changed, replaced(text, found))
 		raw = before + label + changed.String() + `"` + after
 	}
-	if raw != was {
-		w.until(p.from).WriteString(raw)
-		w.at = p.to
-	}
+	return raw
 }
 
 func replaced(text string, replacements []Replacement) string {

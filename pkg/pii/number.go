@@ -101,7 +101,7 @@ func digitAt(text string, i int) (byte, int) {
 // readRun reads the run that begins at i and gives the offset behind it.
 func (s *scan) readRun(r *run, i int) int {
 	if r.digits == nil {
-		r.digits, r.at, r.groups = make([]byte, 0, 32), make([]span, 0, 32), make([]group, 0, 8)
+		r.digits, r.at, r.groups = make([]byte, 0, 16), make([]span, 0, 16), make([]group, 0, 8)
 	}
 	r.digits, r.at, r.groups = r.digits[:0], r.at[:0], r.groups[:0]
 	r.lead, r.leadAt = s.before(i)
