@@ -78,8 +78,8 @@ func (b *Board) ApplyTicket(ctx context.Context, sequence uint64, subject string
 	}
 	return b.model.Apply(ctx, ticketStream, sequence, func(tx readmodel.Tx) error {
 		ticket, ok := said.(interface{ GetTicket() string })
-		if !ok {
-			return fmt.Errorf("%w: %s names no ticket", errFold, envelope.GetType())
+		if !ok || subject != "tickets."+ticket.GetTicket() {
+			return fmt.Errorf("%w: %s names another ticket, or none", errFold, envelope.GetType())
 		}
 		before, known, err := readRow(tx.Get(ticketCell(ticket.GetTicket())))
 		if err != nil {
@@ -140,7 +140,7 @@ func writeRow(row Row) ([]byte, error) {
 
 // List is Tickets.List.
 func (b *Board) List(ctx context.Context, filter Filter, after Place, limit int) ([]Row, error) {
-	query := readmodel.Query{Reverse: true, Limit: limit}
+	query := readmodel.Query{Reverse: !filter.Oldest, Limit: limit}
 	if after.Ticket != "" {
 		query.After = &readmodel.Member{Name: after.Ticket, Score: float64(after.Received.UnixMilli())}
 	}

@@ -155,7 +155,7 @@ func (p *Projector) turn(ctx context.Context, stream string, apply func(*Board, 
 			return err
 		}
 		err := apply(board, message)
-		if errors.Is(err, errFold) {
+		if errors.Is(err, errFold) || errors.Is(err, readmodel.ErrKey) || errors.Is(err, readmodel.ErrTooLarge) {
 			p.log.Error("message not folded", "stream", stream, "sequence", message.Sequence, "err", err)
 			err = steps.Apply(ctx, stream, message.Sequence, func(readmodel.Tx) error { return nil })
 		}

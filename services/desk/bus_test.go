@@ -119,9 +119,17 @@ func TestOnARealBusAMailBecomesOneTicketWhateverFails(t *testing.T) {
 		if _, err := conn.Publish(ctx, "tickets."+ticket, []byte("garbage")); err != nil {
 			t.Fatal(err)
 		}
+		for _, odd := range []proto.Message{
+			&ticketv1.StatusChanged{Ticket: ticket, Status: "no status: at all"}, &ticketv1.Assigned{Ticket: ticket, Assignee: "No Body"},
+			&ticketv1.StatusChanged{Ticket: "../another", Status: desk.Solved}, &ticketv1.LayersDestroyed{},
+		} {
+			if _, err := speech.Say(ctx, ticket, odd); err != nil {
+				t.Fatal(err)
+			}
+		}
 		sequence, err := speech.Say(ctx, ticket, &ticketv1.StatusChanged{Ticket: ticket, Status: desk.Pending, By: "agnes"})
-		if err != nil || sequence != 3 {
-			t.Fatalf("said as %d, %v: opened once, garbage, status", sequence, err)
+		if err != nil || sequence != 7 {
+			t.Fatalf("said as %d, %v: opened once, garbage, four odd ones, status", sequence, err)
 		}
 		if err := speech.Record(ctx, &auditv1.Act{Actor: "agnes", Action: "status", Items: []string{record.GetItem()}, Ticket: ticket, Outcome: "allowed"}); err != nil {
 			t.Fatal(err)

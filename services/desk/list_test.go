@@ -153,7 +153,7 @@ func TestWithoutTheKeyringThereIsNoList(t *testing.T) {
 func TestAnEmptyListSaysSo(t *testing.T) {
 	w := desktest.New(t)
 	c := as(w, t, "agnes")
-	for query, want := range map[string]string{"": "shows up by itself", "?assignee=me": "Nothing is yours", "?after=1.T00000000000000000000": "No older tickets"} {
+	for query, want := range map[string]string{"": "shows up by itself", "?assignee=me": "Nothing open is yours", "?after=1.T00000000000000000000": "No more tickets"} {
 		if a := c.get("/tickets" + query); !a.has(want) {
 			t.Errorf("%q does not say %q", query, want)
 		}

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -74,8 +75,14 @@ func apply(row Row, said proto.Message, at time.Time) (Row, error) {
 		row.Received = e.GetRecord().GetReceived().AsTime()
 		row.Status = Open
 	case *ticketv1.StatusChanged:
+		if !slices.Contains(statuses, e.GetStatus()) {
+			return row, fmt.Errorf("%w: its status is none that a ticket has", errFold)
+		}
 		row.Status = e.GetStatus()
 	case *ticketv1.Assigned:
+		if e.GetAssignee() != "" && !userName.MatchString(e.GetAssignee()) {
+			return row, fmt.Errorf("%w: its assignee cannot be anybody's name", errFold)
+		}
 		row.Assignee = e.GetAssignee()
 	case *ticketv1.LayersDestroyed:
 		if row.Destroyed == nil {

@@ -39,6 +39,7 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 		{"POST", at + "/reveal", []string{"value", "0", "reason", "refund to this account"}, readers},
 		{"GET", at + "/reveal", nil, readers},
 		{"GET", at + "/original", nil, readers},
+		{"HEAD", "/events", nil, readers},
 		{"GET", "/originals", nil, []string{lead, privacy}},
 		{"GET", at + "/reads", nil, []string{lead, privacy, auditor}},
 		{"POST", at + "/reasons", nil, []string{lead, privacy, auditor}},
@@ -56,8 +57,8 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 		c := as(w, t, name)
 		for _, route := range routes {
 			a := answer{}
-			if route.method == "GET" {
-				a = c.get(route.path)
+			if route.method != "POST" {
+				a = c.do(route.method, route.path, nil)
 			} else {
 				a = c.post(route.path, route.fields...)
 			}
@@ -325,6 +326,35 @@ func TestSomebodyWhoListensHearsThatSomethingChangedAndNotWhat(t *testing.T) {
 	rest, err := io.ReadAll(response.Body)
 	if err != nil || strings.Count(string(rest), "changed") > 1 {
 		t.Errorf("after signing out: %q, %v", rest, err)
+	}
+}
+
+func TestNobodyKeepsOthersFromListening(t *testing.T) {
+	w := desktest.New(t)
+	listen := func(c *client) *http.Response {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), "GET", c.base+"/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := c.http.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { response.Body.Close() })
+		return response
+	}
+	agnes := as(w, t, "agnes")
+	for i := range 20 {
+		if got := listen(agnes).StatusCode; got != 200 {
+			t.Fatalf("listener %d: %d", i+1, got)
+		}
+	}
+	if got := listen(agnes).StatusCode; got != http.StatusTooManyRequests {
+		t.Errorf("one past the limit: %d", got)
+	}
+	if got := listen(as(w, t, "albert")).StatusCode; got != 200 {
+		t.Errorf("somebody else: %d", got)
 	}
 }
 

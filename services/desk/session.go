@@ -154,24 +154,37 @@ const (
 	triesAlone = 10
 )
 
-// tries counts sign-ins that are under way or failed.
+// tries counts a sign-in that is under way. It answers false where there were too many.
 func (s *sessions) tries(ctx context.Context, name, address string) (bool, error) {
-	most := int64(s.config.SignInTries)
-	for _, limit := range []struct {
-		key  string
-		most int64
-	}{
-		{kept("tries", name, address), most}, {kept("tries-name", name), most * triesAlone}, {kept("tries-address", address), most * triesAlone},
-	} {
-		count, err := s.short.Count(ctx, limit.key, triesWindow)
-		if err != nil {
+	count, err := s.short.Count(ctx, kept("tries", name, address), triesWindow)
+	if err != nil || count > int64(s.config.SignInTries) {
+		return false, err
+	}
+	for _, alone := range triedAlone(name, address) {
+		if _, stopped, err := s.short.Get(ctx, "stopped-"+alone); err != nil || stopped {
 			return false, err
-		}
-		if count > limit.most {
-			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// failed counts a sign-in that failed. Those that succeed do not count here: a company that
+// comes to work in the morning signs in from one address.
+func (s *sessions) failed(ctx context.Context, name, address string) error {
+	for _, alone := range triedAlone(name, address) {
+		count, err := s.short.Count(ctx, alone, triesWindow)
+		if err == nil && count >= int64(s.config.SignInTries)*triesAlone {
+			err = s.short.SetFor(ctx, "stopped-"+alone, []byte{1}, triesWindow)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func triedAlone(name, address string) []string {
+	return []string{kept("tries-name", name), kept("tries-address", address)}
 }
 
 // succeeded forgets the tries of somebody who then knew the password.

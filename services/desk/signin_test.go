@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -278,5 +279,35 @@ func TestALinkFromAnotherSiteIsAskedForOnceMore(t *testing.T) {
 	c.head.Set("Sec-Fetch-Mode", "navigate")
 	if a := c.get("/tickets/" + ticket); a.StatusCode != 200 || !a.has(`content="0;url=/tickets/`+ticket+`"`) || !a.has(`href="/tickets/`+ticket+`"`) {
 		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}
+
+func TestACompanyBehindOneAddressSignsIn(t *testing.T) {
+	w := desktest.New(t, func(c *desk.Config) { c.SignInTries = 2 })
+	for i := range 45 { // ten times as many as may fail, and more
+		for _, name := range []string{"agnes", "lena", "petra"} {
+			if a := newClient(w, t).post("/signin", "name", name, "password", desktest.Password); a.StatusCode != http.StatusSeeOther {
+				t.Fatalf("%s, sign-in %d: %d", name, i+1, a.StatusCode)
+			}
+		}
+	}
+}
+
+func TestAnAddressThatTriesManyNamesIsStopped(t *testing.T) {
+	w := desktest.New(t, func(c *desk.Config) { c.SignInTries = 1 })
+	try := func(name string) int {
+		return newClient(w, t).post("/signin", "name", name, "password", "wrong password").StatusCode
+	}
+	for i := range 10 {
+		if got := try(fmt.Sprint("name", i)); got != http.StatusUnauthorized {
+			t.Fatalf("try %d: %d", i+1, got)
+		}
+	}
+	if got := try("another"); got != http.StatusTooManyRequests {
+		t.Errorf("one past the limit: %d", got)
+	}
+	w.Pass(15 * time.Minute)
+	if got := try("another"); got != http.StatusUnauthorized {
+		t.Errorf("a quarter of an hour later: %d", got)
 	}
 }

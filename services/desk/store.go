@@ -39,6 +39,7 @@ type Row struct {
 type Filter struct {
 	Status   string // "" for every status
 	Assignee string // "" for everybody's, "-" for nobody's
+	Oldest   bool   // the oldest first
 }
 
 // A Place is where one page of the list ends and the next goes on. The zero Place is
@@ -48,7 +49,7 @@ type Place struct {
 	Ticket   string
 }
 
-// Tickets is the read model of tickets: a projection of the TICKETS stream, newest first.
+// Tickets is the read model of tickets: a projection of the TICKETS stream.
 type Tickets interface {
 	// List gives up to limit rows behind a place.
 	List(ctx context.Context, filter Filter, after Place, limit int) ([]Row, error)

@@ -27,6 +27,9 @@ const (
 	filePolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
 )
 
+// signingMost is how many sign-ins are checked at once.
+const signingMost = 8
+
 // maxForm is the most bytes of a form.
 const maxForm = 64 << 10
 
@@ -38,6 +41,7 @@ type Web struct {
 	now       func() time.Time
 	users     *Directory
 	sessions  *sessions
+	signing   chan struct{} // one for each sign-in that is being checked
 	tickets   Tickets
 	reader    reader
 	voice     Voice
@@ -79,6 +83,7 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 	web := &Web{
 		config: config, log: deps.Log, now: deps.Now, users: users,
 		sessions:  &sessions{short: deps.Short, users: users, config: config, now: deps.Wall},
+		signing:   make(chan struct{}, signingMost),
 		tickets:   deps.Tickets,
 		reader:    reader{opener: deps.Opener, vault: deps.Vault},
 		voice:     deps.Voice,
@@ -174,7 +179,7 @@ func (web *Web) routes() []route {
 		{"GET /retention/certificates/{id}", keepers, web.certificate},
 		{"POST /tickets/{ticket}/hold", []Role{Privacy}, web.hold},
 		{"POST /tickets/{ticket}/release", []Role{Privacy}, web.release},
-		{"GET /events", nil, web.events},
+		{"GET /events", readers, web.events},
 		{"/", nil, func(*visit) error { return vault.ErrNotFound }},
 	}
 	if web.demo != nil {

@@ -12,8 +12,12 @@ import (
 // listener is still somebody who may.
 const aliveEvery = 25 * time.Second
 
-// maxListeners bounds the streams that are open at once.
-const maxListeners = 2000
+// Bounds of the streams that are open at once: of all, and of one person, who would
+// otherwise keep everybody else from listening.
+const (
+	maxListeners    = 2000
+	maxListenersOne = 20
+)
 
 // events tells a page that lists have changed, as server-sent events. It says that,
 // and not what: the page asks for what it may see.
@@ -22,7 +26,7 @@ func (web *Web) events(v *visit) error {
 	if v.Method == http.MethodHead {
 		return nil
 	}
-	changed, leave, err := web.hub.join()
+	changed, leave, err := web.hub.join(v.user.Name)
 	if err != nil {
 		return err
 	}
@@ -51,8 +55,9 @@ func (web *Web) events(v *visit) error {
 			text = "event: changed\ndata: \n\n"
 		case <-alive.C:
 		}
-		// Somebody who signed out or was disabled hears nothing more.
-		if _, ok, err := web.sessions.current(v.Request); err != nil || !ok || say(text) != nil {
+		// Somebody who signed out, was disabled or may not read any more hears nothing more.
+		user, ok, err := web.sessions.current(v.Request)
+		if err != nil || !ok || !user.Reads() || say(text) != nil {
 			return nil
 		}
 	}
@@ -63,22 +68,31 @@ type hub struct {
 	changes Changes
 
 	mu        sync.Mutex
-	listeners map[chan struct{}]bool
-	stop      context.CancelFunc // of the subscription; nil while there is none
+	listeners map[chan struct{}]string // by whom
+	stop      context.CancelFunc       // of the subscription; nil while there is none
 	closed    bool
 }
 
 func newHub(changes Changes) *hub {
-	return &hub{changes: changes, listeners: map[chan struct{}]bool{}}
+	return &hub{changes: changes, listeners: map[chan struct{}]string{}}
 }
 
 // join gives a channel that gets a value after each change and is closed when the
 // listener should come back another time.
-func (h *hub) join() (<-chan struct{}, func(), error) {
+func (h *hub) join(who string) (<-chan struct{}, func(), error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.listeners) >= maxListeners {
 		return nil, nil, wrong(http.StatusServiceUnavailable, "Too many pages listen for changes. Reload by hand.")
+	}
+	theirs := 0
+	for _, listener := range h.listeners {
+		if listener == who {
+			theirs++
+		}
+	}
+	if theirs >= maxListenersOne {
+		return nil, nil, wrong(http.StatusTooManyRequests, "So many of your pages listen for changes that this one cannot. Reload it by hand, or close some.")
 	}
 	if h.stop == nil {
 		ctx, stop := context.WithCancel(context.Background()) //nolint:gosec // stopped when the last listener leaves
@@ -91,7 +105,7 @@ func (h *hub) join() (<-chan struct{}, func(), error) {
 		go h.pass(ctx, changed)
 	}
 	mine := make(chan struct{}, 1)
-	h.listeners[mine] = true
+	h.listeners[mine] = who
 	return mine, func() { h.leave(mine) }, nil
 }
 

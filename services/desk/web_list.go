@@ -14,6 +14,12 @@ import (
 
 const pageSize = 40
 
+// Orders of the list.
+const (
+	newestFirst = "newest"
+	oldestFirst = "oldest"
+)
+
 // A line is one ticket in the list.
 type line struct {
 	Row
@@ -24,12 +30,19 @@ type line struct {
 type listing struct {
 	Status   string // as it stands in the address: open, pending, solved, all
 	Assignee string // "", me, - or a name
+	Sort     string // newest or oldest
 	after    Place
 }
 
 // readListing reads what the address says; it takes nothing that is not one of its words.
 func readListing(query url.Values) (listing, error) {
-	l := listing{Status: query.Get("status"), Assignee: query.Get("assignee")}
+	l := listing{Status: query.Get("status"), Assignee: query.Get("assignee"), Sort: query.Get("sort")}
+	if l.Sort == "" {
+		l.Sort = newestFirst
+	}
+	if l.Sort != newestFirst && l.Sort != oldestFirst {
+		return l, wrong(http.StatusBadRequest, "The list shows the newest tickets first, or the oldest.")
+	}
 	if l.Status == "" {
 		l.Status = Open
 	}
@@ -51,7 +64,7 @@ func readListing(query url.Values) (listing, error) {
 }
 
 func (l listing) filter(user User) Filter {
-	f := Filter{Status: l.Status, Assignee: l.Assignee}
+	f := Filter{Status: l.Status, Assignee: l.Assignee, Oldest: l.Sort == oldestFirst}
 	if f.Status == "all" {
 		f.Status = ""
 	}
@@ -61,10 +74,17 @@ func (l listing) filter(user User) Filter {
 	return f
 }
 
-func (l listing) address(after Row) string {
-	query := url.Values{"status": {l.Status}, "after": {fmt.Sprintf("%d.%s", after.Received.UnixMilli(), after.Ticket)}}
+// address is where a listing goes on behind a row; at the top without one.
+func (l listing) address(after *Row) string {
+	query := url.Values{"status": {l.Status}}
+	if after != nil {
+		query.Set("after", fmt.Sprintf("%d.%s", after.Received.UnixMilli(), after.Ticket))
+	}
 	if l.Assignee != "" {
 		query.Set("assignee", l.Assignee)
+	}
+	if l.Sort != newestFirst {
+		query.Set("sort", l.Sort)
 	}
 	return "/tickets?" + query.Encode()
 }
@@ -81,7 +101,7 @@ func (web *Web) list(v *visit) error {
 	more := ""
 	if len(rows) > pageSize {
 		rows = rows[:pageSize]
-		more = which.address(rows[pageSize-1])
+		more = which.address(&rows[pageSize-1])
 	}
 	cards, err := web.reader.cards(v.Context(), v.user.Name, rows)
 	if err != nil {
@@ -104,6 +124,7 @@ func (web *Web) list(v *visit) error {
 	}
 	return web.render(v, page, map[string]any{
 		"Title": "Tickets", "Lines": lines, "Counts": counts, "More": more,
-		"Status": which.Status, "Assignee": which.Assignee, "First": which.after.Ticket == "",
+		"Status": which.Status, "Assignee": which.Assignee, "Sort": which.Sort, "First": which.after.Ticket == "",
+		"Top": which.address(nil), "People": web.people(),
 	})
 }

@@ -54,6 +54,13 @@ func (web *Web) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, password, to := r.PostForm.Get("name"), r.PostForm.Get("password"), r.PostForm.Get("to")
+	// Few at once: those who wait are stopped by the failures of those who went before.
+	select {
+	case web.signing <- struct{}{}:
+		defer func() { <-web.signing }()
+	case <-r.Context().Done():
+		return
+	}
 	address := web.address(r)
 	allowed, err := web.sessions.tries(r.Context(), name, address)
 	if err != nil {
@@ -70,6 +77,10 @@ func (web *Web) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !CheckPassword(user.Password, password) || !known {
+		if err := web.sessions.failed(r.Context(), name, address); err != nil {
+			web.fail(w, r, err)
+			return
+		}
 		_ = web.recordSignIn(r, name, known, "refused") // it is logged; the answer is no either way
 		web.showSignIn(w, r, http.StatusUnauthorized, "Name or password is not right.", to)
 		return

@@ -6,29 +6,37 @@ const lines = document.getElementById("lines");
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
 
 // Lists on their first page are fetched again when the desk says that something changed,
-// at most every few seconds: each look opens what it shows.
+// at most every few seconds: each look opens what it shows. A page that nobody sees does not
+// listen: browsers open few connections to one place at once.
 if (lines && "live" in lines.dataset && "EventSource" in window) {
   const rest = 5000;
-  let stale = false, timer = 0, last = 0;
+  const stale = document.getElementById("stale");
+  let timer = 0, last = 0, stream = null;
   const refresh = async () => {
     timer = 0;
     if (document.hidden) return;
-    stale = false;
     last = Date.now();
     const address = new URL(location.href);
     address.searchParams.set("part", "lines");
     const answer = await fetch(address, { redirect: "error" }).catch(() => null);
-    if (!answer || !answer.ok) return;
+    stale.hidden = Boolean(answer?.ok);
+    if (!answer?.ok) return;
+    const fresh = parse(await answer.text()).body.childNodes;
     const focused = document.activeElement?.closest?.(".line")?.getAttribute("href");
-    lines.replaceChildren(...parse(await answer.text()).body.childNodes);
+    lines.replaceChildren(...fresh);
     if (focused) lines.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   };
-  const soon = () => {
-    stale = true;
-    if (!timer && !document.hidden) timer = setTimeout(refresh, Math.max(300, last + rest - Date.now()));
+  const soon = () => { if (!timer && !document.hidden) timer = setTimeout(refresh, Math.max(300, last + rest - Date.now())); };
+  const listen = () => {
+    stream = new EventSource("/events");
+    stream.addEventListener("changed", soon);
+    stream.addEventListener("error", () => { if (stream?.readyState === EventSource.CLOSED) stale.hidden = false; });
   };
-  new EventSource("/events").addEventListener("changed", soon);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && stale) soon(); });
+  const rests = () => { stream?.close(); stream = null; };
+  document.addEventListener("visibilitychange", () => { if (document.hidden) rests(); else if (!stream) { listen(); soon(); } });
+  addEventListener("pagehide", rests);
+  addEventListener("pageshow", (event) => { if (event.persisted && !stream) { listen(); soon(); } });
+  if (!document.hidden) listen();
 }
 
 // A form with data-swap sends itself and puts the answer in the place of the element of
