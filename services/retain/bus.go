@@ -18,6 +18,7 @@ import (
 	"github.com/postern-mail/postern/pkg/event"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
 // Bus is what retain needs of its connection; *bus.Conn is one.
@@ -87,7 +88,7 @@ func (l *StreamLog) All(ctx context.Context) iter.Seq2[Said, error] {
 			if err != nil {
 				err = fmt.Errorf("message %d: %w", message.Sequence, err)
 			}
-			if !yield(Said{said, message.Time}, err) || err != nil {
+			if !yield(Said{said, message.Time, message.Sequence}, err) || err != nil {
 				return
 			}
 		}
@@ -111,6 +112,24 @@ func (l *StreamLog) Say(ctx context.Context, cause string, said proto.Message) e
 		}
 	}
 	return l.publish(ctx, event.Name(said), envelope.GetId(), envelope)
+}
+
+// Plan is Log.Plan: a compare-and-swap on the subject of plans.
+func (l *StreamLog) Plan(ctx context.Context, after uint64, plan *retentionv1.Planned) (uint64, error) {
+	id := eventCause(event.Name(plan) + " " + plan.GetPlan())
+	envelope, err := event.New(id, stageName, 0, "", l.now(), plan)
+	if err != nil {
+		return 0, err
+	}
+	data, err := proto.Marshal(envelope)
+	if err != nil {
+		return 0, fmt.Errorf("event: %w", err)
+	}
+	sequence, err := l.bus.Publish(ctx, event.Name(plan), data, bus.MsgID(envelope.GetId()), bus.ExpectLastSubjectSeq(after))
+	if errors.Is(err, bus.ErrWrongSequence) {
+		return 0, ErrRace
+	}
+	return sequence, err
 }
 
 // SayOfTicket is Log.SayOfTicket.

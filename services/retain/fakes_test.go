@@ -91,6 +91,7 @@ type world struct {
 	behind               atomic.Bool
 	readerHolds, lagging bool
 	forgets              atomic.Int64
+	between              func() // runs once before a plan is stored
 	stays                string // a bucket that no nightly work empties
 }
 
@@ -322,8 +323,8 @@ func (l eventLog) All(context.Context) iter.Seq2[retain.Said, error] {
 			yield(retain.Said{}, err)
 			return
 		}
-		for _, said := range l.said {
-			if !yield(retain.Said{Event: said, Time: l.now}, nil) {
+		for i, said := range l.said {
+			if !yield(retain.Said{Event: said, Time: l.now, Sequence: uint64(i + 1)}, nil) {
 				return
 			}
 		}
@@ -338,6 +339,23 @@ func (l eventLog) Say(_ context.Context, cause string, said proto.Message) error
 		}
 		return nil
 	})
+}
+
+func (l eventLog) Plan(_ context.Context, after uint64, plan *retentionv1.Planned) (sequence uint64, err error) {
+	if l.between != nil {
+		l.between()
+	}
+	err = l.call(func() error {
+		for i, said := range l.said {
+			if _, is := said.(*retentionv1.Planned); is && uint64(i+1) > after {
+				return retain.ErrRace
+			}
+		}
+		l.said = append(l.said, proto.CloneOf(plan))
+		sequence = uint64(len(l.said))
+		return nil
+	})
+	return sequence, err
 }
 
 func (l eventLog) SayOfTicket(_ context.Context, cause, ticket, _ string, said proto.Message) error {

@@ -14,12 +14,18 @@ import (
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
-// objectLimit bounds what is read back from the vault: plans and certificates.
-const objectLimit = 256 << 20
+// objectLimit bounds what is put into the vault and read back: plans and certificates.
+const objectLimit = 1 << 30
 
-// sayLong puts a long list into the vault and says where it is.
-func (s *Service) sayLong(ctx context.Context, plan *retentionv1.Planned) error {
+// storeLong puts a list that is too long to ride in its event into the vault.
+func (s *Service) storeLong(ctx context.Context, plan *retentionv1.Planned) error {
+	if len(plan.GetTargets()) <= maxRiding {
+		return nil
+	}
 	content, err := proto.Marshal(plan)
+	if err == nil && len(content) > objectLimit {
+		err = fmt.Errorf("its list has over %d bytes", objectLimit)
+	}
 	if err != nil {
 		return fmt.Errorf("plan %s: %w", plan.GetPlan(), err)
 	}
@@ -27,7 +33,7 @@ func (s *Service) sayLong(ctx context.Context, plan *retentionv1.Planned) error 
 	if _, err := s.vault.Put(ctx, name, bytes.NewReader(content), vault.PutOptions{Size: int64(len(content))}); err != nil && !errors.Is(err, vault.ErrExists) {
 		return fmt.Errorf("plan %s: %w", plan.GetPlan(), err)
 	}
-	return s.events.Say(ctx, plan.GetPlan(), brief(plan))
+	return nil
 }
 
 // brief is a plan as it travels: a long list stays in the vault, where the hash holds it.

@@ -2,7 +2,10 @@ package retain
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +17,13 @@ import (
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
+// maxSwept is how many objects one sweep removes; what is left over is the next one's.
+const maxSwept = 100_000
+
 // SweepOrphans removes objects that no record names: what an attempt left that died
-// between storing and registering, and what lost a race. An attempt may register for an
-// hour; the sweep waits a day longer, and reads the record again before it removes.
+// between storing and registering, what lost a race, and what outlived its destruction
+// under a lock that is over. An attempt may register for an hour; the sweep waits a day
+// longer, and reads the record again before it removes.
 func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	// By a clock that is ahead, what was stored a moment ago and is about to be registered
 	// would be an orphan. Nothing is due before the first day: this closes nothing.
@@ -28,39 +35,119 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("orphans: %w", err)
 	}
 	before := s.clock.Now().Add(-s.config.OrphanAge.Std())
+	orphans, err := s.orphans(ctx, before)
+	if err != nil {
+		return 0, fmt.Errorf("orphans: %w", err)
+	}
+	sweep := ulid.MustNew(ulid.Timestamp(s.clock.Now()), ulid.DefaultEntropy()).String()
+	removed := 0
+	var broken error // one object that cannot be removed must not keep the others
+	for part := range slices.Chunk(orphans, maxRiding) {
+		swept := &retentionv1.Swept{Sweep: fmt.Sprintf("%s.%d", sweep, removed), Time: timestamppb.New(s.clock.Now())}
+		for _, object := range part {
+			gone, err := s.removeOrphan(ctx, object, before)
+			if ctx.Err() != nil {
+				broken = ctx.Err()
+				break
+			}
+			if err != nil {
+				broken = fmt.Errorf("orphans: %w", err)
+			}
+			if gone {
+				swept.Objects = append(swept.Objects, object)
+			}
+		}
+		if len(swept.GetObjects()) > 0 {
+			removed += len(swept.GetObjects())
+			if err := s.events.Say(ctx, swept.GetSweep(), swept); err != nil {
+				return removed, err
+			}
+		}
+		if ctx.Err() != nil {
+			return removed, broken
+		}
+	}
+	if removed > 0 {
+		s.log.Info("orphans removed", "objects", removed)
+	}
 	// What is unfinished is dated by the store, whose clock nobody moves on.
 	unfinished := time.Now().Add(-s.config.OrphanAge.Std())
-	swept := &retentionv1.Swept{Sweep: ulid.MustNew(ulid.Timestamp(s.clock.Now()), ulid.DefaultEntropy()).String(), Time: timestamppb.New(s.clock.Now())}
-	for _, prefix := range []string{"raw/", "view/", "pii/"} {
+	for _, prefix := range layerFolders {
+		if _, err := s.eraser.Sweep(ctx, prefix, unfinished); err != nil {
+			broken = errors.Join(broken, fmt.Errorf("unfinished uploads: %w", err))
+		}
+	}
+	return removed, broken
+}
+
+// layerFolders are where layers lie in the vault.
+var layerFolders = []string{"raw/", "view/", "pii/"}
+
+// A short is enough of an object's digest to know it by. Two that share one are both taken
+// to be named: an orphan may stay, and nothing that is named goes.
+type short [8]byte
+
+func shorten(object string) short {
+	sum := sha256.Sum256([]byte(object))
+	return short(sum[:8])
+}
+
+// orphans lists the objects that no record names, of attempts that began before some time.
+// The records are read once for all objects: asking for each would take as many requests as
+// there are objects. Too many orphans are refused: then records are lost, not objects.
+func (s *Service) orphans(ctx context.Context, before time.Time) ([]string, error) {
+	named := map[short]bool{}
+	for record, err := range s.records.All(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("item records: %w", err)
+		}
+		for _, layer := range record.GetLayers() {
+			if layer.GetObject() != "" && !over(layer, before) {
+				named[shorten(layer.GetObject())] = true
+			}
+		}
+	}
+	var found []string
+	count, all := 0, 0
+	for _, prefix := range layerFolders {
 		for object, err := range s.vault.List(ctx, prefix, "") {
 			if err != nil {
-				return 0, fmt.Errorf("orphans: %w", err)
+				return nil, err
 			}
-			item, begun, ok := attemptOf(object.Name)
-			if !ok || !begun.Before(before) {
+			all++
+			_, begun, ok := attemptOf(object.Name)
+			if !ok || !begun.Before(before) || named[shorten(object.Name)] {
 				continue
 			}
-			record, err := s.records.Get(ctx, item)
-			if err != nil {
-				return 0, fmt.Errorf("orphans: item record: %w", err)
+			if count++; len(found) < maxSwept {
+				found = append(found, object.Name)
 			}
-			if names(record, object.Name) {
-				continue
-			}
-			if _, err := s.eraser.Erase(ctx, object.Name); err != nil {
-				return 0, fmt.Errorf("orphans: %w", err)
-			}
-			swept.Objects = append(swept.Objects, object.Name)
-		}
-		if _, err := s.eraser.Sweep(ctx, prefix, unfinished); err != nil {
-			return 0, fmt.Errorf("unfinished uploads: %w", err)
 		}
 	}
-	if len(swept.GetObjects()) == 0 {
-		return 0, nil
+	if count > s.config.AlwaysAllowed && float64(count) > s.config.MaxShare*float64(all) {
+		return nil, fmt.Errorf("%w: %d of %d objects have no record: look whether records were lost; if not, raise retain.max_share", ErrShare, count, all)
 	}
-	s.log.Info("orphans removed", "objects", len(swept.GetObjects()))
-	return len(swept.GetObjects()), s.events.Say(ctx, swept.GetSweep(), swept)
+	return found, nil
+}
+
+// over tells whether a layer was destroyed so long ago that whoever destroys has removed
+// its object, unless a lock kept it.
+func over(layer *itemv1.Layer, before time.Time) bool {
+	return layer.GetState() == itemv1.LayerState_LAYER_STATE_DESTROYED && layer.GetErased() != nil && layer.GetErased().AsTime().Before(before)
+}
+
+// removeOrphan asks for the record as it stands now, and removes.
+func (s *Service) removeOrphan(ctx context.Context, object string, before time.Time) (bool, error) {
+	item, _, _ := attemptOf(object)
+	record, err := s.records.Get(ctx, item)
+	if err != nil {
+		return false, fmt.Errorf("item record: %w", err)
+	}
+	if names(record, object, before) {
+		return false, nil
+	}
+	report, err := s.eraser.Erase(ctx, object)
+	return err == nil && report.Gone, err
 }
 
 // attemptOf reads <layer>/<yyyy>/<mm>/<dd>/<item>.<attempt>.
@@ -77,9 +164,10 @@ func attemptOf(name string) (item string, begun time.Time, ok bool) {
 	return item, ulid.Time(id.Time()), true
 }
 
-func names(record *itemv1.Record, object string) bool {
+// names tells whether a record needs an object.
+func names(record *itemv1.Record, object string, before time.Time) bool {
 	for _, layer := range record.GetLayers() {
-		if layer.GetObject() == object {
+		if layer.GetObject() == object && !over(layer, before) {
 			return true
 		}
 	}

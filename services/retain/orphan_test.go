@@ -35,6 +35,9 @@ func (k clockOnly) Close(context.Context, *keyringv1.Close) (*keyringv1.Closed, 
 
 type noRecords struct{ retain.Records }
 
+func (noRecords) All(context.Context) iter.Seq2[*itemv1.Record, error] {
+	return func(func(*itemv1.Record, error) bool) {}
+}
 func (noRecords) Get(context.Context, string) (*itemv1.Record, error) { return nil, nil }
 
 type noLog struct{ retain.Log }

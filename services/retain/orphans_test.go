@@ -8,11 +8,16 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/pkg/vault/erase"
+	"github.com/postern-mail/postern/pkg/vault/memory"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
+	"github.com/postern-mail/postern/services/retain"
 )
 
 // attempt stores an object of an attempt that began some time before now.
@@ -84,4 +89,110 @@ func TestARegistrationThatCameJustBeforeTheSweepKeepsItsObject(t *testing.T) {
 	if n, err := w.service().SweepOrphans(t.Context()); n != 0 || err != nil || !w.there(object) {
 		t.Errorf("%d removed: %v", n, err)
 	}
+}
+
+// swept gives the events of sweeps.
+func (w *world) swept() (all []*retentionv1.Swept) {
+	for _, said := range w.said {
+		if e, ok := said.(*retentionv1.Swept); ok {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+func TestAListOfOrphansRidesInAsManyEventsAsItNeeds(t *testing.T) {
+	for n, want := range map[int]int{2000: 1, 2001: 2} {
+		w := newWorld(t)
+		for uid := range n {
+			w.attempt(uint32(uid+1), 100*time.Hour)
+		}
+		if removed, err := w.service().SweepOrphans(t.Context()); err != nil || removed != n {
+			t.Fatalf("%d of %d removed: %v", removed, n, err)
+		}
+		told := map[string]bool{}
+		for _, e := range w.swept() {
+			if size := proto.Size(e); size > 1<<19 {
+				t.Errorf("an event of %d bytes; the bus takes a mebibyte", size)
+			}
+			for _, object := range e.GetObjects() {
+				told[object] = true
+			}
+		}
+		if len(w.swept()) != want || len(told) != n {
+			t.Errorf("%d orphans: %d events tell %d, want %d", n, len(w.swept()), len(told), want)
+		}
+	}
+}
+
+func TestTheRecordsAreReadOnceForAllObjects(t *testing.T) {
+	w := newWorld(t)
+	for uid := range uint32(500) {
+		item, object := w.attempt(uid+1, 100*time.Hour)
+		w.records[item] = &itemv1.Record{Item: item, Layers: []*itemv1.Layer{{Kind: rawKind, Object: object}}}
+	}
+	w.attempt(501, 100*time.Hour)
+	if removed, err := w.service().SweepOrphans(t.Context()); err != nil || removed != 1 {
+		t.Fatalf("%d removed: %v", removed, err)
+	}
+	if w.calls > 6 { // the clock, the records, one record again, one erasure, one event
+		t.Errorf("%d calls for 501 objects of which one is an orphan", w.calls)
+	}
+}
+
+// Where records are lost every object is an orphan: that is no reason to destroy them.
+func TestASweepThatWouldTakeTooMuchIsRefused(t *testing.T) {
+	for allowed, refused := range map[int]bool{9: true, 10: false} {
+		w := newWorld(t)
+		w.config.MaxShare, w.config.AlwaysAllowed = 0.2, allowed
+		for uid := range uint32(10) {
+			w.attempt(uid+1, 100*time.Hour)
+		}
+		removed, err := w.service().SweepOrphans(t.Context())
+		if refused && (!errors.Is(err, retain.ErrShare) || removed > 0) || !refused && (err != nil || removed != 10) {
+			t.Errorf("%d always allowed: %d of 10 removed: %v", allowed, removed, err)
+		}
+	}
+}
+
+func TestAnObjectThatCannotBeRemovedKeepsNoOtherFromGoing(t *testing.T) {
+	w := newWorld(t)
+	w.attempt(1, 100*time.Hour)
+	w.attempt(2, 100*time.Hour)
+	w.fail = 4 // the clock, the records, the first's record again, its erasure
+	removed, err := w.service().SweepOrphans(t.Context())
+	if removed != 1 || !errors.Is(err, errInjected) {
+		t.Errorf("%d removed: %v", removed, err)
+	}
+	if len(w.swept()) != 1 || len(w.swept()[0].GetObjects()) != 1 {
+		t.Errorf("said %v", w.swept())
+	}
+}
+
+// A lock may outlive the keys: when it is over, the noise goes too.
+func TestWhatALockKeptIsRemovedWhenTheLockIsOver(t *testing.T) {
+	w := newWorld(t)
+	item, object := w.attempt(1, 1000*time.Hour)
+	stores := w.now // by the store's clock
+	w.store = memory.NewAt(func() time.Time { return stores }).WithLock()
+	w.eraser = erase.Memory(w.store)
+	if _, err := w.store.Put(t.Context(), object, strings.NewReader("sealed"), vault.PutOptions{RetainUntil: stores.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	layer := &itemv1.Layer{Kind: rawKind, Object: object, State: itemv1.LayerState_LAYER_STATE_DESTROYED, Erased: timestamppb.New(w.now.Add(-26 * time.Hour))}
+	w.records[item] = &itemv1.Record{Item: item, Layers: []*itemv1.Layer{layer}}
+	sweep := func(want int, there bool) {
+		t.Helper()
+		if removed, err := w.service().SweepOrphans(t.Context()); err != nil || removed != want || w.there(object) != there {
+			t.Errorf("%d removed, want %d; there %v: %v", removed, want, w.there(object), err)
+		}
+	}
+	sweep(0, true) // it is with whoever destroys for as long as an attempt may take
+	layer.Erased = timestamppb.New(w.now.Add(-26*time.Hour - time.Second))
+	sweep(0, true) // locked
+	if len(w.swept()) != 0 {
+		t.Errorf("said %v", w.swept())
+	}
+	stores = stores.Add(2 * time.Hour)
+	sweep(1, false)
 }

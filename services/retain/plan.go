@@ -22,8 +22,9 @@ import (
 
 // Causes of a plan.
 const (
-	Expiry  = "expiry"
-	Erasure = "erasure"
+	Expiry    = "expiry"
+	Erasure   = "erasure"
+	Remainder = "remainder" // of a plan that had begun and was overtaken
 )
 
 // Config is when retain works and what it refuses.
@@ -34,6 +35,8 @@ type Config struct {
 	MaxShare float64 `yaml:"max_share"`
 	// AlwaysAllowed is how many layers a plan may destroy whatever their share.
 	AlwaysAllowed int `yaml:"always_allowed"`
+	// MaxTargets is how many layers one plan destroys: it is carried out, kept and certified whole. What is over goes in further plans of the same night. A bucket is never parted.
+	MaxTargets int `yaml:"max_targets"`
 	// MaxClockSkew is how far the keyring's clock may be from ours.
 	MaxClockSkew config.Duration `yaml:"max_clock_skew"`
 	// OrphanAge is how old an object without a record must be before the sweep removes it.
@@ -48,6 +51,7 @@ func DefaultConfig() Config {
 		Schedule:      "10 2 * * *",
 		MaxShare:      0.2,
 		AlwaysAllowed: 1000,
+		MaxTargets:    100_000,
 		MaxClockSkew:  config.Duration(time.Minute),
 		OrphanAge:     config.Duration(26 * time.Hour),
 	}
@@ -98,7 +102,29 @@ func (s *Service) plan(ctx context.Context, taken map[string]bool) (*retentionv1
 		return nil, fmt.Errorf("%w: %d of %d layers are due: look at the clock and the policy; if both are right, raise retain.max_share and run again",
 			ErrShare, len(targets), layers)
 	}
-	return s.newPlan(Expiry, slices.Sorted(maps.Keys(buckets)), targets, now), nil
+	names, targets := s.part(buckets, targets)
+	return s.newPlan(Expiry, names, targets, now), nil
+}
+
+// part gives the buckets that one plan takes, and their targets.
+func (s *Service) part(buckets map[string]bool, targets []*retentionv1.Target) ([]string, []*retentionv1.Target) {
+	names := slices.Sorted(maps.Keys(buckets))
+	if len(targets) <= s.config.MaxTargets {
+		return names, targets
+	}
+	in := map[string][]*retentionv1.Target{}
+	for _, target := range targets {
+		in[target.GetBucket()] = append(in[target.GetBucket()], target)
+	}
+	var some []string
+	var parted []*retentionv1.Target
+	for _, name := range names {
+		if len(some) > 0 && len(parted)+len(in[name]) > s.config.MaxTargets {
+			break
+		}
+		some, parted = append(some, name), append(parted, in[name]...)
+	}
+	return some, parted
 }
 
 // agree compares the keyring's clock with ours.

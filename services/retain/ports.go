@@ -6,6 +6,7 @@ package retain
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
 // Keyring is what retain asks of the holder of the keys; *keys.Client is one.
@@ -36,8 +38,9 @@ type Records interface {
 
 // A Said is one event of the RETENTION stream.
 type Said struct {
-	Event proto.Message
-	Time  time.Time
+	Event    proto.Message
+	Time     time.Time
+	Sequence uint64 // in the stream
 }
 
 // Log is the RETENTION stream, and retain's voice in others.
@@ -47,11 +50,17 @@ type Log interface {
 	// Say must return once the event is on disk. A second saying with the same
 	// cause and type changes nothing.
 	Say(ctx context.Context, cause string, said proto.Message) error
+	// Plan is Say for a plan, and returns its sequence. It must refuse with ErrRace where
+	// another plan stands in the log behind a sequence.
+	Plan(ctx context.Context, after uint64, plan *retentionv1.Planned) (uint64, error)
 	// SayOfTicket is Say on the ticket's subject.
 	SayOfTicket(ctx context.Context, cause, ticket, item string, said proto.Message) error
 	// Record must return once the act is in the audit log. Id, time and service are filled in.
 	Record(ctx context.Context, act *auditv1.Act) error
 }
+
+// ErrRace says that somebody else planned meanwhile.
+var ErrRace = errors.New("retention: another plan came between")
 
 // Projections tells whether read models have taken in what was said of tickets.
 type Projections interface {

@@ -2,13 +2,16 @@ package retain
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -72,72 +75,126 @@ func (s *Service) Run(ctx context.Context) error {
 	if forgetErr != nil && !passing(forgetErr) {
 		return forgetErr
 	}
-	unfinished, err := s.unfinished(ctx)
+	standing, err := s.standing(ctx)
 	if err != nil {
 		return err
 	}
-	var pending error
+	r := run{Service: s, taken: map[string]bool{}}
 	if forgetErr != nil {
-		pending = fmt.Errorf("%w: %w", ErrPending, forgetErr)
+		r.pending = fmt.Errorf("%w: %w", ErrPending, forgetErr)
 	}
-	// One plan that cannot go on must not keep the others from theirs.
-	var broken error
-	taken := map[string]bool{}
-	for _, plan := range unfinished {
-		err := s.carryOut(ctx, plan)
-		switch {
-		case err == nil:
-		case overtaken(err):
-			if err := s.withdraw(ctx, plan, err); err != nil {
-				return err
-			}
-			pending = fmt.Errorf("%w: plan %s is withdrawn", ErrPending, plan.GetPlan())
-			continue
-		case errors.Is(err, ErrPending):
-			pending = err
-		case ctx.Err() != nil:
+	for _, plan := range standing.open {
+		whole, err := s.whole(ctx, plan)
+		if err == nil {
+			err = s.carryOut(ctx, whole)
+		} else {
+			whole = plan
+		}
+		if err := r.ended(ctx, whole, err); err != nil {
 			return err
-		default:
-			broken = errors.Join(broken, err)
-		}
-		for _, bucket := range plan.GetBuckets() {
-			taken[bucket] = true
 		}
 	}
-	plan, err := s.plan(ctx, taken)
-	if err != nil {
-		return errors.Join(broken, err)
-	}
-	if plan != nil {
-		if err := s.say(ctx, plan); err != nil {
-			return errors.Join(broken, err)
+	for last := standing.last; ; {
+		plan, err := s.plan(ctx, r.taken)
+		if err == nil && plan != nil {
+			last, err = s.sayNext(ctx, last, plan)
 		}
-		err := s.carryOut(ctx, plan)
-		if overtaken(err) {
-			err = errors.Join(s.withdraw(ctx, plan, err), fmt.Errorf("%w: plan %s is withdrawn", ErrPending, plan.GetPlan()))
+		if errors.Is(err, ErrRace) {
+			return errors.Join(r.broken, fmt.Errorf("%w: %w", ErrPending, err))
 		}
 		if err != nil {
-			return errors.Join(broken, err)
+			return errors.Join(r.broken, err)
+		}
+		if plan == nil {
+			break
+		}
+		if err := r.ended(ctx, plan, s.carryOut(ctx, plan)); err != nil {
+			return err
 		}
 	}
-	if broken != nil {
-		return broken
+	return cmp.Or(r.broken, r.pending)
+}
+
+// A run is one going-over. One plan that cannot go on must not keep the others from theirs.
+type run struct {
+	*Service
+	taken   map[string]bool // buckets of plans that are not at their end: two plans never overlap
+	pending error
+	broken  error
+}
+
+// ended takes note of how a plan's carrying out ended. It gives an error where the run must end too.
+func (r *run) ended(ctx context.Context, plan *retentionv1.Planned, err error) error {
+	for _, bucket := range plan.GetBuckets() {
+		r.taken[bucket] = true
 	}
-	return pending
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return err
+	case overtaken(err):
+		if err := r.withdraw(ctx, plan, err); err != nil {
+			return errors.Join(r.broken, err)
+		}
+		// What is due is planned by the next run, from the records as they stand then.
+		r.pending = fmt.Errorf("%w: plan %s is withdrawn", ErrPending, plan.GetPlan())
+	case errors.Is(err, ErrPending):
+		r.pending = err
+	default:
+		r.broken = errors.Join(r.broken, err)
+	}
+	return nil
 }
 
 // overtaken says whether the keyring refuses a plan because a hold, an erasure or a
-// set-aside came between planning and destroying: it took nothing.
+// set-aside came between planning and destroying.
 func overtaken(err error) bool {
 	code, refused := keys.RefusalOf(err)
 	return refused && (code == keys.PlanDiffers || code == keys.Held)
 }
 
-// withdraw gives a plan up, loudly. The next run plans what is due then.
+// withdraw gives a plan up, loudly. The next run plans what is due then. What the plan had
+// taken already, before it was interrupted and overtaken, no other plan would list: it is
+// seen to its certificate by a plan of its own, which is said first.
 func (s *Service) withdraw(ctx context.Context, plan *retentionv1.Planned, why error) error {
+	rest, err := s.remainder(ctx, plan)
+	if err != nil {
+		return err
+	}
+	if rest != nil {
+		if err := s.say(ctx, rest); err != nil {
+			return err
+		}
+	}
 	code, _ := keys.RefusalOf(why)
-	s.log.Warn("destruction plan withdrawn", "plan", plan.GetPlan(), "code", string(code))
+	s.log.Warn("destruction plan withdrawn", "plan", plan.GetPlan(), "code", string(code), "taken", len(rest.GetTargets()))
 	return s.events.Say(ctx, plan.GetPlan(), &retentionv1.Withdrawn{Plan: plan.GetPlan(), Code: string(code), Time: timestamppb.New(s.clock.Now())})
+}
+
+// remainder plans what a plan has taken; nil where that is nothing. Its name follows from
+// the plan's, so that however often it is said it is one.
+func (s *Service) remainder(ctx context.Context, plan *retentionv1.Planned) (*retentionv1.Planned, error) {
+	var targets []*retentionv1.Target
+	for _, item := range erased(plan) {
+		record, err := s.records.Get(ctx, item)
+		if err != nil {
+			return nil, fmt.Errorf("item record: %w", err)
+		}
+		for _, l := range record.GetLayers() {
+			if l.GetPlan() == plan.GetPlan() && l.GetState() != itemv1.LayerState_LAYER_STATE_PRESENT {
+				targets = append(targets, &retentionv1.Target{
+					Item: item, Layer: l.GetKind(), Object: l.GetObject(), Bucket: l.GetBucket(), PastBuckets: slices.Sorted(slices.Values(l.GetPastBuckets())), Due: l.GetDue(),
+				})
+			}
+		}
+	}
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	rest := s.newPlan(Remainder, nil, targets, s.clock.Now())
+	name := sha256.Sum256([]byte("remainder " + plan.GetPlan()))
+	rest.Plan = "P" + hex.EncodeToString(name[:10])
+	return rest, nil
 }
 
 func passing(err error) bool {
@@ -150,25 +207,42 @@ const maxRiding = 2000
 
 // say publishes a plan before anything of it is done.
 func (s *Service) say(ctx context.Context, plan *retentionv1.Planned) error {
-	if len(plan.GetTargets()) > maxRiding {
-		return s.sayLong(ctx, plan)
+	if err := s.storeLong(ctx, plan); err != nil {
+		return err
 	}
-	return s.events.Say(ctx, plan.GetPlan(), plan)
+	return s.events.Say(ctx, plan.GetPlan(), brief(plan))
 }
 
-// unfinished reads the plans that no certificate (or, for plans without targets, no
+// sayNext is say for a plan that was made from the log as it stood up to a sequence: of two
+// who plan at once, one is refused.
+func (s *Service) sayNext(ctx context.Context, after uint64, plan *retentionv1.Planned) (uint64, error) {
+	if err := s.storeLong(ctx, plan); err != nil {
+		return 0, err
+	}
+	return s.events.Plan(ctx, after, brief(plan))
+}
+
+// A standing is what the log says.
+type standing struct {
+	open []*retentionv1.Planned // plans that nothing has ended, in order; long lists are in the vault
+	last uint64                 // sequence of the last plan
+}
+
+// standing reads the plans that no certificate (or, for plans without targets, no
 // destruction) has ended.
-func (s *Service) unfinished(ctx context.Context) ([]*retentionv1.Planned, error) {
+func (s *Service) standing(ctx context.Context) (standing, error) {
 	open := map[string]*retentionv1.Planned{}
 	var order []string
+	var out standing
 	for said, err := range s.events.All(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("retention log: %w", err)
+			return out, fmt.Errorf("retention log: %w", err)
 		}
 		switch e := said.Event.(type) {
 		case *retentionv1.Planned:
 			open[e.GetPlan()] = e
 			order = append(order, e.GetPlan())
+			out.last = said.Sequence
 		case *retentionv1.Destroyed:
 			if plan := open[e.GetPlan()]; plan != nil && len(plan.GetTargets()) == 0 && plan.GetObject() == "" {
 				delete(open, e.GetPlan())
@@ -179,17 +253,12 @@ func (s *Service) unfinished(ctx context.Context) ([]*retentionv1.Planned, error
 			delete(open, e.GetPlan())
 		}
 	}
-	var plans []*retentionv1.Planned
 	for _, name := range order {
 		if plan := open[name]; plan != nil {
-			whole, err := s.whole(ctx, plan)
-			if err != nil {
-				return nil, err
-			}
-			plans = append(plans, whole)
+			out.open = append(out.open, plan)
 		}
 	}
-	return plans, nil
+	return out, nil
 }
 
 // carryOut does a plan from wherever it stands: every step can be repeated.
@@ -221,13 +290,16 @@ func (s *Service) carryOut(ctx context.Context, plan *retentionv1.Planned) error
 	if err != nil {
 		return err
 	}
-	return s.certify(ctx, plan, Times{Planned: plan.GetTime().AsTime(), PacketsRemoved: removed, KeysForgotten: forgotten.GetTime().AsTime()}, gone, attested)
+	return s.certify(ctx, plan, Times{Planned: plan.GetTime().AsTime(), PacketsRemoved: removed, KeysForgotten: lastForgotten(attested)}, gone, attested)
 }
 
 // forget has the keyring forget the plan's keys.
 func (s *Service) forget(ctx context.Context, plan *retentionv1.Planned) (*keyringv1.Forgotten, error) {
-	if plan.GetCause() == Expiry {
+	switch plan.GetCause() {
+	case Expiry:
 		return s.keyring.Destroy(ctx, &keyringv1.Destroy{Plan: brief(plan)})
+	case Remainder: // its packets are taken; its buckets go with the nightly work or with their own plan
+		return s.keyring.Forget(ctx)
 	}
 	// No layers named: all, those that are yet to be made as well.
 	if _, err := s.keyring.Erase(ctx, &keyringv1.Erase{Request: plan.GetPlan(), Items: erased(plan)}); err != nil {
@@ -236,7 +308,7 @@ func (s *Service) forget(ctx context.Context, plan *retentionv1.Planned) (*keyri
 	return s.keyring.Forget(ctx)
 }
 
-// erased gives the items of an erasure's plan.
+// erased gives the items of a plan, each once.
 func erased(plan *retentionv1.Planned) []string {
 	var items []string
 	seen := map[string]bool{}
@@ -313,6 +385,17 @@ func (s *Service) attest(ctx context.Context, plan *retentionv1.Planned) (*keyri
 		}
 	}
 	return attested, nil
+}
+
+// lastForgotten is when the last of the attested keys was forgotten.
+func lastForgotten(attested *keyringv1.Attested) time.Time {
+	var last time.Time
+	for _, bucket := range attested.GetGone() {
+		if at := bucket.GetTime().AsTime(); at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // tellTickets lets read models forget what the plan took, and waits for none: the

@@ -21,7 +21,8 @@ const (
 	tick     = time.Second      // how soon a due run begins, and a moved clock is noticed
 	retry    = 15 * time.Second // how soon a run that waits for something goes on; then twice as long each time
 	maxRetry = 10 * time.Minute
-	idleTurn = time.Hour // how often orphans are swept
+	idleTurn = time.Hour   // how often orphans are swept
+	setBack  = time.Minute // a clock that goes back by more was wrong before
 )
 
 // A Schedule runs the service when its time has come, or when it is told to.
@@ -64,6 +65,7 @@ func (s *Schedule) lead(ctx context.Context) error {
 	clock := s.service.clock
 	next := clock.Now() // what was begun, or missed while nobody led, is looked at first
 	swept, pause := time.Time{}, retry
+	seen := next
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -73,7 +75,11 @@ func (s *Schedule) lead(ctx context.Context) error {
 			return ctx.Err()
 		case answer = <-s.wake:
 		case <-ticker.C:
-			if clock.Now().Before(next) {
+			now := clock.Now()
+			if now.Before(seen.Add(-setBack)) { // what was reckoned by the clock as it went means nothing now
+				next, swept = now, time.Time{}
+			}
+			if seen = now; now.Before(next) {
 				continue
 			}
 		}

@@ -144,3 +144,32 @@ func TestAWrongExpressionIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAClockThatIsSetBackStopsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		_, ahead, runs, stop := scheduled(t, w, "10 2 * * *")
+		defer stop()
+		ahead.Store(int64(365 * 24 * time.Hour)) // wrong from the start
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		before := runs()
+		ahead.Store(0) // and set right: the next night is not a year away
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := runs(); got != before+1 {
+			t.Errorf("%d runs after the clock was set back, want one", got-before)
+		}
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if got := runs(); got != before+2 {
+			t.Errorf("%d runs within a day of it, want two", got-before)
+		}
+		ahead.Store(-int64(59 * time.Second)) // a small correction brings no run
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := runs(); got != before+2 {
+			t.Errorf("%d runs after a correction of a second less than a minute", got-before-2)
+		}
+	})
+}
