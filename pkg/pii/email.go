@@ -10,12 +10,15 @@ import (
 // emails finds e-mail addresses (RFC 5321 §4.1.2, dot-strings, RFC 6531 for
 // letters beyond ASCII), also where "@" is written as "(at)" or "[at]".
 func (s *scan) emails() {
-	for i := 0; i < len(s.text); i++ {
-		at := strings.IndexAny(s.text[i:], "@([")
-		if at < 0 {
+	signs := [...]sign{{of: '@', at: -1}, {of: '(', at: -1}, {of: '[', at: -1}}
+	for i := 0; ; i++ {
+		next := len(s.text)
+		for n := range signs {
+			next = min(next, signs[n].from(s.text, i))
+		}
+		if i = next; i == len(s.text) {
 			return
 		}
-		i += at
 		end := i + 1
 		if s.text[i] != '@' {
 			if end = atWord(s.text, i); end == 0 {
@@ -36,6 +39,23 @@ func (s *scan) emails() {
 			i = to - 1
 		}
 	}
+}
+
+// A sign is a byte and where it was found last.
+type sign struct {
+	of byte
+	at int
+}
+
+// from gives the offset of the sign at or after i, the end where there is none.
+func (f *sign) from(text string, i int) int {
+	if f.at < i {
+		f.at = len(text)
+		if next := strings.IndexByte(text[min(i, len(text)):], f.of); next >= 0 {
+			f.at = i + next
+		}
+	}
+	return f.at
 }
 
 // atWord reads "(at)" or "[at]" and gives its end, 0 for none.

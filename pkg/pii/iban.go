@@ -21,11 +21,21 @@ var ibanForms = map[string]string{
 // maxIBAN is the greatest length of an IBAN (ISO 13616-1).
 const maxIBAN = 34
 
+// maxIBANGap bounds the bytes between two groups of an IBAN.
+const maxIBANGap = 8
+
 // iban finds an IBAN that begins at i, written together or in groups, and gives
 // its end.
 func (s *scan) iban(i int) int {
 	text := s.text
 	if i+4 >= len(text) || !isLetter(text[i]) || !isLetter(text[i+1]) {
+		return 0
+	}
+	first := i + 2 // of the check digits
+	for size := 1; first < len(text) && size > 0 && first-i <= maxIBANGap+2; first += size {
+		size = separator(text, first)
+	}
+	if first == len(text) || !isDigit(text[first]) {
 		return 0
 	}
 	form, ok := ibanForms[string([]byte{upper(text[i]), upper(text[i+1])})]
@@ -51,7 +61,7 @@ func (s *scan) iban(i int) int {
 			return 0
 		}
 		size := separator(text, j)
-		if gap += size; size == 0 || gap > 8 {
+		if gap += size; size == 0 || gap > maxIBANGap {
 			return 0
 		}
 		j += size

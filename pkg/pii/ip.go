@@ -14,15 +14,22 @@ func (s *scan) addresses() {
 			i++
 			continue
 		}
-		end := i + 1
-		for end < len(text) && byteClass[text[end]]&isAddressClass != 0 {
+		end := i
+		for end < len(text) && byteClass[text[end]]&isHexClass != 0 {
 			end++
 		}
-		if end-i >= len("::") {
-			colons := strings.Count(text[i:end], ":")
-			if colons >= 2 || strings.Count(text[i:end], ".") >= 3 {
-				s.address(i, end, colons)
+		colons, dots := 0, 0
+		for end < len(text) && byteClass[text[end]]&isAddressClass != 0 {
+			switch text[end] {
+			case ':':
+				colons++
+			case '.':
+				dots++
 			}
+			end++
+		}
+		if colons >= 2 || dots >= 3 {
+			s.address(i, end, colons)
 		}
 		i = end
 	}

@@ -38,6 +38,11 @@ func values(digits string) []byte {
 // nino finds a National Insurance number at i (HMRC NIM39110): prefix, six
 // digits, suffix A to D; with or without spaces.
 func nino(text string, i int) int {
+	if first := i + 2; first < len(text) && (text[first] == ' ' || text[first] == '-') {
+		if first++; first == len(text) || !isDigit(text[first]) {
+			return 0
+		}
+	}
 	a, b := upper(text[i]), upper(text[i+1])
 	if strings.IndexByte("DFIQUV", a) >= 0 || strings.IndexByte("DFIOQUV", b) >= 0 {
 		return 0
