@@ -25,6 +25,7 @@ const (
 	OpLayers     = "layers"
 	OpTicket     = "ticket"
 	OpSetAside   = "setaside"
+	OpRetry      = "retry"
 	OpHold       = "hold"
 	OpRelease    = "release"
 	OpClose      = "close"
@@ -247,6 +248,11 @@ func (c *Client) Ticket(ctx context.Context, r *keyringv1.Ticket) (*keyringv1.Re
 // SetAside takes an item out of the flow.
 func (c *Client) SetAside(ctx context.Context, r *keyringv1.SetAside) (*keyringv1.Recorded, error) {
 	return ask[keyringv1.Recorded](ctx, c, OpSetAside, r)
+}
+
+// Retry takes up again what was set aside.
+func (c *Client) Retry(ctx context.Context, r *keyringv1.Retry) (*keyringv1.Recorded, error) {
+	return ask[keyringv1.Recorded](ctx, c, OpRetry, r)
 }
 
 // Hold keeps items past their due dates. It counts for the items in the answer.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
@@ -326,56 +325,4 @@ func (s *Service) ticket(ctx context.Context, c *call) (proto.Message, error) {
 		return nil, err
 	}
 	return recorded(stored, changed), nil
-}
-
-// setAside takes an item out of the flow, and files raw under its own class.
-func (s *Service) setAside(ctx context.Context, c *call) (proto.Message, error) {
-	r, err := read(c, new(keyringv1.SetAside))
-	if err != nil {
-		return nil, err
-	}
-	if !fault.ValidCode(r.Code) || len(r.Stage) == 0 || len(r.Stage) > 40 {
-		return nil, refuse(keys.Malformed, "the code or the stage cannot be used")
-	}
-	stored, changed, err := s.tellAndUpdate(ctx, r.Item, func(record *itemv1.Record) (*auditv1.Act, error) {
-		switch record.State {
-		case itemv1.State_STATE_REGISTERED, itemv1.State_STATE_FILED, itemv1.State_STATE_RENDERED:
-		default:
-			return nil, nil // first wins
-		}
-		if err := s.fileAside(ctx, record); err != nil {
-			return nil, err
-		}
-		record.State, record.Berths = itemv1.State_STATE_SET_ASIDE, nil
-		record.SetAside = &itemv1.SetAside{Code: r.Code, Stage: r.Stage, Time: timestamppb.New(s.now())}
-		a := s.act(c, "set_aside", "")
-		a.Items, a.Purpose = []string{r.Item}, r.Code
-		return a, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return recorded(stored, changed), nil
-}
-
-func (s *Service) fileAside(ctx context.Context, record *itemv1.Record) error {
-	record.Class = classSetAside
-	l := layerOf(record, raw)
-	if l == nil || l.State != present {
-		return nil // erased in the meantime: there is nothing to keep
-	}
-	dues, err := s.cfg.Policy.Dues(classSetAside, record.Received.AsTime())
-	if err != nil {
-		return err
-	}
-	b, err := s.ensure(ctx, place{classSetAside, raw, lastDayOf(dues.Raw.At, int32(dues.Raw.Period))})
-	if err != nil {
-		return err
-	}
-	l.Due = timestamppb.New(dues.Raw.At)
-	if len(record.Holds) > 0 {
-		setHome(record, raw, b[0].id)
-		return nil
-	}
-	return s.rewrap(l, b[0])
 }

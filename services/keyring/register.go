@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) 
 	}
 	defer s.stripe(item)()
 	if there, known := s.cache.get(item); known {
-		return again(r, there)
+		return s.repeat(ctx, c, r, there)
 	}
 	record, err := s.newRecord(ctx, r, item)
 	if code, refused := keys.RefusalOf(err); refused {
@@ -57,7 +58,7 @@ func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) 
 		if err != nil {
 			return nil, err
 		}
-		return again(r, there)
+		return s.repeat(ctx, c, r, there)
 	}
 	if err != nil {
 		return nil, err
@@ -91,6 +92,58 @@ func (s *Service) newRecord(ctx context.Context, r *keyringv1.Register, item str
 			PacketEnds: r.Raw.PacketEnds, KeyPacket: r.Raw.KeyPacket, Bucket: r.Raw.Bucket, Attempted: r.Raw.Attempted,
 		}},
 	}, nil
+}
+
+// headersOnly tells a record that was taken up again and has only the headers of its mail.
+// Sealing never makes bytes fewer.
+func headersOnly(record *itemv1.Record) bool {
+	l := layerOf(record, raw)
+	return record.State == itemv1.State_STATE_REGISTERED && len(record.PastAsides) > 0 && l != nil && l.State == present && l.Size < record.Size
+}
+
+// repeat answers a registration of an id that is taken, by the mail itself or by its headers.
+func (s *Service) repeat(ctx context.Context, c *call, r *keyringv1.Register, there Stored) (proto.Message, error) {
+	if headersOnly(there.Record) && r.Raw.Size >= there.Record.Size {
+		return s.complete(ctx, c, r, there)
+	}
+	return again(r, there)
+}
+
+// complete puts the whole of a mail in the place of its headers. The headers' keys go when
+// the mail's go; their object is nobody's any more.
+func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, there Stored) (proto.Message, error) {
+	if _, err := again(r, there); err != nil {
+		return nil, err
+	}
+	fresh, err := s.newRecord(ctx, r, there.Record.Item)
+	if err != nil {
+		return nil, err
+	}
+	record := proto.CloneOf(there.Record)
+	headers, whole := layerOf(record, raw), fresh.Layers[0]
+	whole.PastBuckets, whole.Due = append(slices.Clone(headers.PastBuckets), headers.Bucket), headers.Due
+	if len(record.Holds) > 0 {
+		held, err := s.ensure(ctx, place{holdClass(record.Holds[0].Id), raw, endless})
+		if err != nil {
+			return nil, err
+		}
+		setHome(record, raw, whole.Bucket)
+		if err := s.rewrap(whole, held[0]); err != nil {
+			return nil, err
+		}
+	}
+	record.Layers = []*itemv1.Layer{whole}
+	record.RawDigest, record.DigestPeriod, record.FetchLimit = fresh.RawDigest, fresh.DigestPeriod, 0
+	a := s.act(c, "register", "")
+	a.Items = []string{record.Item}
+	if err := s.scribe.append(ctx, a); err != nil {
+		return nil, err
+	}
+	stored, err := s.put(ctx, record, there.Sequence)
+	if err != nil {
+		return nil, err
+	}
+	return recorded(stored, true), nil
 }
 
 // again answers a registration of an id that is taken.

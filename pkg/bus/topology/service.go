@@ -25,7 +25,7 @@ type Service struct {
 
 // Operations are what the keyring answers, each under keyring.v1.
 var Operations = []string{
-	"register", "file", "layers", "ticket", "setaside",
+	"register", "file", "layers", "ticket", "setaside", "retry",
 	"open.verify", "open.scan", "open.sanitize",
 	"open.read", "open.reveal", "open.breakglass", "open.rebuild",
 	"hold", "release", "close", "destroy", "erase", "forget", "attest",
@@ -66,7 +66,7 @@ var Services = []Service{
 	{
 		Name:      "desk",
 		Publishes: []string{"tickets.*", "mail.v1.SetAside", "audit.v1.Entry.desk"},
-		Asks:      []string{"ticket", "setaside", "open.read", "open.reveal", "open.breakglass", "hold", "release", "status"},
+		Asks:      []string{"ticket", "setaside", "retry", "open.read", "open.reveal", "open.breakglass", "hold", "release", "status"},
 		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints}, Headers: []string{Items},
 		Hears: []string{Tickets, Retention, Audit, Checkpoints},
 	},

@@ -280,7 +280,11 @@ type Record struct {
 	SetAside   *SetAside `protobuf:"bytes,21,opt,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`
 	Holds      []*Hold   `protobuf:"bytes,22,rep,name=holds,proto3" json:"holds,omitempty"`
 	// Buckets for the layers that sanitize will add, fixed when the item is filed.
-	Berths        []*Berth `protobuf:"bytes,23,rep,name=berths,proto3" json:"berths,omitempty"`
+	Berths []*Berth `protobuf:"bytes,23,rep,name=berths,proto3" json:"berths,omitempty"`
+	// Why it was set aside before it was taken up again, the last sixteen times.
+	PastAsides []*SetAside `protobuf:"bytes,24,rep,name=past_asides,json=pastAsides,proto3" json:"past_asides,omitempty"`
+	// Up to how many bytes a mail of which there are only the headers is to be fetched; 0: as configured.
+	FetchLimit    int64 `protobuf:"varint,25,opt,name=fetch_limit,json=fetchLimit,proto3" json:"fetch_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -474,6 +478,20 @@ func (x *Record) GetBerths() []*Berth {
 		return x.Berths
 	}
 	return nil
+}
+
+func (x *Record) GetPastAsides() []*SetAside {
+	if x != nil {
+		return x.PastAsides
+	}
+	return nil
+}
+
+func (x *Record) GetFetchLimit() int64 {
+	if x != nil {
+		return x.FetchLimit
+	}
+	return 0
 }
 
 // A Layer is one sealed form of an item under its own session key.
@@ -790,10 +808,16 @@ func (x *Findings) GetKind() string {
 
 // A SetAside says why an item left the pipeline for a person to look at.
 type SetAside struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Stage         string                 `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
-	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Code  string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Stage string                 `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// Where it was taken out of the flow, and raw's class and due date there.
+	From  State                  `protobuf:"varint,4,opt,name=from,proto3,enum=item.v1.State" json:"from,omitempty"`
+	Class string                 `protobuf:"bytes,5,opt,name=class,proto3" json:"class,omitempty"`
+	Due   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=due,proto3" json:"due,omitempty"`
+	// When it was taken up again.
+	Retried       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=retried,proto3" json:"retried,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -845,6 +869,34 @@ func (x *SetAside) GetStage() string {
 func (x *SetAside) GetTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Time
+	}
+	return nil
+}
+
+func (x *SetAside) GetFrom() State {
+	if x != nil {
+		return x.From
+	}
+	return State_STATE_UNSPECIFIED
+}
+
+func (x *SetAside) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *SetAside) GetDue() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Due
+	}
+	return nil
+}
+
+func (x *SetAside) GetRetried() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Retried
 	}
 	return nil
 }
@@ -923,7 +975,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xc8\a\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xa9\b\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
 	"\amailbox\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
@@ -953,7 +1005,11 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x06ticket\x18\x14 \x01(\tB\x04\xc8\xf3\x18\x01R\x06ticket\x124\n" +
 	"\tset_aside\x18\x15 \x01(\v2\x11.item.v1.SetAsideB\x04\xc8\xf3\x18\bR\bsetAside\x12)\n" +
 	"\x05holds\x18\x16 \x03(\v2\r.item.v1.HoldB\x04\xc8\xf3\x18\bR\x05holds\x12,\n" +
-	"\x06berths\x18\x17 \x03(\v2\x0e.item.v1.BerthB\x04\xc8\xf3\x18\bR\x06berths\"\xf5\x04\n" +
+	"\x06berths\x18\x17 \x03(\v2\x0e.item.v1.BerthB\x04\xc8\xf3\x18\bR\x06berths\x128\n" +
+	"\vpast_asides\x18\x18 \x03(\v2\x11.item.v1.SetAsideB\x04\xc8\xf3\x18\bR\n" +
+	"pastAsides\x12%\n" +
+	"\vfetch_limit\x18\x19 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
+	"fetchLimit\"\xf5\x04\n" +
 	"\x05Layer\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.item.v1.LayerKindB\x04\xc8\xf3\x18\x02R\x04kind\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x13.item.v1.LayerStateB\x04\xc8\xf3\x18\x02R\x05state\x12\x1c\n" +
@@ -984,11 +1040,15 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x0esender_reasons\x18\x02 \x03(\tB\x04\xc8\xf3\x18\x02R\rsenderReasons\x12'\n" +
 	"\fscan_verdict\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\vscanVerdict\x12'\n" +
 	"\fscan_reasons\x18\x04 \x03(\tB\x04\xc8\xf3\x18\x02R\vscanReasons\x12\x18\n" +
-	"\x04kind\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\"v\n" +
+	"\x04kind\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\"\xac\x02\n" +
 	"\bSetAside\x12\x18\n" +
 	"\x04code\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x04code\x12\x1a\n" +
 	"\x05stage\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05stage\x124\n" +
-	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04time\"\xe9\x01\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04time\x12(\n" +
+	"\x04from\x18\x04 \x01(\x0e2\x0e.item.v1.StateB\x04\xc8\xf3\x18\x02R\x04from\x12\x1a\n" +
+	"\x05class\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x05class\x122\n" +
+	"\x03due\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x03due\x12:\n" +
+	"\aretried\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\aretried\"\xe9\x01\n" +
 	"\x04Hold\x12\x14\n" +
 	"\x02id\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x02id\x128\n" +
 	"\x06placed\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x06placed\x12!\n" +
@@ -1062,22 +1122,26 @@ var file_item_v1_record_proto_depIdxs = []int32{
 	8,  // 7: item.v1.Record.set_aside:type_name -> item.v1.SetAside
 	9,  // 8: item.v1.Record.holds:type_name -> item.v1.Hold
 	6,  // 9: item.v1.Record.berths:type_name -> item.v1.Berth
-	2,  // 10: item.v1.Layer.kind:type_name -> item.v1.LayerKind
-	3,  // 11: item.v1.Layer.state:type_name -> item.v1.LayerState
-	11, // 12: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
-	11, // 13: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
-	11, // 14: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
-	11, // 15: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
-	2,  // 16: item.v1.Berth.kind:type_name -> item.v1.LayerKind
-	11, // 17: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
-	11, // 18: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
-	11, // 19: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
-	10, // 20: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	8,  // 10: item.v1.Record.past_asides:type_name -> item.v1.SetAside
+	2,  // 11: item.v1.Layer.kind:type_name -> item.v1.LayerKind
+	3,  // 12: item.v1.Layer.state:type_name -> item.v1.LayerState
+	11, // 13: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
+	11, // 14: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
+	11, // 15: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
+	11, // 16: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
+	2,  // 17: item.v1.Berth.kind:type_name -> item.v1.LayerKind
+	11, // 18: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
+	11, // 19: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
+	1,  // 20: item.v1.SetAside.from:type_name -> item.v1.State
+	11, // 21: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
+	11, // 22: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
+	11, // 23: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
+	10, // 24: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_item_v1_record_proto_init() }

@@ -440,7 +440,70 @@ func (x *SetAside) GetStage() string {
 	return ""
 }
 
-// Recorded answers the five above: the record as it stands now, and whether this request changed it.
+// Retry takes up again what was set aside: it goes on from where it was taken out of the
+// flow. Of a mail whose headers alone are kept, ingest fetches the whole.
+type Retry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Item  string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	Actor string                 `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
+	// The most bytes to fetch where only the headers are kept; 0: as configured.
+	FetchLimit    int64 `protobuf:"varint,3,opt,name=fetch_limit,json=fetchLimit,proto3" json:"fetch_limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Retry) Reset() {
+	*x = Retry{}
+	mi := &file_keyring_v1_register_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Retry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Retry) ProtoMessage() {}
+
+func (x *Retry) ProtoReflect() protoreflect.Message {
+	mi := &file_keyring_v1_register_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Retry.ProtoReflect.Descriptor instead.
+func (*Retry) Descriptor() ([]byte, []int) {
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Retry) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Retry) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Retry) GetFetchLimit() int64 {
+	if x != nil {
+		return x.FetchLimit
+	}
+	return 0
+}
+
+// Recorded answers the six above: the record as it stands now, and whether this request changed it.
 type Recorded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Record  *v1.Record             `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
@@ -453,7 +516,7 @@ type Recorded struct {
 
 func (x *Recorded) Reset() {
 	*x = Recorded{}
-	mi := &file_keyring_v1_register_proto_msgTypes[6]
+	mi := &file_keyring_v1_register_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +528,7 @@ func (x *Recorded) String() string {
 func (*Recorded) ProtoMessage() {}
 
 func (x *Recorded) ProtoReflect() protoreflect.Message {
-	mi := &file_keyring_v1_register_proto_msgTypes[6]
+	mi := &file_keyring_v1_register_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +541,7 @@ func (x *Recorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recorded.ProtoReflect.Descriptor instead.
 func (*Recorded) Descriptor() ([]byte, []int) {
-	return file_keyring_v1_register_proto_rawDescGZIP(), []int{6}
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Recorded) GetRecord() *v1.Record {
@@ -541,7 +604,12 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"\bSetAside\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x18\n" +
 	"\x04code\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x04code\x12\x1a\n" +
-	"\x05stage\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\x05stage\"{\n" +
+	"\x05stage\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\x05stage\"d\n" +
+	"\x05Retry\x12\x18\n" +
+	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
+	"\x05actor\x18\x02 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\x12%\n" +
+	"\vfetch_limit\x18\x03 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
+	"fetchLimit\"{\n" +
 	"\bRecorded\x12-\n" +
 	"\x06record\x18\x01 \x01(\v2\x0f.item.v1.RecordB\x04\xc8\xf3\x18\bR\x06record\x12\x1e\n" +
 	"\achanged\x18\x02 \x01(\bB\x04\xc8\xf3\x18\x02R\achanged\x12 \n" +
@@ -559,7 +627,7 @@ func file_keyring_v1_register_proto_rawDescGZIP() []byte {
 	return file_keyring_v1_register_proto_rawDescData
 }
 
-var file_keyring_v1_register_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_keyring_v1_register_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_keyring_v1_register_proto_goTypes = []any{
 	(*Register)(nil),              // 0: keyring.v1.Register
 	(*File)(nil),                  // 1: keyring.v1.File
@@ -567,22 +635,23 @@ var file_keyring_v1_register_proto_goTypes = []any{
 	(*Layers)(nil),                // 3: keyring.v1.Layers
 	(*Ticket)(nil),                // 4: keyring.v1.Ticket
 	(*SetAside)(nil),              // 5: keyring.v1.SetAside
-	(*Recorded)(nil),              // 6: keyring.v1.Recorded
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*v1.Layer)(nil),              // 8: item.v1.Layer
-	(*v1.Findings)(nil),           // 9: item.v1.Findings
-	(v1.LayerKind)(0),             // 10: item.v1.LayerKind
-	(*v1.Record)(nil),             // 11: item.v1.Record
+	(*Retry)(nil),                 // 6: keyring.v1.Retry
+	(*Recorded)(nil),              // 7: keyring.v1.Recorded
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*v1.Layer)(nil),              // 9: item.v1.Layer
+	(*v1.Findings)(nil),           // 10: item.v1.Findings
+	(v1.LayerKind)(0),             // 11: item.v1.LayerKind
+	(*v1.Record)(nil),             // 12: item.v1.Record
 }
 var file_keyring_v1_register_proto_depIdxs = []int32{
-	7,  // 0: keyring.v1.Register.internal_date:type_name -> google.protobuf.Timestamp
-	8,  // 1: keyring.v1.Register.raw:type_name -> item.v1.Layer
-	9,  // 2: keyring.v1.File.findings:type_name -> item.v1.Findings
+	8,  // 0: keyring.v1.Register.internal_date:type_name -> google.protobuf.Timestamp
+	9,  // 1: keyring.v1.Register.raw:type_name -> item.v1.Layer
+	10, // 2: keyring.v1.File.findings:type_name -> item.v1.Findings
 	2,  // 3: keyring.v1.File.dues:type_name -> keyring.v1.Due
-	10, // 4: keyring.v1.Due.layer:type_name -> item.v1.LayerKind
-	7,  // 5: keyring.v1.Due.due:type_name -> google.protobuf.Timestamp
-	8,  // 6: keyring.v1.Layers.layers:type_name -> item.v1.Layer
-	11, // 7: keyring.v1.Recorded.record:type_name -> item.v1.Record
+	11, // 4: keyring.v1.Due.layer:type_name -> item.v1.LayerKind
+	8,  // 5: keyring.v1.Due.due:type_name -> google.protobuf.Timestamp
+	9,  // 6: keyring.v1.Layers.layers:type_name -> item.v1.Layer
+	12, // 7: keyring.v1.Recorded.record:type_name -> item.v1.Record
 	8,  // [8:8] is the sub-list for method output_type
 	8,  // [8:8] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
@@ -601,7 +670,7 @@ func file_keyring_v1_register_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_keyring_v1_register_proto_rawDesc), len(file_keyring_v1_register_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

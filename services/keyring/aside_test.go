@@ -1,0 +1,205 @@
+package keyring
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+)
+
+func (w *world) aside(item, code string) *itemv1.Record {
+	w.t.Helper()
+	got, err := w.client("scan").SetAside(w.t.Context(), &keyringv1.SetAside{Item: item, Code: code, Stage: "scan"})
+	if err != nil || got.Record.State != itemv1.State_STATE_SET_ASIDE {
+		w.t.Fatalf("set aside: %v, %v", got, err)
+	}
+	return got.Record
+}
+
+func (w *world) retry(item string) *itemv1.Record {
+	w.t.Helper()
+	got, err := w.client("desk").Retry(w.t.Context(), &keyringv1.Retry{Item: item, Actor: "paula"})
+	if err != nil || !got.Changed {
+		w.t.Fatalf("retry: %v, %v", got, err)
+	}
+	return got.Record
+}
+
+func TestWhatWasSetAsideIsTakenUpWhereItWas(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+
+	fresh := w.mail("fresh")
+	filed := w.mail("filed")
+	w.file(filed, 30)
+	rendered := w.mail("rendered")
+	before := w.render(w.file(rendered, 30), "a view")
+	for _, item := range []string{fresh, filed, rendered} {
+		w.aside(item, "broken")
+	}
+	for item, want := range map[string]itemv1.State{
+		fresh: itemv1.State_STATE_REGISTERED, filed: itemv1.State_STATE_REGISTERED, rendered: itemv1.State_STATE_RENDERED,
+	} {
+		record := w.retry(item)
+		if record.State != want || record.SetAside != nil || len(record.PastAsides) != 1 || record.PastAsides[0].Code != "broken" || record.PastAsides[0].Retried == nil {
+			t.Errorf("it is %s with %v, want %s", record.State, record.PastAsides, want)
+		}
+	}
+	w.mustOpen(fresh, raw, "fresh")
+	w.mustOpen(filed, raw, "filed")
+	w.mustOpen(rendered, raw, "rendered")
+
+	// What was rendered has its class, its date and a bucket of its period again.
+	record := w.record(rendered)
+	was, is := layerOf(before, raw), layerOf(record, raw)
+	if record.Class != before.Class || !is.Due.AsTime().Equal(was.Due.AsTime()) || lastDayOfBucket(is.Bucket) != lastDayOfBucket(was.Bucket) || layerOf(record, view) == nil {
+		t.Errorf("class %s, due %v in %s; it was %s, %v in %s", record.Class, is.Due.AsTime(), is.Bucket, before.Class, was.Due.AsTime(), was.Bucket)
+	}
+	// The others go the whole way once more.
+	for _, item := range []string{fresh, filed} {
+		w.render(w.file(item, 30), "a view")
+		if got, err := w.client("desk").Ticket(t.Context(), &keyringv1.Ticket{Item: item, Ticket: event.Ticket(item)}); err != nil || got.Record.State != itemv1.State_STATE_TICKETED {
+			t.Errorf("ticket: %v, %v", got, err)
+		}
+	}
+	acts := w.entries.acts("retry")
+	if len(acts) != 3 || acts[0].Actor != "paula" || acts[0].Purpose != "broken" {
+		t.Errorf("acts %v", acts)
+	}
+}
+
+func TestOnlyWhatIsSetAsideIsTakenUp(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	item := w.ticketed("ticketed", 30)
+	got, err := w.client("desk").Retry(t.Context(), &keyringv1.Retry{Item: item, Actor: "paula"})
+	if err != nil || got.Changed || got.Record.State != itemv1.State_STATE_TICKETED {
+		t.Errorf("%v, %v", got, err)
+	}
+	aside := w.mail("aside")
+	w.aside(aside, "broken")
+	for name, c := range map[string]struct {
+		service string
+		request *keyringv1.Retry
+		want    keys.Refusal
+	}{
+		"nobody's wish":   {"desk", &keyringv1.Retry{Item: aside}, keys.Malformed},
+		"an endless name": {"desk", &keyringv1.Retry{Item: aside, Actor: strings.Repeat("a", 201)}, keys.Malformed},
+		"a limit below 0": {"desk", &keyringv1.Retry{Item: aside, Actor: "paula", FetchLimit: -1}, keys.Malformed},
+		"a stage's wish":  {"scan", &keyringv1.Retry{Item: aside, Actor: "paula"}, keys.Forbidden},
+		"an unknown item": {"desk", &keyringv1.Retry{Item: event.Item("support", "INBOX", 7, 999, 0), Actor: "paula"}, keys.UnknownItem},
+		"what is no id":   {"desk", &keyringv1.Retry{Item: "x", Actor: "paula"}, keys.Malformed},
+		"at its limits":   {"desk", &keyringv1.Retry{Item: aside, Actor: strings.Repeat("a", 200)}, ""},
+	} {
+		_, err := w.client(c.service).Retry(t.Context(), c.request)
+		if got, _ := keys.RefusalOf(err); got != c.want || (c.want == "" && err != nil) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func TestARecordRemembersTheLastTimesItWasSetAside(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	item := w.mail("again and again")
+	for i := range maxPastAsides + 3 {
+		w.aside(item, fmt.Sprint("cause_", i))
+		w.retry(item)
+	}
+	past := w.record(item).PastAsides
+	if len(past) != maxPastAsides || past[0].Code != "cause_3" || past[maxPastAsides-1].Code != fmt.Sprint("cause_", maxPastAsides+2) {
+		t.Errorf("%d times, from %s on", len(past), past[0].Code)
+	}
+	w.mustOpen(item, raw, "again and again")
+}
+
+// headers registers the headers of a mail of a size, as ingest does with one that is too large.
+func (w *world) headers(uid uint32, size int64) *keyringv1.Register {
+	w.t.Helper()
+	r := w.registration(uid, "Subject: large\r\n\r\n")
+	r.Size = size
+	return r
+}
+
+func TestAMailWhoseHeadersWereKeptIsCompleted(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	ingest := w.client("ingest")
+	text := strings.Repeat("a large mail\r\n", 1000)
+	small := w.headers(1, int64(len(text)))
+	got, err := ingest.Register(t.Context(), small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := got.Record.Item
+	whole := w.registration(1, text)
+
+	// Before somebody takes it up, the whole is a repeat of what is there.
+	if got, err = ingest.Register(t.Context(), whole); err != nil || got.Changed {
+		t.Fatalf("%v, %v", got, err)
+	}
+	w.aside(item, "oversize")
+	if got, err = ingest.Register(t.Context(), whole); err != nil || got.Changed {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if _, err := w.client("desk").Retry(t.Context(), &keyringv1.Retry{Item: item, Actor: "paula", FetchLimit: 1 << 20}); err != nil || w.record(item).FetchLimit != 1<<20 {
+		t.Fatalf("limit %d, %v", w.record(item).FetchLimit, err)
+	}
+	// Its headers once more complete nothing; another mail is another mail.
+	if got, err = ingest.Register(t.Context(), w.headers(1, int64(len(text)))); err != nil || got.Changed {
+		t.Errorf("the headers again: %v, %v", got, err)
+	}
+	other := w.registration(1, text+"and more")
+	if _, err := ingest.Register(t.Context(), other); err == nil {
+		t.Error("a mail of another size completed it")
+	}
+	headers := proto.CloneOf(layerOf(w.record(item), raw))
+	if got, err = ingest.Register(t.Context(), whole); err != nil || !got.Changed {
+		t.Fatalf("%v, %v", got, err)
+	}
+	w.mustOpen(item, raw, text)
+	l := layerOf(got.Record, raw)
+	if l.Object != whole.Raw.Object || len(got.Record.Layers) != 1 || got.Record.FetchLimit != 0 || bytes.Equal(l.KeyPacket, headers.KeyPacket) {
+		t.Errorf("layers %v", got.Record.Layers)
+	}
+	// The headers' keys lie in buckets that the layer still waits for.
+	past := fmt.Sprint(l.PastBuckets)
+	for _, b := range append([]string{headers.Bucket}, headers.PastBuckets...) {
+		if b != l.Bucket && !strings.Contains(past, b) {
+			t.Errorf("bucket %s of the headers is forgotten of, there are %s", b, past)
+		}
+	}
+	if again, err := ingest.Register(t.Context(), whole); err != nil || again.Changed {
+		t.Errorf("a repeat: %v, %v", again, err)
+	}
+	w.render(w.file(item, 30), "a view")
+}
+
+func TestAHeldMailThatWasSetAsideIsTakenUpInItsHold(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	item := w.mail("held")
+	w.render(w.file(item, 30), "a view")
+	w.aside(item, "broken")
+	if _, err := w.client("desk").Hold(t.Context(), &keyringv1.Hold{Hold: "h", Items: []string{item}, Actor: "paula", Reason: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	home := w.retry(item)
+	if got := placeOf(layerOf(home, raw).Bucket, raw).class; got != holdClass("h") {
+		t.Errorf("it is in a bucket of %s", got)
+	}
+	if _, err := w.client("desk").Release(t.Context(), &keyringv1.Release{Hold: "h", Items: []string{item}, Actor: "paula"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := placeOf(layerOf(w.record(item), raw).Bucket, raw).class; got != home.Class {
+		t.Errorf("it went home to %s, its class is %s", got, home.Class)
+	}
+	w.mustOpen(item, raw, "held")
+}
