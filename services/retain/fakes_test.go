@@ -92,6 +92,7 @@ type world struct {
 	readerHolds, lagging bool
 	forgets              atomic.Int64
 	between              func() // runs once before a plan is stored
+	meanwhile            func() // runs once before an erasure takes anything
 	stays                string // a bucket that no nightly work empties
 }
 
@@ -219,6 +220,10 @@ func (w *world) forget(bucket string) {
 }
 
 func (r ring) Erase(_ context.Context, request *keyringv1.Erase) (out *keyringv1.Forgotten, err error) {
+	if r.meanwhile != nil {
+		r.meanwhile()
+		r.world.meanwhile = nil
+	}
 	err = r.call(func() error {
 		for _, item := range request.GetItems() {
 			if len(r.records[item].GetHolds()) > 0 {
