@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -22,7 +24,12 @@ const AfterStage = "ingest-after"
 const (
 	CodeMailboxAway    = "mailbox_away"    // no session, or it ended
 	CodeMailboxRefused = "mailbox_refused" // the server will not do it
+	CodeNotSafe        = "journal_behind"  // the journal does not have the item's record yet
 )
+
+// journalPause is how long a mail waits that the journal does not have yet; the archive writes
+// it every ten seconds or so.
+const journalPause = 15 * time.Second
 
 const (
 	// afterGather is how long a session waits for more mails to act on at once.
@@ -53,6 +60,13 @@ func (s *Service) After(ctx context.Context, _ *eventv1.Envelope, msg proto.Mess
 	if m == nil || m.config.After == Keep || record.GetDirection() == itemv1.Direction_DIRECTION_SENT {
 		return nil, nil
 	}
+	if m.config.AfterDelay > 0 {
+		return nil, nil // the tidying finds it when its time has come
+	}
+	record, err := m.ready(ctx, record.GetItem())
+	if err != nil {
+		return nil, m.afterFault(archived.GetRecord(), err)
+	}
 	j := job{record, make(chan error, 1)}
 	select {
 	case m.jobs <- j:
@@ -69,6 +83,34 @@ func (s *Service) After(ctx context.Context, _ *eventv1.Envelope, msg proto.Mess
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// errNotSafe says that a mail must stay where it is until the journal has its record.
+var errNotSafe = errors.New("item: not in the journal yet")
+
+// ready gives the record of an item that the mailbox may be touched for now. A mail leaves the
+// server only when the journal holds its record as it stands: else a lost bus would take the
+// key with it, and nothing would bring the mail back. A keyword takes nothing away.
+func (m *mailbox) ready(ctx context.Context, item string) (*itemv1.Record, error) {
+	record, safe, err := m.service.deps.Archive.Item(ctx, item)
+	if err != nil {
+		return nil, fmt.Errorf("item record: %w", err)
+	}
+	if !isArchived(record) || m.config.After != Keyword && !safe {
+		return nil, errNotSafe
+	}
+	return record, nil
+}
+
+// isArchived tells whether an item was filed on its way, and not set aside.
+func isArchived(record *itemv1.Record) bool {
+	switch record.GetState() {
+	case itemv1.State_STATE_FILED, itemv1.State_STATE_RENDERED, itemv1.State_STATE_TICKETED:
+		return true
+	case itemv1.State_STATE_TOMBSTONE: // its time was over: it need not live on in the mailbox
+		return record.GetSetAside() == nil && record.GetClass() != ""
+	}
+	return false
 }
 
 func (s *Service) mailbox(id string) *mailbox {
@@ -88,6 +130,9 @@ func (m *mailbox) afterFault(record *itemv1.Record, err error) error {
 		m.log.Error("mail stays on the server as it is", "item", record.GetItem(), "err", err)
 		return nil
 	}
+	if errors.Is(err, errNotSafe) {
+		return fault.LaterFor(err, journalPause, CodeNotSafe)
+	}
 	code := CodeMailboxAway
 	if errors.Is(err, imap.ErrRefused) || errors.Is(err, imap.ErrUnsafe) || errors.Is(err, imap.ErrNoFolder) {
 		code = CodeMailboxRefused
@@ -106,6 +151,19 @@ func (m *mailbox) act(ctx context.Context) {
 		}
 	}
 	defer leave()
+	try := func(folder string, its []job) (err error) {
+		if session == nil {
+			session, err = m.dial(ctx)
+		}
+		if err == nil {
+			err = m.touch(session, folder, its)
+		}
+		if err != nil {
+			m.log.Warn("mailbox not touched", "folder", folder, "mails", len(its), "err", err)
+			leave()
+		}
+		return err
+	}
 	for {
 		jobs := m.gather(ctx)
 		if ctx.Err() != nil {
@@ -117,18 +175,14 @@ func (m *mailbox) act(ctx context.Context) {
 			continue
 		}
 		for folder, its := range byFolder(jobs) {
-			var err error
-			if session == nil {
-				session, err = m.dial(ctx)
+			err := try(folder, its)
+			if err == nil || len(its) == 1 || !theirs(err) {
+				answer(its, err)
+				continue
 			}
-			if err == nil {
-				err = m.touch(session, folder, its)
+			for _, one := range its { // perhaps one of them alone is the matter
+				answer([]job{one}, try(folder, []job{one}))
 			}
-			if err != nil {
-				m.log.Warn("mailbox not touched", "folder", folder, "mails", len(its), "err", err)
-				leave()
-			}
-			answer(its, err)
 		}
 	}
 }
@@ -193,17 +247,9 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 	if err != nil {
 		return err
 	}
-	var same []uint32
-	for _, mail := range there {
-		record := records[mail.UID]
-		if record == nil {
-			continue
-		}
-		if mail.Size != record.GetSize() || !mail.Received.Equal(record.GetInternalDate().AsTime()) {
-			m.log.Warn("UID stands for another mail now, which is left alone", "folder", folder, "uid", mail.UID)
-			continue
-		}
-		same = append(same, mail.UID)
+	same, err := m.same(session, records, there)
+	if err != nil {
+		return err
 	}
 	if len(same) == 0 {
 		return nil
@@ -226,4 +272,39 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 		return session.Delete(same)
 	}
 	return nil
+}
+
+// same gives the UIDs that still stand for their items' mails: size and date are what they were.
+// A mail whose size was never what the server announces is as long as it came: it has to come again.
+func (m *mailbox) same(session *imap.Session, records map[uint32]*itemv1.Record, there []imap.Mail) ([]uint32, error) {
+	var same []uint32
+	var weighed []imap.Mail
+	for _, mail := range there {
+		record := records[mail.UID]
+		switch {
+		case record == nil:
+		case !mail.Received.Equal(record.GetInternalDate().AsTime()):
+			m.log.Warn("UID stands for another mail now, which is left alone", "uid", mail.UID)
+		case mail.Size == record.GetSize():
+			same = append(same, mail.UID)
+		case mail.Size <= m.service.config.MaxSize.Bytes() && record.GetSize() <= m.service.config.MaxSize.Bytes():
+			weighed = append(weighed, mail)
+		}
+	}
+	if len(weighed) == 0 {
+		return same, nil
+	}
+	err := session.Bodies(weighed, func(body *imap.Body) error {
+		if body.Length != records[body.UID].GetSize() {
+			m.log.Warn("UID stands for another mail now, which is left alone", "uid", body.UID)
+			return nil
+		}
+		body.Admit()
+		if _, err := io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{body}, make([]byte, copyBuffer)); err != nil {
+			return err
+		}
+		same = append(same, body.UID)
+		return nil
+	})
+	return same, err
 }

@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -11,16 +12,25 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
 	"github.com/postern-mail/postern/services/ingest"
+	"github.com/postern-mail/postern/services/ingest/imap"
+	"github.com/postern-mail/postern/services/ingest/imaptest"
 	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
 )
 
-// archive takes every mail in, then says of each record that it is archived, all at once.
-func archived(t *testing.T, service *ingest.Service, records ...*itemv1.Record) []error {
+// archived has these records filed and in the journal, and says of each that it is archived, all at once.
+func archived(t *testing.T, w *world, service *ingest.Service, records ...*itemv1.Record) []error {
+	t.Helper()
+	w.file(true, records...)
+	return announced(t, service, records...)
+}
+
+func announced(t *testing.T, service *ingest.Service, records ...*itemv1.Record) []error {
 	t.Helper()
 	errs := make([]error, len(records))
 	var working sync.WaitGroup
@@ -38,7 +48,7 @@ func archived(t *testing.T, service *ingest.Service, records ...*itemv1.Record) 
 }
 
 // taken runs a service on these mails and gives it, still running, with the records by UID.
-func taken(t *testing.T, server *dovecot.Server, n int, change func(*ingest.Mailbox)) (*ingest.Service, map[uint32]*itemv1.Record) {
+func taken(t *testing.T, server *dovecot.Server, n int, change func(*ingest.Mailbox)) (*world, *ingest.Service, map[uint32]*itemv1.Record) {
 	t.Helper()
 	server.Append("ada", "INBOX", mails(n, 500)...)
 	w := newWorld(t)
@@ -52,7 +62,7 @@ func taken(t *testing.T, server *dovecot.Server, n int, change func(*ingest.Mail
 	for _, record := range w.records {
 		records[record.Uid] = proto.CloneOf(record)
 	}
-	return service, records
+	return w, service, records
 }
 
 func TestNothingIsTouchedBeforeArchivedAndThenOnlyWhatIsArchived(t *testing.T) {
@@ -60,7 +70,7 @@ func TestNothingIsTouchedBeforeArchivedAndThenOnlyWhatIsArchived(t *testing.T) {
 		t.Run(string(after), func(t *testing.T) {
 			t.Parallel()
 			server := dovecot.Start(t, "ada")
-			service, records := taken(t, server, 4, func(m *ingest.Mailbox) {
+			w, service, records := taken(t, server, 4, func(m *ingest.Mailbox) {
 				m.After, m.Keyword, m.MoveTo = after, "$Archived", "Done"
 			})
 			client := server.Client("ada", "INBOX")
@@ -68,7 +78,7 @@ func TestNothingIsTouchedBeforeArchivedAndThenOnlyWhatIsArchived(t *testing.T) {
 				t.Fatalf("mails %v before anything is archived", uids)
 			}
 			for range 2 { // a repeat changes nothing
-				for _, err := range archived(t, service, records[2], records[3]) {
+				for _, err := range archived(t, w, service, records[2], records[3]) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -105,17 +115,17 @@ func TestNothingIsTouchedBeforeArchivedAndThenOnlyWhatIsArchived(t *testing.T) {
 func TestAMailThatIsNoLongerTheSameIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	server := dovecot.Start(t, "ada")
-	service, records := taken(t, server, 4, func(m *ingest.Mailbox) { m.After = ingest.Delete })
+	w, service, records := taken(t, server, 4, func(m *ingest.Mailbox) { m.After = ingest.Delete })
 	records[1].UidValidity++
 	records[2].Size++
 	records[3].InternalDate = timestamppb.New(records[3].InternalDate.AsTime().Add(time.Second))
 	gone := proto.CloneOf(records[4])
-	gone.Uid = 99
+	gone.Uid, gone.Item = 99, event.Item("support", "INBOX", gone.UidValidity, 99, 0)
 	elsewhere := proto.CloneOf(records[4])
-	elsewhere.Mailbox = "another"
+	elsewhere.Mailbox, elsewhere.Item = "another", event.Item("another", "INBOX", gone.UidValidity, 4, 0)
 	nowhere := proto.CloneOf(records[4])
-	nowhere.Folder = "Removed"
-	for i, err := range archived(t, service, records[1], records[2], records[3], gone, elsewhere, nowhere) {
+	nowhere.Folder, nowhere.Item = "Removed", event.Item("support", "Removed", gone.UidValidity, 4, 0)
+	for i, err := range archived(t, w, service, records[1], records[2], records[3], gone, elsewhere, nowhere) {
 		if err != nil {
 			t.Errorf("case %d: %v", i, err)
 		}
@@ -128,15 +138,15 @@ func TestAMailThatIsNoLongerTheSameIsLeftAlone(t *testing.T) {
 func TestAnActionThatCannotBeDoneNowWaitsAndIsGivenUpOnlyWhenTheMailIsOld(t *testing.T) {
 	t.Parallel()
 	server := dovecot.Start(t, "ada")
-	service, records := taken(t, server, 1, func(m *ingest.Mailbox) {
+	w, service, records := taken(t, server, 1, func(m *ingest.Mailbox) {
 		m.After, m.MoveTo = ingest.Move, "Bad/\x01Name" // which no server makes
 	})
-	err := archived(t, service, records[1])[0]
+	err := archived(t, w, service, records[1])[0]
 	if verdict := fault.Of(err); verdict.Kind != fault.Delayed {
 		t.Errorf("%v, want later", err)
 	}
 	records[1].Received = timestamppb.New(time.Now().Add(-13*24*time.Hour - time.Minute))
-	if err := archived(t, service, records[1])[0]; err != nil {
+	if err := archived(t, w, service, records[1])[0]; err != nil {
 		t.Errorf("an old mail: %v, want it left alone", err)
 	}
 }
@@ -150,10 +160,125 @@ func TestAnActionEndsWithTheService(t *testing.T) {
 	service, stop := w.run(c, w.deps())
 	stop()
 	record := &itemv1.Record{Item: event.Item("support", "INBOX", 1, 1, 0), Mailbox: "support", Folder: "INBOX"}
+	w.file(true, record)
 	if _, err := service.After(context.Background(), nil, &mailv1.Archived{Record: record}); !fault.IsLater(err) {
 		t.Errorf("after the end: %v, want later", err)
 	}
 	if _, err := service.After(context.Background(), nil, &mailv1.Received{}); !fault.IsFinal(err) || errors.Is(err, context.Canceled) {
 		t.Errorf("another event: %v, want final", err)
 	}
+}
+
+func TestNothingLeavesTheServerBeforeTheJournalHasItsRecord(t *testing.T) {
+	for _, after := range []ingest.Action{ingest.Keyword, ingest.Move, ingest.Delete} {
+		t.Run(string(after), func(t *testing.T) {
+			t.Parallel()
+			server := dovecot.Start(t, "ada")
+			w, service, records := taken(t, server, 1, func(m *ingest.Mailbox) {
+				m.After, m.Keyword, m.MoveTo = after, "$Archived", "Done"
+			})
+			w.file(false, records[1])
+			err := announced(t, service, records[1])[0]
+			if after == ingest.Keyword {
+				if flags := server.Client("ada", "INBOX").Flags(); err != nil || !slices.Contains(flags[1], "$Archived") {
+					t.Errorf("a keyword waits: %v, flags %v", err, flags)
+				}
+				return
+			}
+			if verdict := fault.Of(err); verdict.Kind != fault.Delayed || verdict.Code != ingest.CodeNotSafe {
+				t.Errorf("%v, want later with %s", err, ingest.CodeNotSafe)
+			}
+			if n := server.Count("ada", "INBOX"); n != 1 {
+				t.Fatalf("%d mails left, want 1", n)
+			}
+			w.file(true, records[1])
+			if err := announced(t, service, records[1])[0]; err != nil {
+				t.Fatal(err)
+			}
+			if n := server.Count("ada", "INBOX"); n != 0 {
+				t.Errorf("%d mails left, want none", n)
+			}
+		})
+	}
+}
+
+func TestWhatIsSetAsideOrUnknownStays(t *testing.T) {
+	t.Parallel()
+	server := dovecot.Start(t, "ada")
+	w, service, records := taken(t, server, 2, func(m *ingest.Mailbox) { m.After = ingest.Delete })
+	w.file(true, records[1])
+	w.mu.Lock()
+	w.records[records[1].Item].State = itemv1.State_STATE_SET_ASIDE
+	delete(w.records, records[2].Item)
+	w.mu.Unlock()
+	for i, err := range announced(t, service, records[1], records[2]) {
+		if !fault.IsLater(err) {
+			t.Errorf("case %d: %v, want later", i, err)
+		}
+	}
+	if n := server.Count("ada", "INBOX"); n != 2 {
+		t.Errorf("%d mails left, want 2", n)
+	}
+}
+
+// No event tells of them: the mailbox is gone through, and what is due is done.
+func TestMailsWhoseTimeHasComeAreRemovedAndNoOthers(t *testing.T) {
+	for _, after := range []ingest.Action{ingest.Keyword, ingest.Move, ingest.Delete} {
+		t.Run(string(after), func(t *testing.T) {
+			t.Parallel()
+			server := dovecot.Start(t, "ada")
+			w, service, records := taken(t, server, 5, func(m *ingest.Mailbox) {
+				m.After, m.Keyword, m.MoveTo = after, "$Archived", "Done"
+				m.AfterDelay = config.Duration(30 * 24 * time.Hour)
+			})
+			due, young := time.Now().Add(-30*24*time.Hour-time.Minute), time.Now().Add(-30*24*time.Hour+time.Hour)
+			for uid, at := range map[uint32]time.Time{1: due, 2: young, 3: due, 4: due, 5: due} {
+				records[uid].Received = timestamppb.New(at)
+			}
+			w.file(true, records[1], records[2], records[3])
+			w.file(false, records[4]) // and of mail 5 it is not known that it is archived
+			if err := announced(t, service, records[2])[0]; err != nil {
+				t.Errorf("an event before the time: %v", err)
+			}
+			want := []uint32{2, 4, 5}
+			if after == ingest.Keyword {
+				want = []uint32{2, 5}
+			}
+			client := server.Client("ada", "INBOX")
+			left := func() []uint32 {
+				client.SelectFolder("INBOX")
+				list := client.UIDs()
+				if after == ingest.Keyword {
+					flags := client.Flags()
+					list = slices.DeleteFunc(list, func(uid uint32) bool { return slices.Contains(flags[uid], "$Archived") })
+				}
+				return list
+			}
+			deadline := time.After(30 * time.Second)
+			for tick := time.NewTicker(20 * time.Millisecond); !slices.Equal(left(), want); {
+				select {
+				case <-tick.C:
+				case <-deadline:
+					t.Fatalf("left %v, want %v", left(), want)
+				}
+			}
+		})
+	}
+}
+
+// Exchange computes sizes that are near the truth, and no nearer.
+func TestAMailWhoseSizeWasNeverWhatWasToldIsStillKnownForTheSame(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Next: 2, Mails: []imaptest.ScriptMail{{UID: 1, Raw: bytes.Repeat([]byte("x"), 500), Size: 477}}}
+	w := newWorld(t)
+	c := plaintextConfig(t, script.Serve(t))
+	c.Mailboxes[0].After, c.Mailboxes[0].Keyword = ingest.Keyword, "$Archived"
+	service, stop := w.run(c, w.deps())
+	w.until("it is said", func() bool { return len(w.said) == 1 })
+	record := proto.CloneOf(w.record(1))
+	w.file(true, record)
+	if err := announced(t, service, record)[0]; !errors.Is(err, imap.ErrRefused) { // the script has no keywords: it came that far
+		t.Errorf("%v, want that the action was tried", err)
+	}
+	stop()
 }

@@ -9,7 +9,9 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/services/ingest/imap"
@@ -58,6 +60,9 @@ type Mailbox struct {
 	// After is what is done to a mail on the server once it is archived: keep,
 	// keyword, move or delete.
 	After Action `yaml:"after"`
+	// AfterDelay is how long a mail is left as it is before that, from when it came through our
+	// door. Nothing is removed before the archive's journal holds the mail's record.
+	AfterDelay config.Duration `yaml:"after_delay"`
 	// Keyword is what after: keyword sets.
 	Keyword string `yaml:"keyword"`
 	// MoveTo is the folder for after: move. It is made where it is missing, and may
@@ -97,6 +102,7 @@ const (
 	minMaxSize = 64 << 10
 	maxPoll    = 2 * time.Minute
 	maxFolders = 64 // of one mailbox
+	maxDelay   = 3660 * 24 * time.Hour
 )
 
 // Default is the configuration that a file changes.
@@ -147,7 +153,7 @@ func (m *Mailbox) complete() error {
 		}
 	}
 	if len(m.Folders) == 0 {
-		m.Folders = []string{"INBOX"}
+		m.Folders = []string{inbox}
 	}
 	m.Folders = slices.Clone(m.Folders)
 	if m.Poll == 0 {
@@ -203,11 +209,19 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+const inbox = "INBOX"
+
 func (m *Mailbox) checkFolders() error {
 	if len(m.Folders) > maxFolders {
 		return fmt.Errorf("more than %d folders", maxFolders)
 	}
 	for i, folder := range m.Folders {
+		if strings.EqualFold(folder, inbox) {
+			folder, m.Folders[i] = inbox, inbox // RFC 3501 §5.1: in any case the same
+		}
+		if !utf8.ValidString(folder) {
+			return errors.New("a folder's name is not UTF-8")
+		}
 		if folder == "" || slices.Contains(m.Folders[:i], folder) {
 			return errors.New("a folder has no name or stands there twice")
 		}
@@ -218,6 +232,9 @@ func (m *Mailbox) checkFolders() error {
 var keywordForm = regexp.MustCompile(`^[A-Za-z0-9$_.-]{1,64}$`)
 
 func (m *Mailbox) checkAfter() error {
+	if delay := m.AfterDelay.Std(); delay < 0 || delay > maxDelay || delay > 0 && m.After == Keep {
+		return errors.New("after_delay is at most ten years, and not for after: keep")
+	}
 	switch m.After {
 	case Keep, Delete:
 		return nil
@@ -227,7 +244,7 @@ func (m *Mailbox) checkAfter() error {
 		}
 		return nil
 	case Move:
-		if m.MoveTo == "" || slices.Contains(m.Folders, m.MoveTo) {
+		if m.MoveTo == "" || slices.ContainsFunc(m.Folders, func(f string) bool { return f == m.MoveTo || f == inbox && strings.EqualFold(m.MoveTo, inbox) }) {
 			return errors.New("after: move needs move_to, and not a folder that is read")
 		}
 		return nil

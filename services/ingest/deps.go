@@ -14,10 +14,11 @@ import (
 	"github.com/postern-mail/postern/pkg/vault"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 )
 
-// Deps is what ingest works with. The last five may be left out.
+// Deps is what ingest works with. The last six may be left out.
 type Deps struct {
 	Vault     Vault
 	Intake    Intake
@@ -27,6 +28,7 @@ type Deps struct {
 	Leases    Leases
 	Now       func() time.Time // the clock that everything lives by
 
+	Archive  Archive               // nil: no mailbox may be changed
 	Standing Standing              // nil: items that stand still are not swept
 	Log      *slog.Logger          // nil: silent
 	Tracer   trace.Tracer          // nil: no spans
@@ -71,6 +73,14 @@ type Cursors interface {
 
 // ErrMoved says that another process has changed the cursor.
 var ErrMoved = errors.New("cursor: changed by another process")
+
+// An Archive tells what is archived for good.
+type Archive interface {
+	// Item must give the item's record as it stands, nil where there is none, and must say
+	// that it is safe only when that very state of it is in the journal, too: then the vault alone
+	// brings the mail back.
+	Item(ctx context.Context, item string) (record *itemv1.Record, safe bool, err error)
+}
 
 // Leases give a thing to one process at a time.
 type Leases interface {

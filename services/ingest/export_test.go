@@ -13,6 +13,7 @@ func Standstill(s *Service, d time.Duration) { s.standstill = d }
 // Hurry shortens the pauses after failures.
 func (s *Service) Hurry() {
 	s.least, s.gapEvery, s.mostTrouble = time.Millisecond, 20*time.Millisecond, 8*time.Millisecond
+	s.tidyEvery = 60 * time.Millisecond
 }
 
 // Redrive says again what a record calls for.

@@ -51,7 +51,8 @@ type world struct {
 	cursors  map[string]*ingestv1.Cursor
 	revision map[string]uint64
 	held     map[string]bool
-	changed  chan struct{} // closed and renewed with every change
+	safe     map[string]bool // items that the journal has as they stand
+	changed  chan struct{}   // closed and renewed with every change
 
 	// refuse answers a registration in the keyring's place, where it gives an error.
 	refuse func(*keyringv1.Register) error
@@ -69,12 +70,12 @@ func newWorld(t testing.TB) *world {
 	return &world{
 		t: t, key: key, vault: objects, objects: objects,
 		records: map[string]*itemv1.Record{}, digests: map[string][]byte{}, cursors: map[string]*ingestv1.Cursor{},
-		revision: map[string]uint64{}, held: map[string]bool{}, changed: make(chan struct{}),
+		revision: map[string]uint64{}, held: map[string]bool{}, safe: map[string]bool{}, changed: make(chan struct{}),
 	}
 }
 
 func (w *world) deps() ingest.Deps {
-	return ingest.Deps{Vault: w.vault, Intake: w, Registrar: w, Publisher: w, Cursors: w, Leases: w, Now: time.Now}
+	return ingest.Deps{Vault: w.vault, Intake: w, Registrar: w, Publisher: w, Cursors: w, Leases: w, Archive: w, Now: time.Now}
 }
 
 // note wakes whoever waits for a change; mu is held.
@@ -199,6 +200,27 @@ func (w *world) Hold(ctx context.Context, name string) (context.Context, func(),
 		case <-ctx.Done():
 			return nil, nil, ctx.Err()
 		}
+	}
+}
+
+// Item is the archive's: safe is what the journal has.
+func (w *world) Item(_ context.Context, item string) (*itemv1.Record, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	record := w.records[item]
+	if record == nil {
+		return nil, false, nil
+	}
+	return proto.CloneOf(record), w.safe[item], nil
+}
+
+// file has items filed, and in the journal where safe says so.
+func (w *world) file(safe bool, records ...*itemv1.Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, record := range records {
+		record.State, record.Class = itemv1.State_STATE_FILED, "standard"
+		w.records[record.Item], w.safe[record.Item] = proto.CloneOf(record), safe
 	}
 }
 

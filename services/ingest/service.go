@@ -39,6 +39,7 @@ type Service struct {
 	least       time.Duration // the first pause after a failure
 	standstill  time.Duration // how long a record must be untouched to be said again
 	mostTrouble time.Duration // the longest pause of a mail in trouble
+	tidyEvery   time.Duration // how often mailboxes are gone through for what is still to be done in them
 	gapEvery    time.Duration // how often a fresh session is asked about UIDs that are not listed
 	ended       chan struct{} // Run has ended
 	said        map[uint64]said
@@ -59,7 +60,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		config: config, deps: deps, log: deps.Log, tracer: deps.Tracer,
 		slots:   make(chan struct{}, config.Concurrency),
 		streams: make(chan struct{}, config.Streams),
-		least:   time.Second, standstill: standstill, gapEvery: gapEvery, mostTrouble: mostTrouble,
+		least:   time.Second, standstill: standstill, gapEvery: gapEvery, tidyEvery: tidyEvery, mostTrouble: mostTrouble,
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}
@@ -78,6 +79,9 @@ func New(config Config, deps Deps) (*Service, error) {
 		s.health(nil)
 	}
 	for _, each := range config.Mailboxes {
+		if each.After != Keep && deps.Archive == nil {
+			return nil, fmt.Errorf("ingest: mailbox %q is to be changed and nobody tells what is archived", each.ID)
+		}
 		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID), jobs: make(chan job)}
 		if each.OAuth2.used() {
 			m.tokens = newTokenSource(each.OAuth2, deps.Now, m.log)
@@ -156,6 +160,9 @@ func (m *mailbox) hold(ctx context.Context) error {
 				stop(err)
 			}
 		})
+	}
+	if m.config.After != Keep {
+		reading.Go(func() { m.tidy(held, cursor) })
 	}
 	reading.Wait()
 	return context.Cause(held)

@@ -20,7 +20,20 @@ func (s *Session) Search(first uint32) (uids.Set, error) {
 	}
 	count := int64(min(s.count(), maxFolder))
 	defer s.conn.ask(maxChatter + count*maxPerSearch)()
-	criteria := &imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(first), Stop: 0}}}}
+	return s.search(&imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(first), Stop: 0}}}}, first)
+}
+
+// SearchLacking lists the UIDs of the mails without a keyword; of all, where it is empty.
+func (s *Session) SearchLacking(keyword string) (uids.Set, error) {
+	if keyword == "" {
+		return s.Search(1)
+	}
+	count := int64(min(s.count(), maxFolder))
+	defer s.conn.ask(maxChatter + count*maxPerSearch)()
+	return s.search(&imap.SearchCriteria{NotFlag: []imap.Flag{imap.Flag(keyword)}}, 1)
+}
+
+func (s *Session) search(criteria *imap.SearchCriteria, first uint32) (uids.Set, error) {
 	data, err := s.client.UIDSearch(criteria, nil).Wait()
 	if err != nil {
 		return uids.Set{}, answerError(err)

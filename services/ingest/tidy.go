@@ -1,0 +1,94 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/event"
+)
+
+const (
+	// tidyEvery is how often a mailbox is gone through for mails whose time has come, or that
+	// were missed when they were archived.
+	tidyEvery = time.Hour
+	// tidyLook is how many mails in a row whose time has not come end the look: UIDs and
+	// the times that mails came through our door grow together.
+	tidyLook = 1000
+)
+
+// tidy does what is still to be done in the mailbox, again and again, while its lease lasts. It
+// rests on what server, cursor and records say alone, so it goes on after any crash.
+func (m *mailbox) tidy(ctx context.Context, cursor *cursor) {
+	pause := m.service.tidyEvery / 60 // soon after the start, but not at once
+	for {
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		pause = m.service.tidyEvery
+		for _, folder := range m.config.Folders {
+			if err := m.tidyFolder(ctx, cursor, folder); err != nil && ctx.Err() == nil {
+				m.log.Warn("folder not tidied", "folder", folder, "err", err)
+			}
+		}
+	}
+}
+
+func (m *mailbox) tidyFolder(ctx context.Context, cursor *cursor, folder string) (err error) {
+	defer caught(&err)
+	session, err := m.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	opened, err := session.Select(folder)
+	if err != nil {
+		return err
+	}
+	where := cursor.read(folder)
+	if where.validity != opened.Validity {
+		return nil // nothing is known of these UIDs yet
+	}
+	keyword := ""
+	if m.config.After == Keyword {
+		keyword = m.config.Keyword
+	}
+	found, err := session.SearchLacking(keyword)
+	if err != nil {
+		return err
+	}
+	var jobs []job
+	young := 0
+	for uid := range found.Both(where.done).All() {
+		if young == tidyLook {
+			break
+		}
+		record, err := m.ready(ctx, event.Item(m.config.ID, folder, where.validity, uid, where.generation))
+		if errors.Is(err, errNotSafe) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if m.service.deps.Now().Sub(record.GetReceived().AsTime()) < m.config.AfterDelay.Std() {
+			young++
+			continue
+		}
+		young = 0
+		if jobs = append(jobs, job{record: record}); len(jobs) == batchSize {
+			if err := m.touch(session, folder, jobs); err != nil {
+				return err
+			}
+			jobs = nil
+		}
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	return m.touch(session, folder, jobs)
+}
