@@ -15,8 +15,8 @@ type attributes struct {
 	handled  map[string]bool
 }
 
-// manyHandlers is when the names of handlers get a new home for the next tag:
-// emptying a large one each time would cost the square of the input.
+// manyHandlers is when the names of handlers get a new home for the next tag: a
+// large one takes the longer to empty, and every tag would pay for it.
 const manyHandlers = 64
 
 func (a *attributes) reset() {

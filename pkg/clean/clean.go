@@ -1,7 +1,7 @@
 // Package clean turns HTML and plain text that a stranger wrote into something
-// that is safe and pleasant to read. HTML is tokenised by the WHATWG rules
-// (golang.org/x/net/html), everything that is not on an allow-list is left out,
-// and what remains is written anew: no comments, no foreign content, no raw-text
+// that is safe and pleasant to read. HTML is tokenised by the WHATWG rules, as
+// golang.org/x/net/html reads them, everything that is not on an allow-list is
+// left out, and what remains is written anew: no comments, no foreign content, no raw-text
 // elements, every character escaped, every element closed. Because the output
 // holds nothing but plain elements, no way of parsing it again brings back what
 // was taken out. It fetches nothing, runs nothing and does not judge a sender.

@@ -227,9 +227,23 @@ func TestNastyShapesEnd(t *testing.T) {
 	for name, unit := range nastyShapes {
 		t.Run(name, func(t *testing.T) {
 			input := strings.Repeat(unit, (1<<20)/len(unit))
-			HTML(input, Options{})
+			document, _ := Document(input, Options{})
 			Text(input)
+			Replace(document.HTML, hide("a", "x"))
 		})
+	}
+}
+
+// A tag with very many attributes comes first, then very many tags.
+func TestAHeavyTagDoesNotMakeLaterOnesDear(t *testing.T) {
+	var input strings.Builder
+	input.WriteString("<p")
+	for i := range 100_000 {
+		input.WriteString(" on" + strconv.Itoa(i))
+	}
+	input.WriteString(">" + strings.Repeat("<p onx>", 150_000))
+	if got := HTML(input.String(), Options{MaxElements: 10}).Removed.Active; got != 250_000 {
+		t.Errorf("%d handlers counted, want 250000", got)
 	}
 }
 
@@ -246,6 +260,14 @@ var nastyShapes = map[string]string{
 	"entities":   "&&&&amp",
 	"raw":        "<textarea><title><xmp>",
 	"links":      "<a href=http://x.example>a</a>",
+	"references": "<p title='&am&#1&zzzz'>&am&#1&zzzz",
+	"declared":   "<!><?><!d",
+	"scripts":    "<script><!--<script></script",
+	"unclosed":   "<p title='",
+	"handlers":   "<p onx ony onz>",
+	"images":     "<img src='\\\\x.example\t/a' alt=a>",
+	"labels":     "<p title=ax>a<b>x</b>&amp;",
+	"no-break":   "\u00a0\u200c",
 }
 
 // BenchmarkNasty shows that time grows with the input and not faster.

@@ -48,6 +48,33 @@ func TestLabelsAndAddressesAreReplacedToo(t *testing.T) {
 	}
 }
 
+// In a text that has been changed everywhere, the running text is the old one,
+// changed everywhere; nothing else of the document is another.
+func TestReplacementsOfTheCorporasDocumentsLandWhereTheyBelong(t *testing.T) {
+	letters := func(text string, place Place) (found []Replacement) {
+		for at := 0; place == Running && at < len(text); at++ {
+			if text[at] == 'e' {
+				found = append(found, Replacement{at, at + 1, "<&ë>"})
+			}
+		}
+		return found
+	}
+	eachDocument(t, func(name, document string) {
+		cleaned := HTML(document, Options{}).HTML
+		if got := Replace(cleaned, func(string, Place) []Replacement { return nil }); got != cleaned {
+			t.Fatalf("%s: nothing was replaced, and something changed", name)
+		}
+		_, running, tags := readDocument(cleaned)
+		_, got, gotTags := readDocument(Replace(cleaned, letters))
+		if want := strings.ReplaceAll(running, "e", "<&ë>"); got != want {
+			t.Fatalf("%s: %q, want %q", name, got, want)
+		}
+		if len(gotTags) != len(tags) {
+			t.Errorf("%s: %d tags, want %d", name, len(gotTags), len(tags))
+		}
+	})
+}
+
 func TestReplacingNothingChangesNothing(t *testing.T) {
 	for _, pair := range publishedPairs(t) {
 		cleaned := HTML(pair.In, Options{}).HTML

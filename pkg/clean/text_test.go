@@ -1,6 +1,7 @@
 package clean
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -30,6 +31,47 @@ func TestTextReadsAsAPersonWouldTypeIt(t *testing.T) {
 	} {
 		if got := Text(input); got != want {
 			t.Errorf("%q became %q, want %q", input, got, want)
+		}
+	}
+}
+
+func TestOneReadingGivesWhatTwoGive(t *testing.T) {
+	compare := func(name, input string) {
+		result, text := Document(input, Options{})
+		if want := HTML(input, Options{}); !reflect.DeepEqual(result, want) {
+			t.Errorf("%s: %+v, want %+v", name, result, want)
+		}
+		if want := Text(input); text != want {
+			t.Errorf("%s: %q, want %q", name, text, want)
+		}
+	}
+	for _, input := range oddTokens {
+		compare(input, input)
+	}
+	for name, unit := range nastyShapes {
+		compare(name, strings.Repeat(unit, 20))
+	}
+	eachDocument(t, compare)
+}
+
+func TestTheTextIsOfWhatIsRead(t *testing.T) {
+	for size, truncated := range map[int]bool{9: true, 10: false} {
+		result, text := Document("<p>123456\u00e9", Options{MaxInput: size + 1})
+		if want := "123456\u00e9"[:6+2*(size-9)]; text != want || result.Truncated != truncated || result.HTML != "<p>"+want+"</p>" {
+			t.Errorf("%d bytes: %q, %+v", size+1, text, result)
+		}
+	}
+}
+
+func TestNoWordThatOpensALineIsTooLong(t *testing.T) {
+	for _, list := range [][]string{onWords, separators, fromWords, sentWords, toWords, sentFromWords} {
+		for _, word := range list {
+			if len(word) > maxOpening || word != strings.ToLower(word) {
+				t.Errorf("%q is never found", word)
+			}
+			if !opensWith(word+" x", list) || !opensWith(strings.ToUpper(word)+" x", list) {
+				t.Errorf("%q is not found", word)
+			}
 		}
 	}
 }

@@ -31,9 +31,22 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
-// BenchmarkNastyDigits searches what makes the most windows.
+// nastyTexts make the most of windows, starts and signs.
+var nastyTexts = map[string]string{"apart": "1 ", "pairs": "06 ", "cards": "4111 ", "calls": "call 0301234567 ", "at": "a@", "colons": "1:",
+	"wide": "1" + strings.Repeat(" ", 1000), "signs": "1-(", "hyphens": "-", "brackets": "([", "letters": "de ", "accounts": "DE 8", "keys": "aaaaaaaaaaaaaaaaaaa ", "long": "a",
+	"begins": "-----BEGIN ", "dots": "1.1.1.", "words": "credit card number ", "accents": "é1"}
+
+// With time by the square of the text, any of these would outlast the patience of
+// the test run.
+func TestNastyTextsEnd(t *testing.T) {
+	for name, unit := range nastyTexts {
+		t.Run(name, func(t *testing.T) { Find(strings.Repeat(unit, 1<<20/len(unit))) })
+	}
+}
+
+// BenchmarkNastyDigits shows that time grows with the text and not faster.
 func BenchmarkNastyDigits(b *testing.B) {
-	for name, unit := range map[string]string{"apart": "1 ", "pairs": "06 ", "cards": "4111 ", "calls": "call 0301234567 ", "at": "a@", "colons": "1:"} {
+	for name, unit := range nastyTexts {
 		b.Run(name, func(b *testing.B) {
 			text := strings.Repeat(unit, 1<<20/len(unit))
 			b.SetBytes(int64(len(text)))

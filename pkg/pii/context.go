@@ -122,7 +122,7 @@ var phrases = map[topic]string{
 		authentication code|auth code|access code|confirmation code|passcode|two factor code|activation code|sms code|tan|mtan|smstan|einmalcode|
 		einmalpasswort|einmalkennwort|bestätigungscode|sicherheitscode|verifizierungscode|freischaltcode|anmeldecode|code de vérification|
 		code de sécurité|code de confirmation|código de verificación|código de seguridad|código de confirmación|codice di verifica|codice di sicurezza|
-		verificatiecode|código de verificação|kod weryfikacyjny|verifieringskod|код подтверждения|認証コード|確認コード|验证码|驗證碼|인증번호|verification pin`,
+		verificatiecode|código de verificação|kod weryfikacyjny|verifieringskod|код подтверждения|認証 コード|確認 コード|验证码|驗證碼|인증번호|verification pin`,
 	aboutKey: `api key|apikey|api token|access token|access key|secret key|secret|client secret|auth token|bearer|token|private key|
 		api schlüssel|clé api|clave api|x api key|aws secret access key|refresh token|session token|authorization|license key|lizenzschlüssel|seed phrase`,
 	aboutPassport: `passport|passport number|passport no|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|paspoort|

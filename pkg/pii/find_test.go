@@ -225,6 +225,7 @@ func TestSecretsAreFoundBehindTheWordsThatNameThem(t *testing.T) {
 		"key AKIAIOSFODNN7EXAMPLE leaked":            "api_key=AKIAIOSFODNN7EXAMPLE",
 		"ghp_0123456789abcdefghijklmnopqrstuvwxyzAB": "api_key=ghp_0123456789abcdefghijklmnopqrstuvwxyzAB",
 		"api key: 8f14e45fceea167a5a36dedd4bea2543":  "api_key=8f14e45fceea167a5a36dedd4bea2543",
+		"認証コード: 123456":                              "one_time_code=123456", // kanji and katakana are words of their own
 		"-----BEGIN RSA PRIVATE KEY-----\nMII=\n-----END RSA PRIVATE KEY-----": "private_key=-----BEGIN RSA PRIVATE KEY-----\nMII=\n-----END RSA PRIVATE KEY-----",
 		"passport number C01X00T47":        "passport=C01X00T47",
 		"US passport no. 340020013":        "us_passport=340020013",
@@ -263,6 +264,32 @@ func TestMaskingTakesKindsAsConfigured(t *testing.T) {
 	actions := Options{Actions: map[Kind]Action{PaymentCard: Hide, Email: Leave, IP: LastFour}}
 	if got, want := Mask(text, found, actions), "card ‹payment_card›, mail a@example.org, IP ‹ip›"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEveryPhraseIsKnownInSmallLettersAndCapitals(t *testing.T) {
+	for about, list := range phrases {
+		for entry := range strings.SplitSeq(list, "|") {
+			entry = strings.TrimSpace(entry)
+			for _, text := range []string{entry, strings.ToUpper(entry), "x (" + entry + ").", strings.ReplaceAll(entry, "認証 コ", "認証コ")} {
+				if strings.ToLower(text) != strings.ToLower(strings.ToUpper(text)) { // ſ and the like
+					continue
+				}
+				s := scan{text: text}
+				if s.words(); s.topics&(1<<about) == 0 {
+					t.Errorf("%q is not known", text)
+				}
+			}
+		}
+	}
+}
+
+func TestSettlingOneFindOrNoneIsNoWork(t *testing.T) {
+	if got := (&scan{}).settle(); got != nil {
+		t.Errorf("got %v, want nothing", got)
+	}
+	if got := (&scan{found: []Match{{Phone, 1, 8}}}).settle(); len(got) != 1 || got[0] != (Match{Phone, 1, 8}) {
+		t.Errorf("got %v", got)
 	}
 }
 
