@@ -63,9 +63,11 @@ func (s *Service) After(ctx context.Context, _ *eventv1.Envelope, msg proto.Mess
 	if m.config.AfterDelay > 0 {
 		return nil, nil // the tidying finds it when its time has come
 	}
-	record, err := m.ready(ctx, record.GetItem())
-	if err != nil {
-		return nil, m.afterFault(archived.GetRecord(), err)
+	if m.config.After != Keyword { // which takes nothing away
+		var err error
+		if record, err = m.ready(ctx, record.GetItem()); err != nil {
+			return nil, m.afterFault(archived.GetRecord(), err)
+		}
 	}
 	j := job{record, make(chan error, 1)}
 	select {
