@@ -24,7 +24,7 @@ var functions = template.FuncMap{
 	"senderWords": senderWords, "scanWords": scanWords, "shield": shield, "pill": pill,
 	"senderSentence": senderSentence, "scanSentence": scanSentence, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
 	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
-	"actWords": actWords, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
+	"actWords": actWords, "layerWords": layerWords, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
 	"plural": plural, "join": strings.Join, "short": short, "fields": fields,
 	"statuses": func() []string { return statuses }, "title": title,
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/vault"
 )
 
@@ -202,6 +204,8 @@ func (web *Web) headers(next http.Handler) http.Handler {
 			header.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		begun := &beginning{ResponseWriter: w}
+		w = begun
 		defer func() {
 			switch caught := recover(); caught {
 			case nil:
@@ -209,12 +213,34 @@ func (web *Web) headers(next http.Handler) http.Handler {
 				panic(caught)
 			default: // its value may hold a customer's words; only its place is told
 				web.log.Error("page panicked", "page", r.Pattern, "stack", string(debug.Stack()))
+				if begun.yes {
+					panic(http.ErrAbortHandler) // the browser sees that it is not whole
+				}
 				web.unable(w, r)
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
+
+// A beginning knows whether an answer has begun.
+type beginning struct {
+	http.ResponseWriter
+	yes bool
+}
+
+func (b *beginning) WriteHeader(status int) {
+	b.yes = true
+	b.ResponseWriter.WriteHeader(status)
+}
+
+func (b *beginning) Write(p []byte) (int, error) {
+	b.yes = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (b *beginning) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
 // A visit is one request of somebody who is signed in.
 type visit struct {
@@ -279,12 +305,22 @@ func (web *Web) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	case errors.Is(err, vault.ErrNotFound):
 		web.refuse(w, r, http.StatusNotFound, "There is no such thing here.")
-	case errors.Is(err, ErrGone):
+	case errors.Is(err, ErrGone), gone(err):
 		web.refuse(w, r, http.StatusGone, "This has been destroyed and cannot be brought back. The ticket's page names the certificate.")
+	case refused(err):
+		code, _ := keys.RefusalOf(err)
+		web.log.Error("page refused by the keyring", "page", r.Pattern, "code", string(code))
+		web.refuse(w, r, http.StatusConflict, "The keyring refuses this: "+outcomeWords(string(code))+". Nothing was changed.")
 	default:
 		web.log.Error("page failed", "page", r.Pattern, "err", err)
 		web.unable(w, r)
 	}
+}
+
+// refused says whether the keyring has refused for good: trying again helps nothing.
+func refused(err error) bool {
+	code, ok := keys.RefusalOf(err)
+	return ok && !code.Passing()
 }
 
 func (web *Web) unable(w http.ResponseWriter, r *http.Request) {
@@ -299,7 +335,33 @@ func (web *Web) refuse(w http.ResponseWriter, r *http.Request, status int, text 
 	if !ok {
 		title = http.StatusText(status)
 	}
-	web.write(w, r, status, "refusal.html", map[string]any{"Title": title, "Text": text})
+	web.write(w, r, status, "refusal.html", map[string]any{"Title": title, "Text": text, "Back": cameFrom(r)})
+}
+
+// cameFrom is the page whose form was sent, "" where there is none.
+func cameFrom(r *http.Request) string {
+	if r.Method != http.MethodPost {
+		return ""
+	}
+	ticket := r.PathValue("ticket")
+	_, pattern, _ := strings.Cut(r.Pattern, " ")
+	switch {
+	case pattern == "/demo/advance":
+		return "/retention"
+	case !event.IsTicket(ticket):
+		return ""
+	}
+	switch strings.TrimPrefix(pattern, "/tickets/{ticket}") {
+	case "/status", "/assignee", "/reveal":
+		return "/tickets/" + ticket
+	case "/original", "/original/file":
+		return "/tickets/" + ticket + "/original"
+	case "/reasons", "/hold", "/release":
+		return "/tickets/" + ticket + "/reads"
+	case "/originals/{ticket}":
+		return "/originals"
+	}
+	return ""
 }
 
 // render writes a page for a visit.

@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/vault"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
@@ -126,6 +128,13 @@ func (web *Web) reasons(v *visit) error {
 }
 
 func (web *Web) recentReads(v *visit) error {
+	if ticket := strings.TrimSpace(v.URL.Query().Get("ticket")); ticket != "" {
+		if !event.IsTicket(ticket) {
+			return wrong(http.StatusBadRequest, "That is no ticket’s name: one is T and 20 characters of 0-9 and a-f. It stands at the top right of the ticket’s page.")
+		}
+		http.Redirect(v.w, v.Request, "/tickets/"+ticket+"/reads", http.StatusSeeOther)
+		return nil
+	}
 	if err := web.looked(v, "look_at_reads", Row{}); err != nil {
 		return err
 	}

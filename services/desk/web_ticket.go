@@ -285,7 +285,7 @@ const (
 func typedReason(v *visit, why string) (string, error) {
 	reason := strings.TrimSpace(v.PostFormValue("reason"))
 	if !utf8.ValidString(reason) || utf8.RuneCountInString(reason) < reasonLeast || utf8.RuneCountInString(reason) > reasonMost {
-		return "", wrong(http.StatusBadRequest, why)
+		return "", wrong(http.StatusBadRequest, fmt.Sprintf("%s Use %d to %d characters.", why, reasonLeast, reasonMost))
 	}
 	return reason, nil
 }

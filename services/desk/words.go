@@ -144,6 +144,11 @@ func layerName(kind itemv1.LayerKind) string {
 	return ""
 }
 
+// layerWords names a layer as certificates have it.
+func layerWords(layer string) string {
+	return worded(map[string]string{"raw": layerName(rawLayer), "view": layerName(viewLayer), "pii": layerName(piiLayer)}, layer, layer)
+}
+
 var actText = map[string]string{
 	"open": "opened", "reveal": "revealed a masked value", "breakglass": "was given the original", "download": "downloaded an attachment",
 	"register": "registered", "file": "filed", "layers": "added the ticket's layers", "ticket": "made a ticket of it",
@@ -163,7 +168,7 @@ func actWords(act *auditv1.Act) string {
 
 var outcomeText = map[string]string{
 	"allowed": "allowed", "refused": "refused", "unknown_item": "no such item", "not_present": "not there", "destroyed": "destroyed",
-	"wrong_layer": "wrong layer", "forbidden": "not allowed", "stale_request": "too late", "replayed": "repeated", "held": "on hold",
+	"wrong_layer": "wrong layer", "forbidden": "not allowed", "stale_request": "too late", "replayed": "repeated", "held": "on hold", "conflict": "it is taken by something else", "malformed": "the request is not understood", "closed_bucket": "its period is closed",
 }
 
 func outcomeWords(code string) string {
