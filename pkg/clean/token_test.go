@@ -201,3 +201,31 @@ func TestManyHandlersAreForgotten(t *testing.T) {
 		t.Errorf("%d handlers, %d names, want one", z.attributes.handlers, len(z.attributes.handled))
 	}
 }
+
+// BenchmarkReal reads the HTML of the corpora's real mails in each way.
+func BenchmarkReal(b *testing.B) {
+	var documents, cleaned []string
+	size := 0
+	eachDocument(b, func(name, document string) {
+		if strings.HasPrefix(name, "real/") && strings.Contains(name, " ") && strings.Contains(strings.ToLower(document), "<body") {
+			documents = append(documents, document)
+			cleaned = append(cleaned, HTML(document, Options{}).HTML)
+			size += len(document)
+		}
+	})
+	run := func(name string, visit func(i int)) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range documents {
+					visit(i)
+				}
+			}
+		})
+	}
+	run("HTML", func(i int) { HTML(documents[i], Options{}) })
+	run("Text", func(i int) { Text(documents[i]) })
+	run("Document", func(i int) { Document(documents[i], Options{}) })
+	run("Replace", func(i int) { Replace(cleaned[i], hide("4", "2")) })
+}

@@ -272,7 +272,7 @@ func TestEveryPhraseIsKnownInSmallLettersAndCapitals(t *testing.T) {
 		for entry := range strings.SplitSeq(list, "|") {
 			entry = strings.TrimSpace(entry)
 			for _, text := range []string{entry, strings.ToUpper(entry), "x (" + entry + ").", strings.ReplaceAll(entry, "認証 コ", "認証コ")} {
-				if strings.ToLower(text) != strings.ToLower(strings.ToUpper(text)) { // ſ and the like
+				if !strings.EqualFold(text, strings.ToUpper(text)) { // ſ and the like
 					continue
 				}
 				s := scan{text: text}
