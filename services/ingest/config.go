@@ -28,7 +28,8 @@ type Config struct {
 	Concurrency int `yaml:"concurrency"`
 	// Streams is how many mails over 256KiB are read at once, all mailboxes together.
 	Streams int `yaml:"streams"`
-	// Silence is how long a mail server may keep quiet while it owes an answer.
+	// Silence is how long a mail server may keep quiet while it owes an answer. At most 90s: a
+	// connection that is dead without a word is noticed within two minutes.
 	Silence config.Duration `yaml:"silence"`
 }
 
@@ -101,7 +102,8 @@ const (
 const (
 	minMaxSize = 64 << 10
 	maxPoll    = 2 * time.Minute
-	maxFolders = 64 // of one mailbox
+	maxSilence = 90 * time.Second // less than halfOpen
+	maxFolders = 64               // of one mailbox
 	maxDelay   = 3660 * 24 * time.Hour
 )
 
@@ -133,8 +135,8 @@ func (c Config) Complete() (Config, error) {
 	if c.Concurrency < 1 || c.Streams < 1 {
 		errs = append(errs, errors.New("concurrency and streams are at least 1"))
 	}
-	if c.Silence.Std() <= 0 {
-		errs = append(errs, errors.New("silence is more than 0s"))
+	if c.Silence.Std() <= 0 || c.Silence.Std() > maxSilence {
+		errs = append(errs, errors.New("silence is more than 0s and at most 90s"))
 	}
 	return c, errors.Join(errs...)
 }

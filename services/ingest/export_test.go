@@ -20,3 +20,8 @@ func (s *Service) Hurry() {
 func Redrive(s *Service, ctx context.Context, record *itemv1.Record) error {
 	return s.redrive(ctx, record)
 }
+
+// Rest is how long the first mailbox's sessions wait between signs of life.
+func Rest(c Config) time.Duration {
+	return (&mailbox{config: c.Mailboxes[0], service: &Service{config: c}}).rest()
+}

@@ -95,10 +95,19 @@ func (f *folder) session(ctx context.Context, cursor *cursor, pause *backoff) (e
 		}
 		pause.reset()
 		f.succeeded(session.CanIdle())
-		if err := session.Wait(ctx, f.mailbox.config.Poll.Std()); err != nil {
+		if err := session.Wait(ctx, f.mailbox.rest()); err != nil {
 			return err
 		}
 	}
+}
+
+// halfOpen is within what time a connection that is dead without a word is noticed.
+const halfOpen = 2 * time.Minute
+
+// rest is how long a session may wait before the server must give a sign of life, for which it
+// then has as long as it may keep silent.
+func (m *mailbox) rest() time.Duration {
+	return min(m.config.Poll.Std(), halfOpen-m.service.config.Silence.Std())
 }
 
 // cycle takes everything that is new in the folder. It returns true where there is

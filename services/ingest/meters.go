@@ -16,6 +16,7 @@ var (
 	waitingDesc = prometheus.NewDesc("postern_ingest_waiting_mails", "Mails found on the server at the last look and not yet taken.", place, nil)
 	troubleDesc = prometheus.NewDesc("postern_ingest_trouble_mails", "Mails that could not be taken so far and are tried again.", place, nil)
 	successDesc = prometheus.NewDesc("postern_ingest_last_success_seconds", "When everything was last looked at, as Unix time; 0 for never.", place, nil)
+	stateDesc   = prometheus.NewDesc("postern_ingest_state", "1 for the state that the folder is in.", append(place[:2:2], "state"), nil)
 	brokenDesc  = prometheus.NewDesc("postern_ingest_broken", "1 while the folder cannot be read.", place, nil)
 )
 
@@ -42,7 +43,7 @@ func newMeters(registry prometheus.Registerer, service *Service) (*meters, error
 
 // Describe is prometheus.Collector's.
 func (m *meters) Describe(to chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{waitingDesc, troubleDesc, successDesc, brokenDesc} {
+	for _, desc := range []*prometheus.Desc{waitingDesc, troubleDesc, successDesc, brokenDesc, stateDesc} {
 		to <- desc
 	}
 }
@@ -64,5 +65,6 @@ func (m *meters) Collect(to chan<- prometheus.Metric) {
 		gauge(troubleDesc, float64(status.Trouble))
 		gauge(successDesc, success)
 		gauge(brokenDesc, broken)
+		to <- prometheus.MustNewConstMetric(stateDesc, prometheus.GaugeValue, 1, status.Mailbox, status.Folder, string(status.State))
 	}
 }

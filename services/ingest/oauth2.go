@@ -28,6 +28,11 @@ const (
 	tokenLife = 10 * time.Minute
 )
 
+var (
+	errTokenRefused = errors.New("oauth2: token refused")
+	errTokenAway    = errors.New("oauth2: token endpoint away")
+)
+
 // A tokenSource gets access tokens by a refresh token (RFC 6749 §6) and keeps the
 // last one until it ends or is refused.
 type tokenSource struct {
@@ -80,7 +85,7 @@ func (s *tokenSource) renew(ctx context.Context) error {
 	request.Header.Set("Accept", "application/json")
 	response, err := s.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("oauth2: token endpoint not reached: %w", errors.Unwrap(err))
+		return fmt.Errorf("%w: not reached: %w", errTokenAway, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
 	var answer struct {
@@ -94,10 +99,14 @@ func (s *tokenSource) renew(ctx context.Context) error {
 		err = json.Unmarshal(body, &answer)
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("oauth2: token endpoint answered %d%s", response.StatusCode, tokenCode(answer.Error))
+		kind := errTokenRefused
+		if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusRequestTimeout {
+			kind = errTokenAway
+		}
+		return fmt.Errorf("%w: answered %d%s", kind, response.StatusCode, tokenCode(answer.Error))
 	}
 	if err != nil || answer.AccessToken == "" {
-		return errors.New("oauth2: token endpoint's answer holds no token")
+		return fmt.Errorf("%w: the answer holds none", errTokenAway)
 	}
 	life := tokenLife
 	if answer.ExpiresIn > 0 {

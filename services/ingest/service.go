@@ -207,7 +207,7 @@ type backoff struct {
 
 func (b *backoff) wait(ctx context.Context, err error) {
 	pause, most := b.least<<min(b.failures, 20), b.most
-	if errors.Is(err, imap.ErrSignIn) || errors.Is(err, imap.ErrBusy) || errors.Is(err, imap.ErrBye) {
+	if errors.Is(err, imap.ErrSignIn) || errors.Is(err, imap.ErrBusy) || errors.Is(err, imap.ErrBye) || errors.Is(err, errTokenRefused) {
 		pause, most = max(pause, 15*b.least), 5*b.most // who keeps knocking is locked out
 	}
 	pause = min(pause, most)

@@ -1,13 +1,17 @@
 package ingest
 
 import (
+	"errors"
 	"time"
+
+	"github.com/postern-mail/postern/services/ingest/imap"
 )
 
 // A Status is how one folder fares.
 type Status struct {
 	Mailbox     string
 	Folder      string
+	State       State
 	Idle        bool      // the server announces new mail by itself
 	Waiting     int64     // mails found at the last look
 	Trouble     int       // mails that could not be taken so far
@@ -24,11 +28,65 @@ func (s *Service) Status() []Status {
 			f.mu.Lock()
 			status := f.status
 			status.Trouble = len(f.troubles)
+			status.State = stateOf(status.LastError, status.LastSuccess)
 			f.mu.Unlock()
 			list = append(list, status)
 		}
 	}
 	return list
+}
+
+// A State says in one word how a folder fares.
+type State string
+
+const (
+	Starting       State = "starting"        // it has not been looked at yet
+	OK             State = "ok"              // at the last look all was well
+	SignInRefused  State = "sign_in_refused" // the password or the token is not taken
+	TokenRefused   State = "token_refused"   // the provider gives no access token for the refresh token
+	TokenAway      State = "token_away"      // the provider cannot be asked for one
+	Unavailable    State = "unavailable"     // the server says that it cannot for the moment
+	Throttled      State = "throttled"       // the server wants us to come less often
+	OverQuota      State = "over_quota"      // the account has used up what it may
+	NoFolder       State = "no_folder"       // the folder is not there
+	ReadOnly       State = "read_only"       // we lack a permission
+	Refused        State = "refused"         // the server will not, and does not say why
+	TLSFailed      State = "tls"             // no protected connection comes about
+	ConnectionLost State = "connection_lost" // the server is not there, or went away
+	SessionEnded   State = "session_ended"   // the server said BYE
+	Garbled        State = "garbled"         // the server's answers make no sense
+	MailInTrouble  State = "mail_in_trouble" // one mail broke the session
+	OurSide        State = "our_side"        // bus, keyring or vault are not there
+)
+
+// stateOf reads the error of the last look.
+func stateOf(err error, success time.Time) State {
+	if err == nil {
+		if success.IsZero() {
+			return Starting
+		}
+		return OK
+	}
+	switch imap.CodeOf(err) { // RFC 5530 §3
+	case "LIMIT", "INUSE", "THROTTLED":
+		return Throttled
+	case "OVERQUOTA":
+		return OverQuota
+	}
+	for _, each := range []struct {
+		kind  error
+		state State
+	}{
+		{errTokenRefused, TokenRefused}, {errTokenAway, TokenAway}, {imap.ErrSignIn, SignInRefused}, {imap.ErrBusy, Unavailable},
+		{imap.ErrNoFolder, NoFolder}, {imap.ErrReadOnly, ReadOnly}, {imap.ErrRefused, Refused}, {imap.ErrTLS, TLSFailed},
+		{imap.ErrBye, SessionEnded}, {imap.ErrCut, ConnectionLost}, {imap.ErrLost, ConnectionLost},
+		{imap.ErrAnswer, Garbled}, {imap.ErrFlood, Garbled}, {errSize, MailInTrouble}, {errPanicked, MailInTrouble},
+	} {
+		if errors.Is(err, each.kind) {
+			return each.state
+		}
+	}
+	return OurSide
 }
 
 func (f *folder) failed(err error) {

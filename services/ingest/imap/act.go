@@ -15,7 +15,7 @@ var ErrUnsafe = errors.New("imap: server offers no UIDPLUS, which removing singl
 func (s *Session) Keyword(which []uint32, keyword string) error {
 	defer s.conn.ask(maxChatter + int64(len(which))*maxPerMail)()
 	err := s.client.Store(set(which), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.Flag(keyword)}}, nil).Close()
-	return actError(err)
+	return s.actError(err)
 }
 
 // Move moves mails to another folder: by MOVE (RFC 6851), else by COPY and
@@ -24,13 +24,13 @@ func (s *Session) Move(which []uint32, folder string) error {
 	defer s.conn.ask(maxChatter + int64(len(which))*maxPerMail)()
 	if s.client.Caps().Has(imap.CapMove) {
 		_, err := s.client.Move(set(which), folder).Wait()
-		return actError(err)
+		return s.actError(err)
 	}
 	if !s.client.Caps().Has(imap.CapUIDPlus) {
 		return ErrUnsafe
 	}
 	if _, err := s.client.Copy(set(which), folder).Wait(); err != nil {
-		return actError(err)
+		return s.actError(err)
 	}
 	return s.Delete(which)
 }
@@ -44,9 +44,9 @@ func (s *Session) Delete(which []uint32) error {
 	defer s.conn.ask(maxChatter + 2*int64(len(which))*maxPerMail)()
 	deleted := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagDeleted}}
 	if err := s.client.Store(set(which), deleted, nil).Close(); err != nil {
-		return actError(err)
+		return s.actError(err)
 	}
-	return actError(s.client.UIDExpunge(set(which)).Close())
+	return s.actError(s.client.UIDExpunge(set(which)).Close())
 }
 
 // CreateFolder makes a folder; one that is there already is no error.
@@ -57,12 +57,12 @@ func (s *Session) CreateFolder(name string) error {
 	if errors.As(err, &status) && status.Code == imap.ResponseCodeAlreadyExists {
 		return nil
 	}
-	return actError(err)
+	return s.actError(err)
 }
 
-func actError(err error) error {
+func (s *Session) actError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return answerError(err)
+	return s.answerError(err)
 }

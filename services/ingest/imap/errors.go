@@ -27,6 +27,8 @@ var (
 	ErrBye = errors.New("imap: server ends the session")
 	// ErrNoFolder: there is no such folder, or none that we may open.
 	ErrNoFolder = errors.New("imap: no such folder")
+	// ErrReadOnly: we may not do it. It is an ErrRefused, too.
+	ErrReadOnly = fmt.Errorf("%w: no permission", ErrRefused)
 	// ErrRefused: the server will not do it, for another reason.
 	ErrRefused = errors.New("imap: refused")
 	// ErrAnswer: the server's answer makes no sense.
@@ -45,12 +47,17 @@ var knownCodes = []imap.ResponseCode{
 	imap.ResponseCodeCannot, imap.ResponseCodeClientBug, imap.ResponseCodeContactAdmin, imap.ResponseCodeCorruption,
 	imap.ResponseCodeExpired, imap.ResponseCodeInUse, imap.ResponseCodeLimit, imap.ResponseCodeNonExistent,
 	imap.ResponseCodeNoPerm, imap.ResponseCodeOverQuota, imap.ResponseCodePrivacyRequired,
-	imap.ResponseCodeServerBug, imap.ResponseCodeTryCreate, imap.ResponseCodeUnavailable,
+	imap.ResponseCodeServerBug, imap.ResponseCodeTryCreate, imap.ResponseCodeUnavailable, readOnly, throttled,
 }
+
+const (
+	readOnly  imap.ResponseCode = "READ-ONLY" // RFC 3501 §7.1
+	throttled imap.ResponseCode = "THROTTLED" // Google's
+)
 
 var busyCodes = []imap.ResponseCode{ // RFC 5530 §3
 	imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeLimit,
-	imap.ResponseCodeOverQuota, imap.ResponseCodeServerBug, imap.ResponseCodeContactAdmin,
+	imap.ResponseCodeOverQuota, throttled, imap.ResponseCodeServerBug, imap.ResponseCodeContactAdmin,
 }
 
 // answerError says in our words what the library reports of an answer.
@@ -65,6 +72,8 @@ func answerError(err error) error {
 			return withCode(ErrBusy, code)
 		case status.Type == imap.StatusResponseTypeBye:
 			return withCode(ErrBye, code)
+		case code == readOnly, code == imap.ResponseCodeNoPerm:
+			return withCode(ErrReadOnly, code)
 		case code == imap.ResponseCodeNonExistent, code == imap.ResponseCodeTryCreate:
 			return withCode(ErrNoFolder, code)
 		}
@@ -115,9 +124,26 @@ func startTLSError(err error) error {
 	return fmt.Errorf("%w: %w", ErrTLS, lostOrGarbled(err))
 }
 
+// coded is an error and the response code that came with it.
+type coded struct {
+	kind error
+	code imap.ResponseCode
+}
+
+func (c coded) Error() string { return fmt.Sprintf("%v [%s]", c.kind, c.code) }
+func (c coded) Unwrap() error { return c.kind }
+
+// CodeOf is the response code that came with an error, where it is one of those that standards
+// fix; else empty.
+func CodeOf(err error) string {
+	var c coded
+	errors.As(err, &c)
+	return string(c.code)
+}
+
 func withCode(kind error, code imap.ResponseCode) error {
 	if slices.Contains(knownCodes, code) {
-		return fmt.Errorf("%w [%s]", kind, code)
+		return coded{kind, code}
 	}
 	return kind
 }

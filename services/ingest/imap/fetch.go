@@ -36,7 +36,7 @@ func (s *Session) SearchLacking(keyword string) (uids.Set, error) {
 func (s *Session) search(criteria *imap.SearchCriteria, first uint32) (uids.Set, error) {
 	data, err := s.client.UIDSearch(criteria, nil).Wait()
 	if err != nil {
-		return uids.Set{}, answerError(err)
+		return uids.Set{}, s.answerError(err)
 	}
 	listed, _ := data.All.(imap.UIDSet)
 	var found uids.Set
@@ -109,7 +109,7 @@ func (s *Session) describe(which []uint32, dated bool) ([]Mail, error) {
 		}
 	}
 	if err := command.Close(); err != nil {
-		return nil, answerError(err)
+		return nil, s.answerError(err)
 	}
 	return mails, nil
 }
@@ -217,7 +217,7 @@ func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItem
 		}
 	}
 	if err := command.Close(); err != nil {
-		return answerError(err)
+		return s.answerError(err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -24,7 +25,7 @@ func (s *Session) Wait(ctx context.Context, longest time.Duration) error {
 		case <-timer.C:
 		case <-s.changes:
 		case <-s.client.Closed():
-			return ErrLost
+			return s.answerError(net.ErrClosed)
 		}
 		return s.Noop()
 	}
@@ -33,7 +34,7 @@ func (s *Session) Wait(ctx context.Context, longest time.Duration) error {
 	idle, err := s.client.Idle()
 	answered() // from here on the server owes nothing
 	if err != nil {
-		return because(ctx, answerError(err))
+		return because(ctx, s.answerError(err))
 	}
 	var ended error
 	select {
@@ -42,17 +43,17 @@ func (s *Session) Wait(ctx context.Context, longest time.Duration) error {
 	case <-timer.C:
 	case <-s.changes:
 	case <-s.client.Closed():
-		ended = ErrLost
+		ended = s.answerError(net.ErrClosed)
 	}
 	defer s.conn.ask(maxChatter)()
 	if err := idle.Close(); err != nil && ended == nil {
-		return because(ctx, answerError(err))
+		return because(ctx, s.answerError(err))
 	}
 	if ended != nil {
 		return ended
 	}
 	if err := idle.Wait(); err != nil {
-		return because(ctx, answerError(err))
+		return because(ctx, s.answerError(err))
 	}
 	return nil
 }
@@ -61,7 +62,7 @@ func (s *Session) Wait(ctx context.Context, longest time.Duration) error {
 func (s *Session) Noop() error {
 	defer s.conn.ask(maxChatter)()
 	if err := s.client.Noop().Wait(); err != nil {
-		return answerError(err)
+		return s.answerError(err)
 	}
 	return nil
 }

@@ -68,6 +68,7 @@ type Session struct {
 	client  *imapclient.Client
 	conn    *meter
 	account Account
+	tail    tail
 	changes chan struct{} // filled by the server's unasked-for news
 	end     func() bool
 }
@@ -105,7 +106,8 @@ func (s *Session) connect(ctx context.Context) error {
 	s.conn = &meter{Conn: raw, silence: s.account.Silence}
 	defer s.conn.ask(maxChatter)()
 	options := &imapclient.Options{
-		TLSConfig: &tls.Config{RootCAs: s.account.Roots, ServerName: s.account.Host, MinVersion: tls.VersionTLS12},
+		TLSConfig:   &tls.Config{RootCAs: s.account.Roots, ServerName: s.account.Host, MinVersion: tls.VersionTLS12},
+		DebugWriter: &s.tail,
 		// These run on the library's reading loop: they must not block.
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{
 			Expunge: func(uint32) { s.changed() },
@@ -137,7 +139,7 @@ func (s *Session) connect(ctx context.Context) error {
 	}
 	if err := s.client.WaitGreeting(); err != nil {
 		_ = s.client.Close()
-		return because(ctx, answerError(err))
+		return because(ctx, s.answerError(err))
 	}
 	return nil
 }
@@ -184,8 +186,8 @@ func (s *Session) open(name string, readOnly bool) (Folder, error) {
 	defer s.conn.ask(maxChatter)()
 	data, err := s.client.Select(name, &imap.SelectOptions{ReadOnly: readOnly}).Wait()
 	if err != nil {
-		err = answerError(err)
-		if errors.Is(err, ErrRefused) { // Dovecot gives no code
+		err = s.answerError(err)
+		if errors.Is(err, ErrRefused) && CodeOf(err) == "" { // Dovecot gives no code
 			err = ErrNoFolder
 		}
 		return Folder{}, err

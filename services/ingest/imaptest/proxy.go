@@ -14,6 +14,34 @@ type Proxy struct {
 	mu   sync.Mutex
 	cuts []int64 // of the next connections, in order
 	left int     // cuts that have happened
+	open []*frost
+}
+
+// frost holds back what a server sends, for ever.
+type frost struct {
+	mu     sync.Mutex
+	frozen bool
+	to     net.Conn
+}
+
+func (f *frost) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.frozen {
+		return len(p), nil // into the void, as over a path that is gone
+	}
+	return f.to.Write(p)
+}
+
+// Freeze has nothing more come through the connections that are open now, which stay open.
+func (p *Proxy) Freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.open {
+		f.mu.Lock()
+		f.frozen = true
+		f.mu.Unlock()
+	}
 }
 
 // Cut starts a proxy before a server. The n-th connection is cut after so many bytes
@@ -58,6 +86,8 @@ func (p *Proxy) carry(client net.Conn, server string) {
 	defer back.Close()
 	p.mu.Lock()
 	limit := int64(-1)
+	through := &frost{to: client}
+	p.open = append(p.open, through)
 	if len(p.cuts) > 0 {
 		limit, p.cuts = p.cuts[0], p.cuts[1:]
 	}
@@ -67,10 +97,10 @@ func (p *Proxy) carry(client net.Conn, server string) {
 		back.Close()
 	}()
 	if limit < 0 {
-		_, _ = io.Copy(client, back)
+		_, _ = io.Copy(through, back)
 		return
 	}
-	if n, _ := io.CopyN(client, back, limit); n == limit {
+	if n, _ := io.CopyN(through, back, limit); n == limit {
 		p.mu.Lock()
 		p.left++
 		p.mu.Unlock()
