@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
@@ -24,7 +25,7 @@ var functions = template.FuncMap{
 	"senderWords": senderWords, "scanWords": scanWords, "shield": shield, "pill": pill,
 	"senderSentence": senderSentence, "scanSentence": scanSentence, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
 	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
-	"actWords": actWords, "layerWords": layerWords, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
+	"actWords": actWords, "layerWords": layerWords, "ticketOf": event.Ticket, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
 	"plural": plural, "join": strings.Join, "short": short, "fields": fields,
 	"statuses": func() []string { return statuses }, "title": title,
 }

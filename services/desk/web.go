@@ -78,6 +78,9 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 	if err := config.Check(); err != nil {
 		return nil, err
 	}
+	if deps.Audit == nil {
+		return nil, errors.New("desk: there is no audit log to read")
+	}
 	if deps.Wall == nil {
 		deps.Wall = time.Now // a clock that is moved on for a demonstration signs nobody out
 	}

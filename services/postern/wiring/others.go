@@ -69,7 +69,7 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 	speech := desk.NewSpeech(conn, s.Clock.Now)
 	deps := desk.WebDeps{
 		Log: s.Log, Now: s.Clock.Now, Short: s.Model.Short(), Tickets: board, Opener: opener, Vault: s.Vault,
-		Voice: speech, Retention: desk.NewCustody(conn, client, opener, s.Vault), Changes: board,
+		Voice: speech, Audit: desk.NewLedger(conn), Retention: desk.NewCustody(conn, client, opener, s.Vault), Changes: board,
 	}
 	if s.Config.Desk.Demo {
 		deps.Demo = demoClock{s.Process}
