@@ -62,25 +62,27 @@ func lfLines(text string) string {
 	if i < 0 {
 		return text
 	}
-	out := make([]byte, 0, len(text))
+	var out strings.Builder
+	out.Grow(len(text))
 	for i >= 0 {
-		out = append(out, text[:i]...)
+		out.WriteString(text[:i])
 		n := i
 		for n < len(text) && text[n] == '\r' {
 			n++
 		}
 		if n < len(text) && text[n] == '\n' {
 			n++
-			out = append(out, '\n')
+			out.WriteByte('\n')
 		} else {
 			for ; i < n; i++ {
-				out = append(out, '\n')
+				out.WriteByte('\n')
 			}
 		}
 		text = text[n:]
 		i = strings.IndexByte(text, '\r')
 	}
-	return string(append(out, text...))
+	out.WriteString(text)
+	return out.String()
 }
 
 // decodeCharset makes bytes valid UTF-8: by the declared charset first, by what
@@ -113,6 +115,9 @@ func decodeCharset(in []byte, charset string) (string, int) {
 			return string(in), 0
 		}
 		return guess(in), 1
+	}
+	if extendsASCII(charset) && isPlainASCII(in) {
+		return string(in), 0
 	}
 	if strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "utf16") {
 		enc = byteOrder(enc, in)
@@ -278,6 +283,11 @@ func decodeWith(enc encoding.Encoding, in []byte) (string, int) {
 		return text, n + 1
 	}
 	return string(out), countReplacements(out)
+}
+
+// extendsASCII tells charsets of one byte a letter whose lower half is ASCII.
+func extendsASCII(charset string) bool {
+	return strings.HasPrefix(charset, "iso-8859-") || strings.HasPrefix(charset, "windows-125")
 }
 
 // countReplacements counts runs of U+FFFD: a run is one place.
