@@ -125,6 +125,50 @@ func TestAListKeepsItselfCurrent(t *testing.T) {
 	}
 }
 
+// Somebody whose session has ended must not take an old list for a quiet one.
+func TestAListThatIsNotKeptCurrentSaysSo(t *testing.T) {
+	c := newChrome(t)
+	w := desktest.New(t)
+	ticketWithValue(t, w, "first")
+	p := c.tab()
+	p.signIn(w, "agnes")
+	p.open(w.Server.URL + "/tickets")
+	if eval[bool](p, `document.getElementById("stale").checkVisibility()`) {
+		t.Error("a list that is current says that it is not")
+	}
+	agnes, _, err := w.Users.Find("agnes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	agnes.Disabled = true
+	if err := w.Users.Save(agnes); err != nil {
+		t.Fatal(err)
+	}
+	ticketWithValue(t, w, "second") // which ends the stream; the browser comes back and is not let in
+	p.shows(`document.getElementById("stale").checkVisibility()`)
+	if eval[bool](p, `document.body.innerText.includes("second")`) {
+		t.Error("somebody who is disabled sees what came afterwards")
+	}
+}
+
+func TestTheListIsSortedWithoutAScript(t *testing.T) {
+	c := newChrome(t)
+	w := desktest.New(t)
+	ticketWithValue(t, w, "first")
+	ticketWithValue(t, w, "second")
+	p := c.tab()
+	p.signIn(w, "agnes")
+	call(p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	p.run(chromedp.Navigate(w.Server.URL + "/tickets"))
+	p.tabTo("sort|")
+	p.run(chromedp.KeyEvent("o")) // the option that begins with it
+	p.tabTo("||Show")
+	p.enter()
+	if got := eval[string](p, `document.querySelector("#lines .subject").textContent`); got != "first" {
+		t.Errorf("oldest first begins with %q", got)
+	}
+}
+
 func TestWhatTheDeskRefusesIsSaidInItsPlace(t *testing.T) {
 	c := newChrome(t)
 	w := desktest.New(t)
