@@ -30,6 +30,11 @@ func (s *Service) register(ctx context.Context, c *call) (proto.Message, error) 
 	if err := checkRegister(r, item); err != nil {
 		return nil, err
 	}
+	if r.Renumbered {
+		if known, err := s.recognise(ctx, c, r); known != nil || err != nil {
+			return known, err
+		}
+	}
 	defer s.stripe(item)()
 	if there, known := s.cache.get(item); known {
 		return s.repeat(ctx, c, r, there)
@@ -256,17 +261,11 @@ func (s *Service) bucketFor(id string, kind itemv1.LayerKind) (*bucket, error) {
 	return b, nil
 }
 
-// rawDigest opens the digest that came sealed beside raw, which proves that the key packet
-// opens, and gives its HMAC under the period's key.
+// rawDigest gives the HMAC of a mail's digest under the period's key.
 func (s *Service) rawDigest(ctx context.Context, intake *bucket, r *keyringv1.Register, now time.Time) ([]byte, string, error) {
-	session, err := intake.unwrap(r.Raw.KeyPacket)
+	sum, err := digestIn(intake, r)
 	if err != nil {
-		return nil, "", refuse(keys.Malformed, "the key packet does not open with its bucket")
-	}
-	defer session.Clear()
-	sum, err := open.Bytes(session, r.RawDigest, sha256.Size)
-	if err != nil || len(sum) != sha256.Size {
-		return nil, "", refuse(keys.Malformed, "the sealed digest does not open with the layer's key")
+		return nil, "", err
 	}
 	defer clear(sum)
 	p, err := s.ensurePeriod(ctx, now)
@@ -274,4 +273,19 @@ func (s *Service) rawDigest(ctx context.Context, intake *bucket, r *keyringv1.Re
 		return nil, "", err
 	}
 	return p.digestOf(sum), p.name, nil
+}
+
+// digestIn opens the digest that came sealed beside raw, which proves that the key packet
+// opens.
+func digestIn(intake *bucket, r *keyringv1.Register) ([]byte, error) {
+	session, err := intake.unwrap(r.Raw.KeyPacket)
+	if err != nil {
+		return nil, refuse(keys.Malformed, "the key packet does not open with its bucket")
+	}
+	defer session.Clear()
+	sum, err := open.Bytes(session, r.RawDigest, sha256.Size)
+	if err != nil || len(sum) != sha256.Size {
+		return nil, refuse(keys.Malformed, "the sealed digest does not open with the layer's key")
+	}
+	return sum, nil
 }

@@ -41,6 +41,7 @@ type Service struct {
 	nonces        *nonces
 	rights        map[string]map[string]bool
 	journal       journal
+	renumbered    renumberings
 
 	retry    time.Duration // between attempts to become the writer
 	announce chan struct{} // the published keys may have changed
@@ -191,6 +192,7 @@ func (s *Service) write(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			s.renumbered.drop(s.now())
 		case <-s.announce:
 			published = false
 		}

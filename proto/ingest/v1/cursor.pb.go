@@ -89,7 +89,10 @@ type Folder struct {
 	// The highest UID that the server ever showed under this UIDVALIDITY and generation.
 	Highest uint32 `protobuf:"varint,5,opt,name=highest,proto3" json:"highest,omitempty"`
 	// Mails that could not be taken so far, as far as a successor must know of them.
-	Troubles      []*Trouble `protobuf:"bytes,6,rep,name=troubles,proto3" json:"troubles,omitempty"`
+	Troubles []*Trouble `protobuf:"bytes,6,rep,name=troubles,proto3" json:"troubles,omitempty"`
+	// The folder was numbered anew when this was its next UID: what lies below may be items
+	// already, under other numbers. 0: it never was.
+	Renumbered    uint32 `protobuf:"varint,7,opt,name=renumbered,proto3" json:"renumbered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,6 +167,13 @@ func (x *Folder) GetTroubles() []*Trouble {
 		return x.Troubles
 	}
 	return nil
+}
+
+func (x *Folder) GetRenumbered() uint32 {
+	if x != nil {
+		return x.Renumbered
+	}
+	return 0
 }
 
 // A Trouble is a mail that could not be taken so far.
@@ -288,7 +298,7 @@ const file_ingest_v1_cursor_proto_rawDesc = "" +
 	"\x16ingest/v1/cursor.proto\x12\tingest.v1\x1a\x18privacy/v1/privacy.proto\"[\n" +
 	"\x06Cursor\x12\x1e\n" +
 	"\amailbox\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x121\n" +
-	"\afolders\x18\x02 \x03(\v2\x11.ingest.v1.FolderB\x04\xc8\xf3\x18\bR\afolders\"\xf3\x01\n" +
+	"\afolders\x18\x02 \x03(\v2\x11.ingest.v1.FolderB\x04\xc8\xf3\x18\bR\afolders\"\x99\x02\n" +
 	"\x06Folder\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x04name\x12'\n" +
 	"\fuid_validity\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12$\n" +
@@ -297,7 +307,10 @@ const file_ingest_v1_cursor_proto_rawDesc = "" +
 	"generation\x12*\n" +
 	"\x04done\x18\x04 \x03(\v2\x10.ingest.v1.RangeB\x04\xc8\xf3\x18\bR\x04done\x12\x1e\n" +
 	"\ahighest\x18\x05 \x01(\rB\x04\xc8\xf3\x18\x03R\ahighest\x124\n" +
-	"\btroubles\x18\x06 \x03(\v2\x12.ingest.v1.TroubleB\x04\xc8\xf3\x18\bR\btroubles\"W\n" +
+	"\btroubles\x18\x06 \x03(\v2\x12.ingest.v1.TroubleB\x04\xc8\xf3\x18\bR\btroubles\x12$\n" +
+	"\n" +
+	"renumbered\x18\a \x01(\rB\x04\xc8\xf3\x18\x03R\n" +
+	"renumbered\"W\n" +
 	"\aTrouble\x12\x16\n" +
 	"\x03uid\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12\x1a\n" +
 	"\x05tries\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x05tries\x12\x18\n" +

@@ -284,7 +284,9 @@ type Record struct {
 	// Why it was set aside before it was taken up again, the last sixteen times.
 	PastAsides []*SetAside `protobuf:"bytes,24,rep,name=past_asides,json=pastAsides,proto3" json:"past_asides,omitempty"`
 	// Up to how many bytes a mail of which there are only the headers is to be fetched; 0: as configured.
-	FetchLimit    int64 `protobuf:"varint,25,opt,name=fetch_limit,json=fetchLimit,proto3" json:"fetch_limit,omitempty"`
+	FetchLimit int64 `protobuf:"varint,25,opt,name=fetch_limit,json=fetchLimit,proto3" json:"fetch_limit,omitempty"`
+	// Where the server has the mail since it numbered the folder anew.
+	Place         *Place `protobuf:"bytes,26,opt,name=place,proto3" json:"place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,6 +496,74 @@ func (x *Record) GetFetchLimit() int64 {
 	return 0
 }
 
+func (x *Record) GetPlace() *Place {
+	if x != nil {
+		return x.Place
+	}
+	return nil
+}
+
+// A Place is a mail's number in its folder.
+type Place struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UidValidity   uint32                 `protobuf:"varint,1,opt,name=uid_validity,json=uidValidity,proto3" json:"uid_validity,omitempty"`
+	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Generation    uint32                 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Place) Reset() {
+	*x = Place{}
+	mi := &file_item_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Place) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Place) ProtoMessage() {}
+
+func (x *Place) ProtoReflect() protoreflect.Message {
+	mi := &file_item_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Place.ProtoReflect.Descriptor instead.
+func (*Place) Descriptor() ([]byte, []int) {
+	return file_item_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Place) GetUidValidity() uint32 {
+	if x != nil {
+		return x.UidValidity
+	}
+	return 0
+}
+
+func (x *Place) GetUid() uint32 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Place) GetGeneration() uint32 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 // A Layer is one sealed form of an item under its own session key.
 type Layer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -525,7 +595,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_item_v1_record_proto_msgTypes[1]
+	mi := &file_item_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +607,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[1]
+	mi := &file_item_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +620,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Layer) GetKind() LayerKind {
@@ -672,7 +742,7 @@ type Berth struct {
 
 func (x *Berth) Reset() {
 	*x = Berth{}
-	mi := &file_item_v1_record_proto_msgTypes[2]
+	mi := &file_item_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +754,7 @@ func (x *Berth) String() string {
 func (*Berth) ProtoMessage() {}
 
 func (x *Berth) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[2]
+	mi := &file_item_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +767,7 @@ func (x *Berth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Berth.ProtoReflect.Descriptor instead.
 func (*Berth) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Berth) GetKind() LayerKind {
@@ -743,7 +813,7 @@ type Findings struct {
 
 func (x *Findings) Reset() {
 	*x = Findings{}
-	mi := &file_item_v1_record_proto_msgTypes[3]
+	mi := &file_item_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +825,7 @@ func (x *Findings) String() string {
 func (*Findings) ProtoMessage() {}
 
 func (x *Findings) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[3]
+	mi := &file_item_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +838,7 @@ func (x *Findings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Findings.ProtoReflect.Descriptor instead.
 func (*Findings) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Findings) GetSenderVerdict() string {
@@ -824,7 +894,7 @@ type SetAside struct {
 
 func (x *SetAside) Reset() {
 	*x = SetAside{}
-	mi := &file_item_v1_record_proto_msgTypes[4]
+	mi := &file_item_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +906,7 @@ func (x *SetAside) String() string {
 func (*SetAside) ProtoMessage() {}
 
 func (x *SetAside) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[4]
+	mi := &file_item_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +919,7 @@ func (x *SetAside) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAside.ProtoReflect.Descriptor instead.
 func (*SetAside) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetAside) GetCode() string {
@@ -915,7 +985,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_item_v1_record_proto_msgTypes[5]
+	mi := &file_item_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +997,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[5]
+	mi := &file_item_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1010,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Hold) GetId() string {
@@ -975,7 +1045,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xa9\b\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xd5\b\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
 	"\amailbox\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
@@ -1009,7 +1079,14 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\vpast_asides\x18\x18 \x03(\v2\x11.item.v1.SetAsideB\x04\xc8\xf3\x18\bR\n" +
 	"pastAsides\x12%\n" +
 	"\vfetch_limit\x18\x19 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
-	"fetchLimit\"\xf5\x04\n" +
+	"fetchLimit\x12*\n" +
+	"\x05place\x18\x1a \x01(\v2\x0e.item.v1.PlaceB\x04\xc8\xf3\x18\bR\x05place\"n\n" +
+	"\x05Place\x12'\n" +
+	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
+	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\rB\x04\xc8\xf3\x18\x03R\n" +
+	"generation\"\xf5\x04\n" +
 	"\x05Layer\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.item.v1.LayerKindB\x04\xc8\xf3\x18\x02R\x04kind\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x13.item.v1.LayerStateB\x04\xc8\xf3\x18\x02R\x05state\x12\x1c\n" +
@@ -1096,52 +1173,54 @@ func file_item_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_item_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_item_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_item_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_item_v1_record_proto_goTypes = []any{
 	(Direction)(0),                // 0: item.v1.Direction
 	(State)(0),                    // 1: item.v1.State
 	(LayerKind)(0),                // 2: item.v1.LayerKind
 	(LayerState)(0),               // 3: item.v1.LayerState
 	(*Record)(nil),                // 4: item.v1.Record
-	(*Layer)(nil),                 // 5: item.v1.Layer
-	(*Berth)(nil),                 // 6: item.v1.Berth
-	(*Findings)(nil),              // 7: item.v1.Findings
-	(*SetAside)(nil),              // 8: item.v1.SetAside
-	(*Hold)(nil),                  // 9: item.v1.Hold
-	nil,                           // 10: item.v1.Hold.HomesEntry
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*Place)(nil),                 // 5: item.v1.Place
+	(*Layer)(nil),                 // 6: item.v1.Layer
+	(*Berth)(nil),                 // 7: item.v1.Berth
+	(*Findings)(nil),              // 8: item.v1.Findings
+	(*SetAside)(nil),              // 9: item.v1.SetAside
+	(*Hold)(nil),                  // 10: item.v1.Hold
+	nil,                           // 11: item.v1.Hold.HomesEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_item_v1_record_proto_depIdxs = []int32{
-	11, // 0: item.v1.Record.internal_date:type_name -> google.protobuf.Timestamp
-	11, // 1: item.v1.Record.received:type_name -> google.protobuf.Timestamp
+	12, // 0: item.v1.Record.internal_date:type_name -> google.protobuf.Timestamp
+	12, // 1: item.v1.Record.received:type_name -> google.protobuf.Timestamp
 	0,  // 2: item.v1.Record.direction:type_name -> item.v1.Direction
 	1,  // 3: item.v1.Record.state:type_name -> item.v1.State
-	11, // 4: item.v1.Record.changed:type_name -> google.protobuf.Timestamp
-	5,  // 5: item.v1.Record.layers:type_name -> item.v1.Layer
-	7,  // 6: item.v1.Record.findings:type_name -> item.v1.Findings
-	8,  // 7: item.v1.Record.set_aside:type_name -> item.v1.SetAside
-	9,  // 8: item.v1.Record.holds:type_name -> item.v1.Hold
-	6,  // 9: item.v1.Record.berths:type_name -> item.v1.Berth
-	8,  // 10: item.v1.Record.past_asides:type_name -> item.v1.SetAside
-	2,  // 11: item.v1.Layer.kind:type_name -> item.v1.LayerKind
-	3,  // 12: item.v1.Layer.state:type_name -> item.v1.LayerState
-	11, // 13: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
-	11, // 14: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
-	11, // 15: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
-	11, // 16: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
-	2,  // 17: item.v1.Berth.kind:type_name -> item.v1.LayerKind
-	11, // 18: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
-	11, // 19: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
-	1,  // 20: item.v1.SetAside.from:type_name -> item.v1.State
-	11, // 21: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
-	11, // 22: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
-	11, // 23: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
-	10, // 24: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	12, // 4: item.v1.Record.changed:type_name -> google.protobuf.Timestamp
+	6,  // 5: item.v1.Record.layers:type_name -> item.v1.Layer
+	8,  // 6: item.v1.Record.findings:type_name -> item.v1.Findings
+	9,  // 7: item.v1.Record.set_aside:type_name -> item.v1.SetAside
+	10, // 8: item.v1.Record.holds:type_name -> item.v1.Hold
+	7,  // 9: item.v1.Record.berths:type_name -> item.v1.Berth
+	9,  // 10: item.v1.Record.past_asides:type_name -> item.v1.SetAside
+	5,  // 11: item.v1.Record.place:type_name -> item.v1.Place
+	2,  // 12: item.v1.Layer.kind:type_name -> item.v1.LayerKind
+	3,  // 13: item.v1.Layer.state:type_name -> item.v1.LayerState
+	12, // 14: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
+	12, // 15: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
+	12, // 16: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
+	12, // 17: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
+	2,  // 18: item.v1.Berth.kind:type_name -> item.v1.LayerKind
+	12, // 19: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
+	12, // 20: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
+	1,  // 21: item.v1.SetAside.from:type_name -> item.v1.State
+	12, // 22: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
+	12, // 23: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
+	12, // 24: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
+	11, // 25: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_item_v1_record_proto_init() }
@@ -1155,7 +1234,7 @@ func file_item_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_item_v1_record_proto_rawDesc), len(file_item_v1_record_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

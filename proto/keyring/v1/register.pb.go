@@ -36,7 +36,10 @@ type Register struct {
 	InternalDate *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=internal_date,json=internalDate,proto3" json:"internal_date,omitempty"`
 	Raw          *v1.Layer              `protobuf:"bytes,8,opt,name=raw,proto3" json:"raw,omitempty"`
 	// SHA-256 of the raw bytes, encrypted to the raw bucket with the key packet's session key.
-	RawDigest     []byte `protobuf:"bytes,9,opt,name=raw_digest,json=rawDigest,proto3" json:"raw_digest,omitempty"`
+	RawDigest []byte `protobuf:"bytes,9,opt,name=raw_digest,json=rawDigest,proto3" json:"raw_digest,omitempty"`
+	// The folder was numbered anew: what is there may be an item already, under another
+	// number. Then the answer is that item's record, which names this place.
+	Renumbered    bool `protobuf:"varint,10,opt,name=renumbered,proto3" json:"renumbered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,6 +135,13 @@ func (x *Register) GetRawDigest() []byte {
 		return x.RawDigest
 	}
 	return nil
+}
+
+func (x *Register) GetRenumbered() bool {
+	if x != nil {
+		return x.Renumbered
+	}
+	return false
 }
 
 // File asks for class, dates and buckets.
@@ -570,7 +580,7 @@ var File_keyring_v1_register_proto protoreflect.FileDescriptor
 const file_keyring_v1_register_proto_rawDesc = "" +
 	"\n" +
 	"\x19keyring/v1/register.proto\x12\n" +
-	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\xdd\x02\n" +
+	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\x83\x03\n" +
 	"\bRegister\x12\x1e\n" +
 	"\amailbox\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
 	"\x06folder\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x06folder\x12'\n" +
@@ -583,7 +593,11 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"\rinternal_date\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\finternalDate\x12&\n" +
 	"\x03raw\x18\b \x01(\v2\x0e.item.v1.LayerB\x04\xc8\xf3\x18\bR\x03raw\x12#\n" +
 	"\n" +
-	"raw_digest\x18\t \x01(\fB\x04\xc8\xf3\x18\aR\trawDigest\"\xbc\x01\n" +
+	"raw_digest\x18\t \x01(\fB\x04\xc8\xf3\x18\aR\trawDigest\x12$\n" +
+	"\n" +
+	"renumbered\x18\n" +
+	" \x01(\bB\x04\xc8\xf3\x18\x02R\n" +
+	"renumbered\"\xbc\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05class\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05class\x123\n" +

@@ -1,0 +1,214 @@
+package keyring
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/postern-mail/postern/pkg/keys"
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+)
+
+// A server that numbers a folder anew (RFC 3501 §2.3.1.1) shows mails that are items
+// already. They are known by their keyed digests: each old item is taken for one mail at most, and
+// what was destroyed is known by what its tombstone keeps.
+
+const (
+	// renumberedIdle is how long what is known of a folder is kept without being asked.
+	renumberedIdle = 15 * time.Minute
+	// renumberedBuild is how long reading all records may take.
+	renumberedBuild = 10 * time.Minute
+)
+
+// A numbering is how a server numbers a folder's mails.
+type numbering struct {
+	mailbox, folder      string
+	validity, generation uint32
+}
+
+// renumberings are the folders that are being read anew.
+type renumberings struct {
+	mu    sync.Mutex
+	known map[numbering]*renumbering
+}
+
+// A renumbering is one folder under its new numbers.
+type renumbering struct {
+	ready chan struct{} // closed when it was built, or building failed
+	err   error
+
+	mu     sync.Mutex
+	old    map[digested][]string // items that no mail was taken for yet, in the order of their numbers
+	placed map[uint32]string     // items by their new UID
+	used   time.Time
+}
+
+// digested is a mail's keyed digest, and the period whose key it is under.
+type digested struct {
+	period string
+	digest [sha256.Size]byte
+}
+
+// drop forgets folders that nobody asks for any more.
+func (r *renumberings) drop(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, folder := range r.known {
+		select {
+		case <-folder.ready:
+		default:
+			continue
+		}
+		folder.mu.Lock()
+		if folder.err != nil || now.Sub(folder.used) > renumberedIdle {
+			delete(r.known, n)
+		}
+		folder.mu.Unlock()
+	}
+}
+
+// folderOf gives what is known of a folder under its new numbers. Where nothing is yet,
+// all records are read: whoever asked waits for it as long as it may.
+func (s *Service) folderOf(ctx context.Context, n numbering) (*renumbering, error) {
+	s.renumbered.mu.Lock()
+	folder := s.renumbered.known[n]
+	if folder == nil {
+		folder = &renumbering{ready: make(chan struct{}), used: s.now()}
+		if s.renumbered.known == nil {
+			s.renumbered.known = map[numbering]*renumbering{}
+		}
+		s.renumbered.known[n] = folder
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), renumberedBuild)
+		go func() {
+			defer cancel()
+			folder.err = s.readFolder(within, n, folder)
+			close(folder.ready)
+		}()
+	}
+	s.renumbered.mu.Unlock()
+	select {
+	case <-folder.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if folder.err != nil { // the next one begins anew
+		s.renumbered.mu.Lock()
+		if s.renumbered.known[n] == folder {
+			delete(s.renumbered.known, n)
+		}
+		s.renumbered.mu.Unlock()
+		return nil, folder.err
+	}
+	return folder, nil
+}
+
+// readFolder reads the records of a folder.
+func (s *Service) readFolder(ctx context.Context, n numbering, folder *renumbering) error {
+	type aged struct {
+		item string
+		uid  uint32
+		when time.Time
+	}
+	old := map[digested][]aged{}
+	folder.old, folder.placed = map[digested][]string{}, map[uint32]string{}
+	for stored, err := range s.deps.Records.All(ctx) {
+		if err != nil {
+			return err
+		}
+		record := stored.Record
+		if record.Mailbox != n.mailbox || record.Folder != n.folder || len(record.RawDigest) != sha256.Size {
+			continue
+		}
+		at := placeIn(record)
+		if at.UidValidity == n.validity && at.Generation == n.generation {
+			folder.placed[at.Uid] = record.Item
+			continue
+		}
+		key := digested{record.DigestPeriod, [sha256.Size]byte(record.RawDigest)}
+		old[key] = append(old[key], aged{record.Item, at.Uid, record.Received.AsTime()})
+	}
+	for key, items := range old {
+		slices.SortFunc(items, func(a, b aged) int {
+			return cmp.Or(a.when.Compare(b.when), cmp.Compare(a.uid, b.uid), cmp.Compare(a.item, b.item))
+		})
+		for _, item := range items {
+			folder.old[key] = append(folder.old[key], item.item)
+		}
+	}
+	return nil
+}
+
+// placeIn is the number under which the server has a record's mail.
+func placeIn(record *itemv1.Record) *itemv1.Place {
+	if record.Place != nil {
+		return record.Place
+	}
+	return &itemv1.Place{UidValidity: record.UidValidity, Uid: record.Uid, Generation: record.Generation}
+}
+
+// recognise finds the item that a mail of a folder with new numbers is already, and notes
+// its new place in the item's record. It gives nothing where the mail is new.
+func (s *Service) recognise(ctx context.Context, c *call, r *keyringv1.Register) (proto.Message, error) {
+	intake, err := s.intakeFor(r.Raw.Bucket, s.now())
+	if err != nil {
+		return nil, err
+	}
+	sum, err := digestIn(intake, r)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(sum)
+	folder, err := s.folderOf(ctx, numbering{r.Mailbox, r.Folder, r.UidValidity, r.Generation})
+	if err != nil {
+		return nil, err
+	}
+	folder.mu.Lock()
+	defer folder.mu.Unlock()
+	folder.used = s.now()
+	if item, known := folder.placed[r.Uid]; known {
+		stored, err := s.look(ctx, item)
+		if err != nil {
+			return nil, err
+		}
+		return recorded(stored, false), nil
+	}
+	for name, p := range s.snap.Load().periods {
+		key := digested{name, [sha256.Size]byte(p.digestOf(sum))}
+		items := folder.old[key]
+		if len(items) == 0 {
+			continue
+		}
+		stored, err := s.placeItem(ctx, c, items[0], r)
+		if err != nil {
+			return nil, err
+		}
+		folder.old[key] = items[1:]
+		folder.placed[r.Uid] = stored.Record.Item
+		return recorded(stored, true), nil
+	}
+	return nil, nil
+}
+
+func (s *Service) placeItem(ctx context.Context, c *call, item string, r *keyringv1.Register) (Stored, error) {
+	place := &itemv1.Place{UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation}
+	stored, _, err := s.tellAndUpdate(ctx, item, func(record *itemv1.Record) (*auditv1.Act, error) {
+		if proto.Equal(record.Place, place) { // by a request whose answer was lost
+			return nil, nil
+		}
+		if record.RawDigest == nil {
+			return nil, refuse(keys.Conflict, "the item has no digest any more")
+		}
+		record.Place = place
+		a := s.act(c, "place", "")
+		a.Items = []string{item}
+		return a, nil
+	})
+	return stored, err
+}
