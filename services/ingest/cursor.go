@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -32,6 +33,8 @@ type mark struct {
 	highest    uint32
 	done       uids.Set
 	troubles   map[uint32]kept
+	renumbered uint32 // below it lies what was there when the folder was numbered anew
+	next       uint32 // UIDNEXT as last told; it is not saved
 }
 
 // kept is what a successor must know of a mail in trouble.
@@ -63,7 +66,7 @@ func loadCursor(ctx context.Context, store Cursors, mailbox string) (*cursor, er
 	c := &cursor{mailbox: mailbox, store: store, revision: revision, folders: map[string]*mark{}}
 	for _, folder := range saved.GetFolders() {
 		m := c.mark(folder.Name)
-		m.validity, m.generation, m.highest = folder.UidValidity, folder.Generation, folder.Highest
+		m.validity, m.generation, m.highest, m.renumbered = folder.UidValidity, folder.Generation, folder.Highest, folder.Renumbered
 		for _, r := range folder.Done {
 			m.done.AddRange(r.First, r.Last)
 		}
@@ -132,7 +135,7 @@ func (c *cursor) proto() *ingestv1.Cursor {
 	saved := &ingestv1.Cursor{Mailbox: c.mailbox}
 	for _, name := range c.order {
 		m := c.folders[name]
-		folder := &ingestv1.Folder{Name: name, UidValidity: m.validity, Generation: m.generation, Highest: m.highest}
+		folder := &ingestv1.Folder{Name: name, UidValidity: m.validity, Generation: m.generation, Highest: m.highest, Renumbered: m.renumbered}
 		for _, r := range m.done.Ranges() {
 			folder.Done = append(folder.Done, &ingestv1.Range{First: r.First, Last: r.Last})
 		}
@@ -157,13 +160,15 @@ func (m *mark) outdated(validity, next uint32) bool {
 // open brings the mark in line with what the server says of the folder now, and
 // tells whether a whole new scan begins.
 func (m *mark) open(validity, next uint32) (anew bool) {
+	m.next = next
 	switch {
+	case m.validity == 0:
+		m.validity = validity
 	case m.validity != validity:
 		// The UIDs of before stand for nothing any more. (RFC 3501 §2.3.1.1)
 		// Where an old UIDVALIDITY returns, its ids do too, and find their records.
-		fresh := m.validity == 0
-		*m = mark{validity: validity}
-		return !fresh
+		*m = mark{validity: validity, next: next, renumbered: known(next)}
+		return true
 	case next != 0 && next <= m.highest:
 		// UIDNEXT must be above every UID that was ever given out.
 		m.raise()
@@ -174,5 +179,13 @@ func (m *mark) open(validity, next uint32) (anew bool) {
 
 // raise begins a new generation: the same UIDs now stand for other mails.
 func (m *mark) raise() {
-	*m = mark{validity: m.validity, generation: m.generation + 1}
+	*m = mark{validity: m.validity, generation: m.generation + 1, next: m.next, renumbered: known(m.next)}
+}
+
+// known is next, or a number above all where the server tells none.
+func known(next uint32) uint32 {
+	if next == 0 {
+		return math.MaxUint32
+	}
+	return next
 }

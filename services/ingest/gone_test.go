@@ -123,3 +123,21 @@ func TestAUIDAboveUIDNEXTMakesNoGenerations(t *testing.T) {
 		t.Errorf("%d items of four mails", len(w.records))
 	}
 }
+
+func TestWhatWasThereWhenAFolderWasNumberedAnewIsRemembered(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Next: 4, Mails: honest(3)}
+	address := script.Serve(t)
+	w := newWorld(t)
+	_, stop := w.run(plaintextConfig(t, address), w.deps())
+	w.until("all are in the cursor", func() bool { return w.dealt(3) })
+	if n := w.cursors["support"].Folders[0].Renumbered; n != 0 {
+		t.Errorf("renumbered below %d at first sight", n)
+	}
+	script.Change(func(s *imaptest.Script) { s.Validity = 10 })
+	w.until("all are there anew", func() bool { return w.dealt(3) && w.cursors["support"].Folders[0].UidValidity == 10 })
+	stop()
+	if n := w.cursors["support"].Folders[0].Renumbered; n != 4 {
+		t.Errorf("renumbered below %d, want 4", n)
+	}
+}
