@@ -128,6 +128,13 @@ func (s *Script) Sessions(n int) { s.await(func() bool { return s.sessions >= n 
 // Fetched returns when bodies were asked for at least n times.
 func (s *Script) Fetched(n int) { s.await(func() bool { return s.fetched >= n }) }
 
+// Asked is how often bodies were asked for.
+func (s *Script) Asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fetched
+}
+
 func (s *Script) await(met func() bool) {
 	deadline := time.After(time.Minute) // only so that a failure ends
 	for {

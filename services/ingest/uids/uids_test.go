@@ -63,7 +63,13 @@ func TestSetsAgreeWithAPlainModel(t *testing.T) {
 		rest := a.Without(b)
 		both := Of(a.Ranges()...)
 		both.AddSet(b)
+		common := a.Both(b)
+		less := Of(a.Ranges()...)
+		less.Remove(7)
 		for n := uint32(1); n < 50; n++ {
+			if common.Contains(n) != (inA[n] && inB[n]) || less.Contains(n) != (inA[n] && n != 7) {
+				t.Fatalf("a %v, b %v: number %d: in both %v, in a without 7 %v", a, b, n, common.Contains(n), less.Contains(n))
+			}
 			if a.Contains(n) != inA[n] || rest.Contains(n) != (inA[n] && !inB[n]) || both.Contains(n) != (inA[n] || inB[n]) {
 				t.Fatalf("a %v, b %v: number %d: in a %v, in rest %v, in both %v", a, b, n, a.Contains(n), rest.Contains(n), both.Contains(n))
 			}
