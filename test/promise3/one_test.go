@@ -29,6 +29,7 @@ type oneProcess struct {
 	offset  time.Duration
 	store   *s3.Config     // nil: the vault is in the data folder
 	options wiring.Options // what stands in between
+	only    []string       // services that run; none: all
 
 	process *wiring.Process // nil while it is stopped
 	cancel  context.CancelFunc
@@ -114,7 +115,7 @@ func (w *oneProcess) start(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w.process, w.cancel, w.ended = p, cancel, make(chan error, 1)
-	go func(ended chan error) { ended <- p.Run(ctx) }(w.ended)
+	go func(ended chan error) { ended <- p.Run(ctx, w.only...) }(w.ended)
 	t.Cleanup(func() { w.stop(t) })
 }
 
@@ -150,7 +151,7 @@ func (w *oneProcess) as(t *testing.T, credential string) *wiring.Tool {
 
 func (w *oneProcess) hold(t *testing.T, item string) string {
 	t.Helper()
-	if _, err := w.as(t, "retain").Client.Hold(t.Context(), &keyringv1.Hold{Hold: "Hcourt", Items: []string{item}, Actor: "test", Reason: []byte("sealed")}); err != nil {
+	if _, err := w.as(t, "desk").Client.Hold(t.Context(), &keyringv1.Hold{Hold: "Hcourt", Items: []string{item}, Actor: "test", Reason: []byte("sealed")}); err != nil {
 		t.Fatal(err)
 	}
 	return "Hcourt"
