@@ -237,9 +237,9 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 	var asked []uint32
 	for _, j := range jobs {
 		// Under another UIDVALIDITY the UID says nothing. (RFC 3501 §2.3.1.1)
-		if j.record.GetUidValidity() == opened.Validity {
-			records[j.record.GetUid()] = j.record
-			asked = append(asked, j.record.GetUid())
+		if validity, uid := placeOf(j.record); validity == opened.Validity {
+			records[uid] = j.record
+			asked = append(asked, uid)
 		}
 	}
 	if len(asked) == 0 {
@@ -274,6 +274,15 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 		return session.Delete(same)
 	}
 	return nil
+}
+
+// placeOf is where the server has an item's mail: where it was found again, where its
+// folder was numbered anew.
+func placeOf(record *itemv1.Record) (validity, uid uint32) {
+	if place := record.GetPlace(); place != nil {
+		return place.GetUidValidity(), place.GetUid()
+	}
+	return record.GetUidValidity(), record.GetUid()
 }
 
 // same gives the UIDs that still stand for their items' mails: size and date are what they were.

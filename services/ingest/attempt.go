@@ -183,7 +183,8 @@ func (a *attempt) request() *keyringv1.Register {
 			Object: a.object, Size: a.sealed.Size, Digest: a.sealed.Digest, PacketEnds: a.sealed.PacketEnds,
 			KeyPacket: a.sealed.KeyPacket, Bucket: a.sealed.Bucket, Attempted: timestamppb.New(a.began),
 		},
-		RawDigest: a.digest,
+		RawDigest:  a.digest,
+		Renumbered: a.mail.UID < a.where.renumbered,
 	}
 }
 

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"testing"
 
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/ingest/imaptest"
 )
 
@@ -135,8 +136,25 @@ func TestWhatWasThereWhenAFolderWasNumberedAnewIsRemembered(t *testing.T) {
 		t.Errorf("renumbered below %d at first sight", n)
 	}
 	script.Change(func(s *imaptest.Script) { s.Validity = 10 })
+	renumbered := 0
+	w.mu.Lock()
+	w.refuse = func(r *keyringv1.Register) error {
+		if r.Renumbered != (r.Uid < 4) {
+			t.Errorf("mail %d is registered as renumbered: %v", r.Uid, r.Renumbered)
+		}
+		renumbered++
+		return nil
+	}
+	w.mu.Unlock()
 	w.until("all are there anew", func() bool { return w.dealt(3) && w.cursors["support"].Folders[0].UidValidity == 10 })
+	script.Change(func(s *imaptest.Script) {
+		s.Next, s.Mails = 5, append(s.Mails, imaptest.ScriptMail{UID: 4, Raw: []byte("Subject: new\r\n\r\n")})
+	})
+	w.until("a new one, too", func() bool { return w.dealt(4) })
 	stop()
+	if renumbered != 4 {
+		t.Errorf("%d registrations, want 4", renumbered)
+	}
 	if n := w.cursors["support"].Folders[0].Renumbered; n != 4 {
 		t.Errorf("renumbered below %d, want 4", n)
 	}
