@@ -152,7 +152,7 @@ func layerWords(layer string) string {
 var actText = map[string]string{
 	"open": "opened", "reveal": "revealed a masked value", "breakglass": "was given the original", "download": "downloaded an attachment",
 	"register": "registered", "file": "filed", "layers": "added the ticket's layers", "ticket": "made a ticket of it",
-	"set_aside": "set it aside", "setaside": "set it aside", "hold": "placed a hold", "release": "lifted a hold",
+	"set_aside": "set it aside", "setaside": "set it aside", "retry": "took it up again", "place": "found it again in a folder that was numbered anew", "hold": "placed a hold", "release": "lifted a hold",
 	"destroy": "destroyed", "erase": "erased", "sign_in": "signed in", "sign_out": "signed out", "status": "changed the status", "assign": "assigned",
 	"look_at_reads": "looked at who read", "look_at_reasons": "opened the typed reasons", "advance_clock": "moved the clock on",
 	askedOriginal: "asked for the original", approvedOriginal: "approved handing out the original", refusedOriginal: "refused to hand out the original",

@@ -64,7 +64,7 @@ type Fleet struct {
 	mu       sync.Mutex
 	children map[string]*child
 	killed   *child // a server that is to be started again
-	resting  bool // services that end are not started again
+	resting  bool   // services that end are not started again
 	keepers  sync.WaitGroup
 	failed   chan error // what ended by itself and must not
 	quit     chan struct{}
