@@ -90,17 +90,19 @@ func settle(ctx context.Context, p insight, mails int) error {
 	defer done()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
+	seen := 0
 	for {
 		rest := 0
 		for record, err := range records(ctx, tool.Conn) {
 			if err != nil {
-				return fmt.Errorf("records: %w", err)
+				return fmt.Errorf("%d of %d mails were at rest: records: %w", seen, mails, err)
 			}
 			switch record.State {
 			case itemv1.State_STATE_TICKETED, itemv1.State_STATE_SET_ASIDE, itemv1.State_STATE_TOMBSTONE:
 				rest++
 			}
 		}
+		seen = rest
 		if rest > mails {
 			return fmt.Errorf("%d records at rest, and there are %d mails", rest, mails)
 		}

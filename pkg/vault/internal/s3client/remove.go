@@ -2,6 +2,7 @@ package s3client
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -72,6 +73,10 @@ func (c *Client) Uploads(ctx context.Context, prefix string) iter.Seq2[Unfinishe
 				}
 			}
 			if !page.IsTruncated {
+				return
+			}
+			if page.NextKeyMarker == key && page.NextUploadIDMarker == id {
+				yield(Unfinished{}, errors.New("s3 list uploads: the store says that there is more and gives the same page again"))
 				return
 			}
 			key, id = page.NextKeyMarker, page.NextUploadIDMarker
