@@ -3,8 +3,11 @@ package archive
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +32,48 @@ type BatchName struct {
 	Epoch       Epoch
 	First, Last uint64
 	Bucket      string
+	Digest      [sha256.Size]byte // of the object's bytes
+}
+
+// ErrTorn says that a journal object holds other bytes than were written.
+var ErrTorn = errors.New("journal object holds other bytes than were written")
+
+// Check reads an object and compares it with its name.
+func (b BatchName) Check(ctx context.Context, store vault.Store) error {
+	body, _, err := store.Get(ctx, b.Object)
+	if err != nil {
+		return fmt.Errorf("journal object %s: %w", b.Object, err)
+	}
+	defer body.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, body); err != nil {
+		return fmt.Errorf("journal object %s: %w", b.Object, err)
+	}
+	if [sha256.Size]byte(hash.Sum(nil)) != b.Digest {
+		return fmt.Errorf("journal object %s: %w", b.Object, ErrTorn)
+	}
+	return nil
+}
+
+// Proven leaves out the batches that reach furthest and are torn: a writer that died before it
+// had read them back did not count them, and whoever follows must not either. What lies
+// before a batch that is whole had been read back when that was written.
+func Proven(ctx context.Context, store vault.Store, batches []BatchName) ([]BatchName, error) {
+	batches = slices.Clone(batches)
+	for len(batches) > 0 {
+		furthest := 0
+		for i, b := range batches {
+			if cmp.Or(cmp.Compare(b.Epoch.Number, batches[furthest].Epoch.Number), cmp.Compare(b.Last, batches[furthest].Last)) > 0 {
+				furthest = i
+			}
+		}
+		err := batches[furthest].Check(ctx, store)
+		if !errors.Is(err, ErrTorn) {
+			return batches, err
+		}
+		batches = slices.Delete(batches, furthest, furthest+1)
+	}
+	return batches, nil
 }
 
 // Batches lists a stream's journal objects, epoch by epoch, in order. Two that begin
@@ -63,7 +108,7 @@ func HasJournal(ctx context.Context, store vault.Store, stream string) (bool, er
 	return false, nil
 }
 
-// parseBatchName reads <number>-<made>/<first>-<last>.<bucket>.<attempt>; bucket ids hold dots.
+// parseBatchName reads <number>-<made>/<first>-<last>.<bucket>.<attempt>-<SHA-256>; bucket ids hold dots.
 func parseBatchName(name, prefix string) (BatchName, bool) {
 	epoch, rest, ok := strings.Cut(strings.TrimPrefix(name, prefix), "/")
 	if !ok {
@@ -74,12 +119,17 @@ func parseBatchName(name, prefix string) (BatchName, bool) {
 		return BatchName{}, false
 	}
 	end := strings.LastIndexByte(rest, '.')
+	var digest [sha256.Size]byte
+	_, sum, ok := strings.Cut(rest[end+1:], "-")
+	if n, err := hex.Decode(digest[:], []byte(sum[:min(len(sum), 2*len(digest))])); !ok || err != nil || n != len(digest) || len(sum) != 2*n {
+		return BatchName{}, false
+	}
 	number, made, ok1 := numbers(epoch)
 	first, last, ok2 := numbers(span)
 	if end < 1 || !ok1 || !ok2 || first > last || made > 1<<62 {
 		return BatchName{}, false
 	}
-	return BatchName{Object: name, Epoch: Epoch{number, int64(made)}, First: first, Last: last, Bucket: rest[:end]}, true
+	return BatchName{Object: name, Epoch: Epoch{number, int64(made)}, First: first, Last: last, Bucket: rest[:end], Digest: digest}, true
 }
 
 func numbers(pair string) (a, b uint64, ok bool) {

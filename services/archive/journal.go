@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -83,6 +84,9 @@ func NewJournal(ctx context.Context, streams Streams, store vault.Store, recipie
 	for _, stream := range Journalled {
 		batches, err := Batches(ctx, store, stream)
 		if err != nil {
+			return nil, err
+		}
+		if batches, err = Proven(ctx, store, batches); err != nil {
 			return nil, err
 		}
 		kept, err := streams.Kept(ctx, stream)
@@ -204,7 +208,7 @@ func (j *Journal) write(ctx context.Context, batch *journalv1.Batch) error {
 	}
 	attempt := ulid.MustNew(ulid.Timestamp(j.now()), ulid.DefaultEntropy())
 	stream := batch.GetStream()
-	name := fmt.Sprintf("%s%s/%020d-%020d.%s.%s", prefixOf(stream), j.epoch[stream], first, last, recipient.Bucket(), strings.ToLower(attempt.String()))
+	name := fmt.Sprintf("%s%s/%020d-%020d.%s.%s-%x", prefixOf(stream), j.epoch[stream], first, last, recipient.Bucket(), strings.ToLower(attempt.String()), sha256.Sum256(sealed))
 	if _, err := j.vault.Put(ctx, name, bytes.NewReader(sealed), vault.PutOptions{Size: int64(len(sealed))}); err != nil {
 		return fmt.Errorf("journal object: %w", err)
 	}

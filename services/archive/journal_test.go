@@ -230,6 +230,67 @@ func TestWhatDoesNotReadBackIsNotCounted(t *testing.T) {
 	}
 }
 
+// A process that died between writing a batch and reading it back: what is there is not counted
+// by its name, and the next one writes it anew.
+func TestABatchThatIsTornIsNotCountedByItsName(t *testing.T) {
+	b := newBench(t)
+	b.river.say("ITEMS", "one")
+	b.step(b.journal())
+	good := b.store
+	b.store = halved{memory.New()}
+	for object, err := range good.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _, err := good.Get(t.Context(), object.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.store.(halved).Store.Put(t.Context(), object.Name, body, vault.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.river.say("ITEMS", "two")
+	if _, err := b.journal().Step(t.Context()); err == nil {
+		t.Fatal("half a batch was taken for good")
+	}
+	b.store = b.store.(halved).Store
+	j := b.journal()
+	if j.Reached()["ITEMS"] != 1 {
+		t.Errorf("reached %d by a name", j.Reached()["ITEMS"])
+	}
+	b.step(j)
+	if again := b.journal(); again.Reached()["ITEMS"] != 2 {
+		t.Errorf("reached %d", again.Reached()["ITEMS"])
+	}
+	batches, err := archive.Batches(t.Context(), b.store, "ITEMS")
+	if err != nil || len(batches) != 3 {
+		t.Fatalf("%d batches, %v", len(batches), err)
+	}
+	torn := 0
+	for _, batch := range batches {
+		if err := batch.Check(t.Context(), b.store); errors.Is(err, archive.ErrTorn) {
+			torn++
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	if torn != 1 {
+		t.Errorf("%d are torn", torn)
+	}
+}
+
+// halved loses the second half of what it is given.
+type halved struct{ *memory.Store }
+
+func (h halved) Put(ctx context.Context, name string, body io.Reader, opts vault.PutOptions) (vault.Object, error) {
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return vault.Object{}, err
+	}
+	return h.Store.Put(ctx, name, bytes.NewReader(content[:len(content)/2]), vault.PutOptions{})
+}
+
 func TestAStreamThatWasMadeAnewBeginsAnEpoch(t *testing.T) {
 	b := newBench(t)
 	for range 3 {
@@ -315,9 +376,12 @@ func (o *ordered) Put(ctx context.Context, name string, body io.Reader, opts vau
 }
 
 func TestAStrangeNameInTheJournalIsAnError(t *testing.T) {
+	sum := strings.Repeat("0f", 32)
 	for _, name := range []string{
 		"journal/items/x", "journal/items/000000-1/1-2", "journal/items/0/1-2.b.a", "journal/items/0-1/2-1.b.a",
-		"journal/items/0-1/1-2.a", "journal/items/0-x/1-2.b.a", "journal/items/0-1/x-2.b.a",
+		"journal/items/0-1/1-2.a-" + sum, "journal/items/0-x/1-2.b.a-" + sum, "journal/items/0-1/x-2.b.a-" + sum,
+		"journal/items/0-1/1-2.b.a", "journal/items/0-1/1-2.b.a-", "journal/items/0-1/1-2.b.a-" + sum[1:], "journal/items/0-1/1-2.b.a-" + sum + "00",
+		"journal/items/0-1/1-2.b.a-x" + sum[1:],
 	} {
 		store := memory.New()
 		if _, err := store.Put(t.Context(), name, strings.NewReader("x"), vault.PutOptions{}); err != nil {
@@ -330,7 +394,7 @@ func TestAStrangeNameInTheJournalIsAnError(t *testing.T) {
 }
 
 func FuzzBatches(f *testing.F) {
-	f.Add("000000-1700000000000/00000000000000000001-00000000000000000002.journal.journal.99991231.1.01jggz")
+	f.Add("000000-1700000000000/00000000000000000001-00000000000000000002.journal.journal.99991231.1.01jggz-" + strings.Repeat("0f", 32))
 	f.Add("0-1/2-1.b.a")
 	f.Fuzz(func(t *testing.T, name string) {
 		store := memory.New()

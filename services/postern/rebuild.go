@@ -30,6 +30,9 @@ func rebuildCommand(ctx context.Context, args []string, io stdio) int {
 			continue
 		}
 		fmt.Fprintf(io.out, "%-12s %d messages from %d batches\n", refill.Stream, refill.Messages, refill.Batches)
+		for _, name := range refill.Torn {
+			fmt.Fprintf(io.out, "%-12s %s is torn and was left out\n", "", name)
+		}
 	}
 	if err != nil {
 		return fail(io, err)

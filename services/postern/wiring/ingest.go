@@ -88,6 +88,9 @@ func (a *archived) holds(ctx context.Context, sequence uint64, kept bus.Kept) (b
 	if err != nil {
 		return false, err
 	}
+	if batches, err = archive.Proven(ctx, a.vault, batches); err != nil {
+		return false, err
+	}
 	for _, batch := range batches {
 		switch {
 		case batch.Epoch.Number < a.epoch.Number:

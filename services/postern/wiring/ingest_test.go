@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,7 +38,7 @@ func TestAnItemIsSafeOnlyWhenTheJournalOfThisVeryStreamHasItsRecord(t *testing.T
 	store := memory.New()
 	batch := func(epoch int, made time.Time, first, last uint64) {
 		t.Helper()
-		name := fmt.Sprintf("journal/items/%06d-%013d/%020d-%020d.journal.journal.99991231.0.01hzzzzzzzzzzzzzzzzzzzzzzz", epoch, made.UnixMilli(), first, last)
+		name := fmt.Sprintf("journal/items/%06d-%013d/%020d-%020d.journal.journal.99991231.0.01hzzzzzzzzzzzzzzzzzzzzzzz-%x", epoch, made.UnixMilli(), first, last, sha256.Sum256([]byte("sealed")))
 		if _, err := store.Put(t.Context(), name, strings.NewReader("sealed"), vault.PutOptions{}); err != nil && !errors.Is(err, vault.ErrExists) {
 			t.Fatal(err)
 		}
@@ -56,6 +57,12 @@ func TestAnItemIsSafeOnlyWhenTheJournalOfThisVeryStreamHasItsRecord(t *testing.T
 	check("one short of it", false)
 	batch(0, made, 15, 15)
 	check("just in it", true)
+	torn := fmt.Sprintf("journal/items/%06d-%013d/%020d-%020d.journal.journal.99991231.0.01hzzzzzzzzzzzzzzzzzzzzzzz-%x", 0, made.UnixMilli(), 16, 16, sha256.Sum256([]byte("other")))
+	if _, err := store.Put(t.Context(), torn, strings.NewReader("sealed"), vault.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	there.sequence = 16
+	check("torn", false)
 	there.sequence = 16
 	check("changed since", false)
 	batch(0, made, 16, 30)

@@ -3,6 +3,7 @@ package wiring
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +46,7 @@ type Refill struct {
 	Kept     bool // it was not lost, and was left alone
 	Messages int
 	Batches  int
+	Torn     []string // objects that hold other bytes than were written; others stand for them
 }
 
 // Rebuild refills lost durable streams from the vault's journal, with the keyring's state
@@ -154,6 +156,10 @@ func (r rebuilder) latest(ctx context.Context, refill *Refill) error {
 	defer out.drop()
 	for _, name := range slices.Backward(r.batches[refill.Stream]) {
 		batch, err := r.batch(ctx, refill.Stream, name)
+		if errors.Is(err, archive.ErrTorn) {
+			refill.Torn = append(refill.Torn, name.Object)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -190,6 +196,10 @@ func (r rebuilder) whole(ctx context.Context, refill *Refill) error {
 			continue // written twice, or by an epoch that is over
 		}
 		batch, err := r.batch(ctx, refill.Stream, name)
+		if errors.Is(err, archive.ErrTorn) {
+			refill.Torn = append(refill.Torn, name.Object)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -287,6 +297,9 @@ func (r rebuilder) open(ctx context.Context, name archive.BatchName) (*journalv1
 	content, err := io.ReadAll(io.LimitReader(body, batchLimit+1))
 	if err != nil {
 		return nil, err
+	}
+	if sha256.Sum256(content) != name.Digest {
+		return nil, archive.ErrTorn
 	}
 	if len(content) <= seal.KeyPacketSize || len(content) > batchLimit {
 		return nil, errors.New("its length is not one of the journal's")
