@@ -22,7 +22,8 @@ fleet: build tools ## Run every service as its own process on real servers, on t
 	@bin/postern fleet --data fleet-data $(FLEET)
 
 test: tools ## Install what the tests need and run them all.
-	@go test -timeout 20m ./... ./test/...
+	@go test -timeout 20m ./...
+	@go test -p 1 -timeout 30m ./test/...
 
 check: ## Everything that must hold before a change lands; what CI runs.
 	@scripts/check
