@@ -224,8 +224,11 @@ func answer(jobs []job, err error) {
 	}
 }
 
-// touch does the action to those mails of a folder that are still the same.
+// touch does the action to those mails of a folder that are still the same. It is done by one
+// at a time, who selects the folder anew: two who moved the same mail would make two of it.
 func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error {
+	m.touching.Lock()
+	defer m.touching.Unlock()
 	opened, err := session.Select(folder)
 	if errors.Is(err, imap.ErrNoFolder) {
 		return nil // with the folder, its mails are gone

@@ -124,6 +124,8 @@ type mailbox struct {
 	tokens  *tokenSource // nil: a password
 	folders []*folder
 	jobs    chan job // archived mails that the mailbox is touched for
+
+	touching sync.Mutex
 }
 
 // run holds the mailbox's lease and reads its folders, again and again.

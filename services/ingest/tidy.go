@@ -16,6 +16,9 @@ const (
 	// tidyLook is how many mails in a row whose time has not come end the look: UIDs and
 	// the times that mails came through our door grow together.
 	tidyLook = 1000
+	// tidyShares of the pause between two looks must have passed since a record changed: until
+	// then the mail is left to whoever was told that it is archived, in this process or another.
+	tidyShares = 4
 )
 
 // tidy does what is still to be done in the mailbox, again and again, while its lease lasts. It
@@ -74,6 +77,10 @@ func (m *mailbox) tidyFolder(ctx context.Context, cursor *cursor, folder string)
 		}
 		if err != nil {
 			return err
+		}
+		if m.service.deps.Now().Sub(record.GetChanged().AsTime()) < m.service.tidyEvery/tidyShares {
+			young++ // it is somebody's work now; the next look finds it where that fails
+			continue
 		}
 		if m.service.deps.Now().Sub(record.GetReceived().AsTime()) < m.config.AfterDelay.Std() {
 			young++
