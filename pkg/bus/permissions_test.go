@@ -42,7 +42,7 @@ var mayAsk = map[string][]string{
 	"scan":     {"open.scan", "setaside", "status"},
 	"archive":  {"file", "journalled", "setaside", "status"},
 	"sanitize": {"layers", "open.sanitize", "setaside", "status"},
-	"desk":     {"ticket", "open.read", "open.reveal", "open.breakglass", "hold", "release", "setaside", "status"},
+	"desk":     {"ticket", "open.read", "open.reveal", "open.breakglass", "hold", "release", "setaside", "retry", "status"},
 	"retain":   {"hold", "release", "close", "destroy", "erase", "forget", "attest", "status"},
 	"keyring":  {},
 	"audit":    {},
