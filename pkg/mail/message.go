@@ -7,7 +7,10 @@
 // is in use.
 package mail
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Message is one message, read. It is immutable after Parse.
 type Message struct {
@@ -98,4 +101,16 @@ type Part struct {
 type Defect struct {
 	Code string // lower_snake_case, names the property: "conflicting_content_type"
 	Path string // the part it was found in, "" for the message itself
+}
+
+// OfFields says whether the defect is one of a message's fields, its own or an embedded
+// message's, and not of its structure.
+func (d Defect) OfFields() bool {
+	return slices.Contains(fieldDefects, d.Code)
+}
+
+var fieldDefects = []string{
+	"missing_from", "empty_from", "multiple_from", "missing_date", "bad_date", "reference_limit", "address_limit",
+	"duplicate_subject", "duplicate_date", "duplicate_message_id", "duplicate_in_reply_to", "duplicate_references",
+	"duplicate_sender", "duplicate_reply_to", "duplicate_to", "duplicate_cc",
 }

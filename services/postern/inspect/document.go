@@ -98,6 +98,9 @@ func describe(msg *mail.Message) Message {
 	}
 	seen := map[string]bool{}
 	for _, d := range msg.Defects {
+		if d.Path != "" && d.OfFields() {
+			continue // of the fields of a message within this one
+		}
 		if !seen[d.Code] {
 			seen[d.Code] = true
 			m.Defects = append(m.Defects, d.Code)

@@ -242,6 +242,21 @@ func TestTheMessageIsDescribedAsItStands(t *testing.T) {
 	}
 }
 
+func TestTheFieldsOfAnEmbeddedMessageAreNotTheMessagesOwn(t *testing.T) {
+	const head = "From: a@example.com\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\nMIME-Version: 1.0\r\n"
+	for name, c := range map[string]struct {
+		raw  string
+		want []string
+	}{
+		"embedded": {head + "Content-Type: message/rfc822\r\n\r\nSubject: no author\r\n\r\nhello\r\n", []string{}},
+		"its own":  {"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\n\r\nhello\r\n", []string{"missing_from"}},
+	} {
+		if d := one(t, "", write(t, "embedded.eml", c.raw)); !slices.Equal(d.Message.Defects, c.want) {
+			t.Errorf("%s: defects %v, want %v", name, d.Message.Defects, c.want)
+		}
+	}
+}
+
 func TestPartsStandAsInTheirPublishedParse(t *testing.T) {
 	files := corpora.Open(t)
 	names, _ := fs.Glob(files, "mime/stalwart/*/*.json")
