@@ -49,7 +49,12 @@ func (s *Service) carryOut(ctx context.Context, plan *retentionv1.Planned) error
 	if err != nil {
 		return err
 	}
-	return s.certify(ctx, plan, Times{Planned: plan.GetTime().AsTime(), PacketsRemoved: removed, KeysForgotten: lastForgotten(attested)}, gone, attested)
+	times := Times{Planned: plan.GetTime().AsTime(), PacketsRemoved: removed, KeysForgotten: lastForgotten(attested)}
+	if err := s.certify(ctx, plan, times, gone, attested); err != nil {
+		return err
+	}
+	s.removed.drop(gone)
+	return nil
 }
 
 // forget has the keyring forget the plan's keys.
@@ -145,6 +150,7 @@ func (s *Service) removeObjects(ctx context.Context, plan *retentionv1.Planned) 
 		work.Go(func() {
 			defer func() { <-slots }()
 			report, err := s.eraser.Erase(ctx, target.GetObject())
+			report = s.removed.add(target.GetObject(), report)
 			switch {
 			case err != nil:
 				stop(fmt.Errorf("plan %s: object: %w", plan.GetPlan(), err))

@@ -52,9 +52,9 @@ type Times struct {
 type Gone struct {
 	Item        string `json:"item"` // hex SHA-256 of salt and item id
 	Layer       string `json:"layer"`
-	Keys        string `json:"keys"`       // gone
-	Ciphertext  string `json:"ciphertext"` // gone, inline, or locked
-	Versions    int    `json:"versions"`   // removed from the store
+	Keys        string `json:"keys"`               // gone
+	Ciphertext  string `json:"ciphertext"`         // gone, inline, or locked
+	Versions    int    `json:"versions,omitempty"` // counted as they were removed from the store; absent where none was
 	Markers     int    `json:"markers"`
 	Uploads     int    `json:"uploads"`
 	LockedUntil string `json:"locked_until"` // day that a lock ends, "" for none

@@ -68,7 +68,7 @@ func (s *Service) document(plan *retentionv1.Planned, times Times, gone map[stri
 		Cell:   Cell{Kind: attested.GetCell(), Generation: attested.GetGeneration(), Limits: cellLimits},
 		Issued: s.clock.Now(),
 	}
-	objects, versions, locked := 0, 0, 0
+	objects, versions, locked, uncounted := 0, 0, 0, 0
 	for _, target := range plan.GetTargets() {
 		report, stored := gone[target.GetObject()]
 		line := Gone{Item: ItemDigest(salt, target.GetItem()), Layer: layerName(target.GetLayer()), Keys: "gone", Ciphertext: "inline"}
@@ -82,6 +82,8 @@ func (s *Service) document(plan *retentionv1.Planned, times Times, gone map[stri
 				if !report.LockedUntil.IsZero() {
 					line.LockedUntil = report.LockedUntil.UTC().Format(time.DateOnly)
 				}
+			} else if report.Versions == 0 {
+				uncounted++
 			}
 		}
 		certificate.Items = append(certificate.Items, line)
@@ -89,11 +91,15 @@ func (s *Service) document(plan *retentionv1.Planned, times Times, gone map[stri
 	for _, bucket := range attested.GetGone() {
 		certificate.Buckets = append(certificate.Buckets, Bucket{bucket.GetBucket(), bucket.GetGeneration(), bucket.GetTime().AsTime()})
 	}
+	counted := "removed"
+	if uncounted > 0 {
+		counted = fmt.Sprintf("removed as counted here; of %d objects nothing was left when they were first looked at here, and what was removed of them before is not in the count", uncounted)
+	}
 	certificate.Checks = []Check{
 		{"buckets_forgotten", len(attested.GetGone()), "no keyring holds their keys"},
 		{"objects_listed", objects - locked, "no version, marker or unfinished upload is left"},
 		{"objects_locked", locked, "ciphertext is kept by the store's lock; its keys are gone"},
-		{"versions_removed", versions, "removed"},
+		{"versions_removed", versions, counted},
 		{"read_models_scrubbed", len(plan.GetTargets()), "no cell of these layers is left"},
 	}
 	return Issue(certificate, s.key)

@@ -47,11 +47,15 @@ type Service struct {
 	projections Projections
 	policy      retention.Policy
 	key         ed25519.PrivateKey
+	removed     tally
 }
 
 // New makes a service that acts when it is told to; Schedule tells it.
 func New(config Config, d Deps) *Service {
-	return &Service{config, d.Log, d.Clock, d.Keyring, d.Records, d.Events, d.Vault, d.Eraser, d.Projections, d.Policy, d.Key}
+	return &Service{
+		config: config, log: d.Log, clock: d.Clock, keyring: d.Keyring, records: d.Records, events: d.Events, vault: d.Vault, eraser: d.Eraser,
+		projections: d.Projections, policy: d.Policy, key: d.Key,
+	}
 }
 
 // ErrPending says that a destruction waits for something that comes with time: a
