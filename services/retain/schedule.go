@@ -3,7 +3,6 @@ package retain
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -35,9 +34,9 @@ type Schedule struct {
 
 // NewSchedule reads the cron expression.
 func NewSchedule(service *Service, leader Leader) (*Schedule, error) {
-	parsed, err := cron.ParseStandard(service.config.Schedule)
+	parsed, err := service.config.cron()
 	if err != nil {
-		return nil, fmt.Errorf("retain.schedule %q: write five fields: minute hour day month weekday: %w", service.config.Schedule, err)
+		return nil, err
 	}
 	return &Schedule{service, parsed, leader, make(chan chan error)}, nil
 }

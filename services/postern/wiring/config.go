@@ -220,6 +220,6 @@ func (c Config) Complete() (Config, error) {
 	if c.Ingest, err = c.Ingest.Complete(); err != nil {
 		problems = append(problems, fmt.Errorf("ingest: %w", err))
 	}
-	problems = append(problems, c.Desk.Check())
+	problems = append(problems, c.Desk.Check(), c.Retain.Check())
 	return c, errors.Join(problems...)
 }
