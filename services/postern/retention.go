@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/event"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/postern/wiring"
 	"github.com/postern-mail/postern/services/retain"
@@ -96,17 +97,8 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, 
 		}
 		return err
 	case "release":
-		// The keyring records who did it; why is recorded here, before it is done.
-		why := &auditv1.Act{Action: "release", Actor: actor, Purpose: words[1], Items: words[2:], Reason: []byte(reason), Outcome: "allowed"}
-		err := retain.NewStreamLog(tool.Conn, tool.Clock.Now).Record(ctx, why)
-		if err != nil {
-			return err
-		}
-		_, err = tool.Client.Release(ctx, &keyringv1.Release{Hold: words[1], Items: words[2:], Actor: actor})
-		if err == nil {
-			fmt.Fprintln(io.out, "released")
-		}
-		return err
+		custody := custody{retain.NewStreamRecords(tool.Conn), retain.NewStreamLog(tool.Conn, tool.Clock.Now), tool.Client}
+		return custody.release(ctx, &keyringv1.Release{Hold: words[1], Items: words[2:], Actor: actor}, reason, io)
 	}
 	service, err := tool.Retain()
 	if err != nil {
@@ -123,6 +115,53 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, 
 		}
 	}
 	return finish(ctx, service, wait, io)
+}
+
+// custody is what a hold is lifted with.
+type custody struct {
+	records interface {
+		Get(ctx context.Context, item string) (*itemv1.Record, error)
+	}
+	log interface {
+		Record(ctx context.Context, act *auditv1.Act) error
+	}
+	keyring interface {
+		Release(ctx context.Context, request *keyringv1.Release) (*keyringv1.Forgotten, error)
+	}
+}
+
+// release lifts a hold from the items that have it and names those that have it not: a
+// hold's name that was mistyped must not look like one that was lifted. After a lost answer
+// the command may be repeated; what was lifted then is named.
+func (c custody) release(ctx context.Context, request *keyringv1.Release, reason string, io stdio) error {
+	var held, without []string
+	for _, item := range request.GetItems() {
+		record, err := c.records.Get(ctx, item)
+		if err != nil {
+			return fmt.Errorf("item record: %w", err)
+		}
+		if slices.ContainsFunc(record.GetHolds(), func(h *itemv1.Hold) bool { return h.GetId() == request.GetHold() }) {
+			held = append(held, item)
+		} else {
+			without = append(without, item)
+		}
+	}
+	if len(held) > 0 {
+		// The keyring records who did it; why is recorded here, before it is done.
+		why := &auditv1.Act{Action: "release", Actor: request.GetActor(), Purpose: request.GetHold(), Items: held, Reason: []byte(reason), Outcome: "allowed"}
+		if err := c.log.Record(ctx, why); err != nil {
+			return err
+		}
+		if _, err := c.keyring.Release(ctx, &keyringv1.Release{Hold: request.GetHold(), Items: held, Actor: request.GetActor()}); err != nil {
+			return err
+		}
+		fmt.Fprintf(io.out, "hold %s released from %d items\n", request.GetHold(), len(held))
+	}
+	if len(without) > 0 {
+		return fmt.Errorf("hold %s is not on %d of %d items: look at its name, or it was lifted before: %s",
+			request.GetHold(), len(without), len(request.GetItems()), strings.Join(without, " "))
+	}
+	return nil
 }
 
 // finish runs until nothing waits any more, or for as long as the operator will wait: the
