@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/postern-mail/postern/pkg/signet"
@@ -11,17 +12,14 @@ import (
 
 // certificateCommand checks certificates with the public key alone, on any machine.
 func certificateCommand(_ context.Context, args []string, io stdio) int {
-	flags := newFlags("certificate", "verify --key FILE CERTIFICATE...", io.err)
+	flags := newFlags("certificate", "verify CERTIFICATE... --key FILE", io.err)
 	keyFile := flags.String("key", "certificate.ed25519.pub", "the issuer's public key, a PEM `file`")
 	item := flags.String("item", "", "also say whether the certificate speaks of this item `id`")
-	if len(args) == 0 || args[0] != "verify" {
-		flags.Usage()
-		return misuse
-	}
-	if code, ok := parse(flags, args[1:]); !ok {
+	paths, code, ok := parseVerb(flags, args, "verify", math.MaxInt)
+	if !ok {
 		return code
 	}
-	if flags.NArg() == 0 {
+	if len(paths) == 0 {
 		flags.Usage()
 		return misuse
 	}
@@ -29,8 +27,7 @@ func certificateCommand(_ context.Context, args []string, io stdio) int {
 	if err != nil {
 		return fail(io, err)
 	}
-	code := done
-	for _, path := range flags.Args() {
+	for _, path := range paths {
 		file, err := os.ReadFile(path)
 		if err == nil {
 			var certificate retain.Certificate

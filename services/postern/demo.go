@@ -36,11 +36,11 @@ func demoCommand(ctx context.Context, args []string, io stdio) int {
 	offset := flags.String("clock-offset", "0s", "run the clock ahead by this much, such as 31d")
 	listen := flags.String("listen", "127.0.0.1:8080", "the desk's address")
 	operations := flags.String("operations", "127.0.0.1:9090", "the address of metrics and health")
-	if code, ok := parse(flags, args); !ok {
+	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
 	ahead, err := config.ParseDuration(*offset)
-	if err != nil || flags.NArg() > 0 {
+	if err != nil {
 		flags.Usage()
 		return misuse
 	}

@@ -12,7 +12,7 @@ import (
 func doctorCommand(ctx context.Context, args []string, io stdio) int {
 	flags := newFlags("doctor", "[--config FILE]", io.err)
 	path := configFlag(flags)
-	if code, ok := parse(flags, args); !ok {
+	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
 	ill := 0

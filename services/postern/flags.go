@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/postern-mail/postern/services/postern/cmdline"
 	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
@@ -29,6 +30,36 @@ func parse(flags *flag.FlagSet, args []string) (int, bool) {
 		return misuse, false
 	}
 	return done, true
+}
+
+// parseWords reads flags that may stand anywhere and gives the other words, of which at
+// most so many are understood.
+func parseWords(flags *flag.FlagSet, args []string, most int) ([]string, int, bool) {
+	words, err := cmdline.Parse(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, done, false
+	case err != nil:
+		return nil, misuse, false
+	case len(words) > most:
+		fmt.Fprintf(flags.Output(), "postern %s: %q is not understood\n", flags.Name(), words[most])
+		flags.Usage()
+		return nil, misuse, false
+	}
+	return words, done, true
+}
+
+// parseVerb is parseWords for a command with one verb, and gives the words behind it.
+func parseVerb(flags *flag.FlagSet, args []string, verb string, most int) ([]string, int, bool) {
+	words, code, ok := parseWords(flags, args, most)
+	if ok && (len(words) == 0 || words[0] != verb) {
+		flags.Usage()
+		return nil, misuse, false
+	}
+	if !ok {
+		return nil, code, false
+	}
+	return words[1:], done, true
 }
 
 // configFlag names the configuration file.

@@ -20,11 +20,11 @@ func fleetCommand(ctx context.Context, args []string, io stdio) int {
 	data := flags.String("data", "fleet-data", "where the fleet keeps its data; a second run goes on from there")
 	offset := flags.String("clock-offset", "0s", "run the clocks ahead by this much, such as 31d")
 	listen := flags.String("listen", "127.0.0.1:8080", "the desk's address")
-	if code, ok := parse(flags, args); !ok {
+	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
 	ahead, err := config.ParseDuration(*offset)
-	if err != nil || flags.NArg() > 0 {
+	if err != nil {
 		flags.Usage()
 		return misuse
 	}

@@ -49,7 +49,7 @@ func commands() []command {
 		{"certificate", "verify FILE --key FILE", "check a certificate of destruction, offline", certificateCommand},
 		{"audit", "verify [--config FILE]", "check the audit log against its signed checkpoints", auditCommand},
 		{"rebuild", "[--config FILE]", "refill lost streams from the vault's journal", rebuildCommand},
-		{"user", "add|passwd|list|link ...", "who may sign in at the desk", userCommand},
+		{"user", "add|passwd|disable|list|link ...", "who may sign in at the desk", userCommand},
 		{"version", "", "which version this is", versionCommand},
 	}
 }
@@ -92,9 +92,8 @@ func usage(out io.Writer) {
 }
 
 func versionCommand(_ context.Context, args []string, io stdio) int {
-	if len(args) > 0 {
-		fmt.Fprintln(io.err, "usage: postern version")
-		return misuse
+	if _, code, ok := parseWords(newFlags("version", "", io.err), args, 0); !ok {
+		return code
 	}
 	fmt.Fprintln(io.out, "postern", versionText())
 	return done

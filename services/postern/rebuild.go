@@ -11,7 +11,7 @@ import (
 func rebuildCommand(ctx context.Context, args []string, io stdio) int {
 	flags := newFlags("rebuild", "[--config FILE]", io.err)
 	path := configFlag(flags)
-	if code, ok := parse(flags, args); !ok {
+	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
 	c, ok := load(*path, io.err)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/bus/topology"
@@ -22,8 +24,15 @@ func newLogger(out io.Writer, c wiring.Config) (*slog.Logger, error) {
 func runCommand(ctx context.Context, args []string, io stdio) int {
 	flags := newFlags("run", "[--config FILE] [SERVICE...]", io.err)
 	path := configFlag(flags)
-	if code, ok := parse(flags, args); !ok {
+	services, code, ok := parseWords(flags, args, len(wiring.Order))
+	if !ok {
 		return code
+	}
+	for _, name := range services {
+		if !slices.Contains(wiring.Order, name) {
+			fmt.Fprintf(io.err, "postern run: there is no service %q: name some of %s\n", name, strings.Join(wiring.Order, ", "))
+			return misuse
+		}
 	}
 	c, ok := load(*path, io.err)
 	if !ok {
@@ -38,7 +47,7 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 		return fail(io, err)
 	}
 	defer process.Close()
-	if err := process.Run(ctx, flags.Args()...); err != nil {
+	if err := process.Run(ctx, services...); err != nil {
 		return fail(io, err)
 	}
 	return done
@@ -49,7 +58,7 @@ func setupCommand(ctx context.Context, args []string, io stdio) int {
 	flags := newFlags("setup", "[--config FILE] [--keys-only]", io.err)
 	path := configFlag(flags)
 	keysOnly := flags.Bool("keys-only", false, "make nkeys and the server's permissions, and touch no server")
-	if code, ok := parse(flags, args); !ok {
+	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
 	c, ok := load(*path, io.err)

@@ -15,24 +15,21 @@ import (
 // userCommand keeps the users file. Passwords are read from standard input, never from
 // an argument, which other users of the machine could see.
 func userCommand(ctx context.Context, args []string, io stdio) int {
-	const usage = "add NAME --roles agent,lead | passwd NAME | disable NAME | list | link NAME   [--config FILE] [--file FILE]"
+	const usage = "add NAME --roles agent,lead | passwd NAME | disable NAME | enable NAME | list | link NAME   [--config FILE] [--file FILE]"
 	flags := newFlags("user", usage, io.err)
 	path := configFlag(flags)
 	file := flags.String("file", "", "the users `file`, in place of the configuration's")
 	roles := flags.String("roles", "agent", "what the user may do: agent, lead, privacy, auditor, admin")
-	// The verb and the name stand before the flags.
-	var words []string
-	for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		words, args = append(words, args[0]), args[1:]
-	}
-	if code, ok := parse(flags, args); !ok {
+	words, code, ok := parseWords(flags, args, 2)
+	if !ok {
 		return code
 	}
-	if len(words) == 0 {
+	verbs := map[string]int{"add": 2, "passwd": 2, "disable": 2, "enable": 2, "list": 1, "link": 2} // with their words
+	if len(words) == 0 || verbs[words[0]] != len(words) {
 		flags.Usage()
 		return misuse
 	}
-	if words[0] == "link" && len(words) == 2 {
+	if words[0] == "link" {
 		return linkUser(ctx, *path, words[1], io)
 	}
 	if *file == "" {
@@ -43,14 +40,10 @@ func userCommand(ctx context.Context, args []string, io stdio) int {
 		*file = config.Desk.UsersFile
 	}
 	users := desk.NewDirectory(*file)
-	switch {
-	case words[0] == "list" && len(words) == 1:
+	if words[0] == "list" {
 		return listUsers(users, io)
-	case slices.Contains([]string{"add", "passwd", "disable"}, words[0]) && len(words) == 2:
-		return changeUser(users, words[0], words[1], *roles, io)
 	}
-	flags.Usage()
-	return misuse
+	return changeUser(users, words[0], words[1], *roles, io)
 }
 
 // linkUser prints a link that signs a user in once, within a quarter of an hour.
@@ -91,15 +84,24 @@ func listUsers(users *desk.Directory, io stdio) int {
 }
 
 func changeUser(users *desk.Directory, verb, name, roles string, io stdio) int {
-	user, known, err := users.Find(name)
+	all, err := users.Users()
 	if err != nil {
 		return fail(io, err)
 	}
+	var user desk.User
+	at := slices.IndexFunc(all, func(u desk.User) bool { return u.Name == name })
+	if at >= 0 {
+		user = all[at]
+	}
 	switch {
-	case verb == "add" && known:
+	case verb == "add" && user.Disabled:
+		return fail(io, fmt.Errorf("user %s is there already, and disabled: postern user enable %s lets the user sign in again, with the password and roles of before", name, name))
+	case verb == "add" && at >= 0:
 		return fail(io, fmt.Errorf("user %s is there already: use passwd to change the password", name))
-	case verb != "add" && !known:
-		return fail(io, fmt.Errorf("there is no user %s who may sign in", name))
+	case verb != "add" && at < 0:
+		return fail(io, fmt.Errorf("there is no user %s", name))
+	case verb == "passwd" && user.Disabled:
+		return fail(io, fmt.Errorf("user %s is disabled: postern user enable %s comes first", name, name))
 	}
 	if verb == "add" {
 		user = desk.User{Name: name}
@@ -110,9 +112,10 @@ func changeUser(users *desk.Directory, verb, name, roles string, io stdio) int {
 			}
 		}
 	}
-	if verb == "disable" {
-		user.Disabled = true
-	} else {
+	switch verb {
+	case "disable", "enable":
+		user.Disabled = verb == "disable"
+	default:
 		fmt.Fprintf(io.err, "Password for %s, on one line: ", name)
 		line, err := bufio.NewReader(io.in).ReadString('\n')
 		if err != nil && line == "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/resolve"
+	"github.com/postern-mail/postern/services/postern/cmdline"
 )
 
 // lookupTimeout bounds one question to the machine's name server.
@@ -88,20 +89,9 @@ func newFlags(stderr io.Writer) *flags {
 func readOptions(args []string, stderr io.Writer) (options, error) {
 	f := newFlags(stderr)
 	var o options
-	for {
-		if err := f.set.Parse(args); err != nil {
-			return options{}, err
-		}
-		rest := f.set.Args()
-		if stopped := len(args) - len(rest); stopped > 0 && args[stopped-1] == "--" {
-			o.inputs = append(o.inputs, rest...)
-			break
-		}
-		if len(rest) == 0 {
-			break
-		}
-		o.inputs = append(o.inputs, rest[0])
-		args = rest[1:]
+	var err error
+	if o.inputs, err = cmdline.Parse(f.set, args); err != nil {
+		return options{}, err
 	}
 	if f.list != "" {
 		listed, err := readList(f.list)
@@ -127,7 +117,6 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if err := o.readSender(f); err != nil {
 		return options{}, err
 	}
-	var err error
 	if o.sender.Keys, err = readKeys(f.pgpKeys, f.smimeRoots); err != nil {
 		return options{}, err
 	}
