@@ -21,7 +21,7 @@ import (
 
 // patience is how long one process may take to settle or to be killed: leases of the one
 // before it last 10 s.
-var patience = allow(40*time.Second, 3*time.Minute)
+var patience = allow(90*time.Second, 3*time.Minute)
 
 // errUnsettled says that mails were not at rest after the time that they may take.
 var errUnsettled = errors.New("mails are not at rest")
