@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/postern-mail/postern/pkg/run"
 	"github.com/postern-mail/postern/services/postern/inspect"
 )
 
@@ -56,9 +57,17 @@ func commands() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	code := start(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
+}
+
+// start keeps what any command holds in memory, a mail or a key, out of files first.
+func start(ctx context.Context, args []string, io stdio) int {
+	if err := run.Harden(); err != nil {
+		return fail(io, err)
+	}
+	return dispatch(ctx, args, io)
 }
 
 func dispatch(ctx context.Context, args []string, io stdio) int {

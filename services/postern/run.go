@@ -39,9 +39,6 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 		return failed
 	}
 	run.SpendMemory()
-	if err := run.Harden(); err != nil {
-		return fail(io, err)
-	}
 	process, err := wiring.New(ctx, c, wiring.Options{})
 	if err != nil {
 		return fail(io, err)
