@@ -2,9 +2,20 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
+
+// ErrNoStream means that the server has no such stream.
+var ErrNoStream = errors.New("no such stream")
+
+// Is lets those who ask about a stream tell that it is not there.
+func (e *apiError) Is(target error) bool {
+	return target == ErrNoStream && jetstream.ErrorCode(e.ErrorCode) == jetstream.JSErrCodeStreamNotFound
+}
 
 // Kept is what the server says of a stream.
 type Kept struct {

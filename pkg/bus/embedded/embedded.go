@@ -17,6 +17,9 @@ import (
 	"github.com/postern-mail/postern/pkg/bus/topology"
 )
 
+// Running is the file in Dir that is there while a server runs, and stays where it is killed.
+const Running = "running"
+
 // startTimeout is how long a server may take to recover its streams.
 const startTimeout = 2 * time.Minute
 
@@ -51,7 +54,7 @@ func Start(o Options) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded bus: %w", err)
 	}
-	running := filepath.Join(dir, "running")
+	running := filepath.Join(dir, Running)
 	_, err = os.Lstat(running)
 	unclean := err == nil
 	if err := os.WriteFile(running, nil, 0o600); err != nil {
