@@ -18,9 +18,23 @@ func StreamTable() string {
 		if s.Async {
 			disk = "asynchronous"
 		}
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", s.Name, s.Shown, kept(s), disk, s.About)
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n", s.Name, s.Shown, kept(s), disk, names(s.readBy))
 	}
 	return b.String()
+}
+
+// readBy reports whether a credential reads anything of a stream: its messages, their headers,
+// what a stage of its takes, or its own leases and deaths.
+func (s Stream) readBy(v Service) bool {
+	switch {
+	case slices.Contains(v.Reads, s.Name), slices.Contains(v.Headers, s.Name), slices.Contains(v.Hears, s.Name):
+		return true
+	case s.Name == Leases:
+		return v.Leases
+	case s.Name == Deaths:
+		return len(v.Stages()) > 0
+	}
+	return slices.ContainsFunc(v.Stages(), func(c Consumer) bool { return c.Stream == s.Name })
 }
 
 func kept(s Stream) string {

@@ -40,31 +40,21 @@ type Stream struct {
 	TTL      bool          // messages may carry a time to live
 	Async    bool          // acknowledged before it is on disk
 	Forever  bool          // no delete, no purge, no change of limits
-	About    string        // who reads it, for the documents
 }
 
 // Streams are all streams.
 var Streams = []Stream{
-	{Name: Items, Subject: "items.*", Shown: "items.<id>", LastOnly: true,
-		About: "keyring, archive (journal), retain, desk (set aside), sweepers, doctor"},
-	{Name: Mail, Subject: "mail.v1.*", Shown: "mail.v1.*", MaxAge: 14 * 24 * time.Hour, Async: true,
-		About: "the stages, in order"},
-	{Name: Tickets, Subject: "tickets.*", Shown: "tickets.<id>",
-		About: "desk, archive (journal)"},
-	{Name: Retention, Subject: "retention.v1.*", Shown: "retention.v1.*",
-		About: "retain, desk, archive (journal)"},
-	{Name: Audit, Subject: "audit.v1.Entry.*", Shown: "audit.v1.Entry.<service>", Forever: true,
-		About: "audit, desk, archive (journal)"},
-	{Name: Checkpoints, Subject: "audit.v1.Checkpoint", Shown: "audit.v1.Checkpoint", Forever: true,
-		About: "audit, desk, archive (journal)"},
-	{Name: Keys, Subject: "keyring.v1.Published", Shown: "keyring.v1.Published", LastOnly: true,
-		About: "ingest, archive, sanitize"},
-	{Name: Cursors, Subject: "cursors.*", Shown: "cursors.<mailbox>", LastOnly: true,
-		About: "ingest"},
-	{Name: Leases, Subject: "leases.*.*", Shown: "leases.<service>.<name>", LastOnly: true, TTL: true, Async: true,
-		About: "ingest, retain, archive, sanitize"},
+	{Name: Items, Subject: "items.*", Shown: "items.<id>", LastOnly: true},
+	{Name: Mail, Subject: "mail.v1.*", Shown: "mail.v1.*", MaxAge: 14 * 24 * time.Hour, Async: true},
+	{Name: Tickets, Subject: "tickets.*", Shown: "tickets.<id>"},
+	{Name: Retention, Subject: "retention.v1.*", Shown: "retention.v1.*"},
+	{Name: Audit, Subject: "audit.v1.Entry.*", Shown: "audit.v1.Entry.<service>", Forever: true},
+	{Name: Checkpoints, Subject: "audit.v1.Checkpoint", Shown: "audit.v1.Checkpoint", Forever: true},
+	{Name: Keys, Subject: "keyring.v1.Published", Shown: "keyring.v1.Published", LastOnly: true},
+	{Name: Cursors, Subject: "cursors.*", Shown: "cursors.<mailbox>", LastOnly: true},
+	{Name: Leases, Subject: "leases.*.*", Shown: "leases.<service>.<name>", LastOnly: true, TTL: true, Async: true},
 	{Name: Deaths, Subject: "deaths.*.*", Shown: "deaths.<stage>.<event id>", MaxAge: 7 * 24 * time.Hour,
-		LastOnly: true, TTL: true, About: "every stage"},
+		LastOnly: true, TTL: true},
 }
 
 // told is what the subjects begin with on which the server tells that it has stored
