@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 
@@ -12,7 +13,7 @@ import (
 func readKeys(pgp, roots []string) (signature.Keys, error) {
 	var keys signature.Keys
 	for _, path := range pgp {
-		text, err := os.ReadFile(path)
+		text, err := readFull(path)
 		if err == nil {
 			err = keys.AddOpenPGP(text)
 		}
@@ -21,7 +22,7 @@ func readKeys(pgp, roots []string) (signature.Keys, error) {
 		}
 	}
 	for _, path := range roots {
-		text, err := os.ReadFile(path)
+		text, err := readFull(path)
 		if err == nil {
 			err = keys.AddRoots(text)
 		}
@@ -30,4 +31,13 @@ func readKeys(pgp, roots []string) (signature.Keys, error) {
 		}
 	}
 	return keys, nil
+}
+
+// readFull refuses a file with nothing in it, which holds no key.
+func readFull(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err == nil && len(bytes.TrimSpace(text)) == 0 {
+		err = fmt.Errorf("file %s: it is empty", path)
+	}
+	return text, err
 }

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/clam"
@@ -70,7 +72,7 @@ func newFlags(stderr io.Writer) *flags {
 	s.Var(&f.trustMX, "trust-mx", "`HOST` name of our own mail server, whose Received line is the trust boundary (repeatable)")
 	s.Var(&f.trustAuthserv, "trust-authserv", "authserv-`ID` whose results are believed (repeatable)")
 	s.Var(&f.trustSealers, "trust-sealer", "`DOMAIN` whose ARC seals are believed (repeatable)")
-	s.Var(&f.pgpKeys, "pgp-keys", "`FILE` of OpenPGP keys: public ones to verify with, private ones to decrypt with (repeatable)")
+	s.Var(&f.pgpKeys, "pgp-keys", "`FILE` of OpenPGP keys to verify signatures with (repeatable)")
 	s.Var(&f.smimeRoots, "smime-roots", "`FILE` of certificates that S/MIME signatures must lead to (repeatable)")
 	s.StringVar(&f.clamd, "clamd", "none", "second opinion on attachments: `unix:PATH`, tcp:HOST:PORT or none")
 	s.StringVar(&f.list, "list", "", "`FILE` that names the messages, one path a line")
@@ -185,11 +187,18 @@ func readMailFrom(text string) (string, error) {
 	}
 	bare := strings.TrimSuffix(strings.TrimPrefix(text, "<"), ">")
 	local, domain, ok := cutLast(bare, "@")
-	if !ok || local == "" || domain == "" || strings.ContainsAny(bare, "<>\r\n") {
+	if !ok || local == "" || domain == "" || strings.ContainsAny(bare, "<>") || strings.ContainsFunc(domain, notOfAtom) || !quoted(local) && strings.ContainsFunc(local, notOfAtom) {
 		return "", errors.New("not an address")
 	}
 	return bare, nil
 }
+
+// quoted tells a local part that may hold spaces (RFC 5321 §4.1.2).
+func quoted(local string) bool {
+	return len(local) > 2 && local[0] == '"' && local[len(local)-1] == '"' && !strings.ContainsFunc(local, unicode.IsControl)
+}
+
+func notOfAtom(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
 func cutLast(s, sep string) (before, after string, found bool) {
 	i := strings.LastIndex(s, sep)
@@ -209,6 +218,9 @@ func readDNS(where string) (mailauth.Resolver, error) {
 	text, err := os.ReadFile(where)
 	if err != nil {
 		return nil, err
+	}
+	if text = bytes.TrimSpace(text); len(text) == 0 || text[0] != '{' {
+		return nil, errors.New("not a zone: it is a JSON object of names")
 	}
 	return dns.ParseZone(text)
 }

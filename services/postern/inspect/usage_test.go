@@ -69,10 +69,22 @@ func TestWrongUsageEndsWithTwoAndNoDocument(t *testing.T) {
 		{"--client-ip", "nonsense", good}, {"--mail-from", "nonsense", good}, {"--at", "nonsense", good}, {"--clamd", "nonsense", good},
 		{"--list", filepath.Join(t.TempDir(), "missing")}, {"-", "-"}, {"--pgp-keys", good, good}, {"--smime-roots", good, good},
 		{"--smime-roots", filepath.Join(t.TempDir(), "missing"), good}, {"--pretty=perhaps", good},
+		{"--pgp-keys", os.DevNull, good}, {"--smime-roots", os.DevNull, good}, {"--smime-roots", write(t, "blank.pem", " \n"), good},
+		{"--dns", os.DevNull, good}, {"--dns", write(t, "null.json", "null"), good}, {"--dns", write(t, "list.json", "[]"), good},
+		{"--mail-from", "a b@c d", good}, {"--mail-from", "a b@example.com", good}, {"--mail-from", "a@c d", good}, {"--mail-from", "a\tb@example.com", good},
 	} {
 		out, errs, code := run(t, "", args...)
 		if code != 2 || out != "" || errs == "" {
 			t.Errorf("%q: code %d, %q, %q", args, code, out, errs)
+		}
+	}
+}
+
+func TestAnAddressWithASpaceInQuotesIsAnAddress(t *testing.T) {
+	good := write(t, "good.eml", "From: a@example.com\n\nhi\n")
+	for _, address := range []string{`"a b"@example.com`, "a@example.com", "<a@example.com>", "<>"} { // the first is RFC 5321 §4.1.2
+		if _, errs, code := run(t, "", "--mail-from", address, good); code != 0 {
+			t.Errorf("%s: code %d, %s", address, code, errs)
 		}
 	}
 }
