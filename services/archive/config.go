@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
@@ -23,4 +24,12 @@ type Config struct {
 // DefaultConfig keeps the journal within ten seconds of the streams.
 func DefaultConfig() Config {
 	return Config{JournalEvery: config.Duration(10 * time.Second), Policy: retention.Standard()}
+}
+
+// Check says what is wrong with a configuration.
+func (c Config) Check() error {
+	if c.JournalEvery <= 0 {
+		return errors.New("archive.journal_every must be above zero, such as 10s")
+	}
+	return nil
 }

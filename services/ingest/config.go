@@ -22,7 +22,7 @@ type Config struct {
 	// Mailboxes lists the mailboxes to read. Several ingest processes share them.
 	Mailboxes []Mailbox `yaml:"mailboxes"`
 	// MaxSize is the largest mail that is taken. A larger one is set aside with its
-	// headers, as oversize, and stays on the server. At least 64KiB.
+	// headers, as oversize, and stays on the server. 64KiB to 64MiB.
 	MaxSize config.Size `yaml:"max_size"`
 	// Concurrency is how many mails are sealed, stored and registered at once.
 	Concurrency int `yaml:"concurrency"`

@@ -5,10 +5,12 @@ package wiring
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/pkg/retention"
 	"github.com/postern-mail/postern/pkg/run"
 	"github.com/postern-mail/postern/services/archive"
@@ -220,6 +222,25 @@ func (c Config) Complete() (Config, error) {
 	if c.Ingest, err = c.Ingest.Complete(); err != nil {
 		problems = append(problems, fmt.Errorf("ingest: %w", err))
 	}
-	problems = append(problems, c.Desk.Check(), c.Retain.Check())
+	problems = append(problems, c.checkServices(), c.Desk.Check(), c.Retain.Check())
 	return c, errors.Join(problems...)
+}
+
+// checkServices refuses values with which a service would not start, or not work.
+func (c Config) checkServices() error {
+	_, log := run.NewLogger(io.Discard, c.Log)
+	problems := []error{log, c.Archive.Check()}
+	if !(c.Trace.Ratio >= 0 && c.Trace.Ratio <= 1) { // and so not NaN
+		problems = append(problems, fmt.Errorf("trace.ratio %v: use 0 to 1", c.Trace.Ratio))
+	}
+	if c.Audit.CheckpointEvery <= 0 {
+		problems = append(problems, errors.New("audit.checkpoint_every must be above zero, such as 10s"))
+	}
+	if largest := reading.DefaultLimits.Mail; c.Ingest.MaxSize.Bytes() > largest {
+		problems = append(problems, fmt.Errorf("ingest.max_size is over %dMiB, the largest mail that is read", largest>>20))
+	}
+	// Who may call is known when the keyring runs, and the policy has been checked.
+	ring := c.Keyring
+	ring.Callers, ring.Policy = map[string]string{"": ""}, retention.Standard()
+	return errors.Join(append(problems, ring.Check())...)
 }
