@@ -122,7 +122,7 @@ type Client struct {
 // NewClient makes a client that signs with a service's nkey.
 func NewClient(bus Requester, signer *Signer, clock Clock) *Client {
 	c := &Client{bus: bus, signer: signer, clock: clock, lines: make(map[string]*line)}
-	for _, operation := range []string{OpRegister, OpFile, OpLayers, OpTicket} {
+	for _, operation := range shared {
 		c.lines[operation] = &line{client: c, operation: operation}
 	}
 	return c

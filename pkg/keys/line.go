@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -17,6 +18,12 @@ const (
 	MaxBodiesBytes = 512 << 10
 	MaxAnswerBytes = 768 << 10
 )
+
+// shared are the operations of which several may come in one request.
+var shared = []string{OpRegister, OpFile, OpLayers, OpTicket}
+
+// Shared says whether several bodies of an operation may come in one request.
+func Shared(operation string) bool { return slices.Contains(shared, operation) }
 
 // abroad is how many requests of one operation are under way before others wait to share
 // the next: enough that the keyring is never without one.

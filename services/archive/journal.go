@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"strings"
@@ -208,39 +207,14 @@ func (j *Journal) write(ctx context.Context, batch *journalv1.Batch) error {
 	}
 	attempt := ulid.MustNew(ulid.Timestamp(j.now()), ulid.DefaultEntropy())
 	stream := batch.GetStream()
-	name := fmt.Sprintf("%s%s/%020d-%020d.%s.%s-%x", prefixOf(stream), j.epoch[stream], first, last, recipient.Bucket(), strings.ToLower(attempt.String()), sha256.Sum256(sealed))
+	digest := sha256.Sum256(sealed)
+	name := fmt.Sprintf("%s%s/%020d-%020d.%s.%s-%x", prefixOf(stream), j.epoch[stream], first, last, recipient.Bucket(), strings.ToLower(attempt.String()), digest)
 	if _, err := j.vault.Put(ctx, name, bytes.NewReader(sealed), vault.PutOptions{Size: int64(len(sealed))}); err != nil {
 		return fmt.Errorf("journal object: %w", err)
 	}
-	if err := j.readBack(ctx, name, sealed); err != nil {
+	if err := (BatchName{Object: name, Digest: digest}).Check(ctx, j.vault); err != nil {
 		return err
 	}
 	j.reached[batch.GetStream()] = last
 	return nil
 }
-
-func (j *Journal) readBack(ctx context.Context, name string, want []byte) error {
-	body, _, err := j.vault.Get(ctx, name)
-	if err != nil {
-		return fmt.Errorf("journal read back: %w", err)
-	}
-	defer body.Close()
-	part := make([]byte, min(len(want)+1, 256<<10)) // one more: what is longer differs too
-	for {
-		n, err := body.Read(part)
-		if n > len(want) || !bytes.Equal(part[:n], want[:n]) {
-			return errDiffers
-		}
-		want = want[n:]
-		switch {
-		case err == io.EOF && len(want) == 0:
-			return nil
-		case err == io.EOF:
-			return errDiffers
-		case err != nil:
-			return fmt.Errorf("journal read back: %w", err)
-		}
-	}
-}
-
-var errDiffers = errors.New("journal read back: the store holds other bytes than were written")

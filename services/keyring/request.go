@@ -75,9 +75,6 @@ var nightly = map[string]bool{
 	keys.OpClose: true, keys.OpDestroy: true, keys.OpErase: true, keys.OpForget: true, keys.OpAttest: true,
 }
 
-// shared are the operations of which several may come in one request.
-var shared = map[string]bool{keys.OpRegister: true, keys.OpFile: true, keys.OpLayers: true, keys.OpTicket: true}
-
 // refuse is a refusal with one of our own sentences beside it.
 func refuse(code keys.Refusal, detail string) error { return &refused{code: code, detail: detail} }
 
@@ -211,7 +208,7 @@ func (s *Service) authenticate(operation string, request []byte) (*call, error) 
 	if !s.nonces.fresh(string(signed.Nonce), now) {
 		return nil, refuse(keys.Replayed, "the nonce was used before")
 	}
-	if len(signed.Bodies) > 0 && (len(signed.Body) > 0 || len(signed.Bodies) > keys.MaxBodies || !shared[operation]) {
+	if len(signed.Bodies) > 0 && (len(signed.Body) > 0 || len(signed.Bodies) > keys.MaxBodies || !keys.Shared(operation)) {
 		return nil, refuse(keys.Malformed, "the request carries several bodies and may not")
 	}
 	return &call{service: s.cfg.Callers[signed.Caller], operation: operation, nonce: signed.Nonce, body: signed.Body, bodies: signed.Bodies}, nil

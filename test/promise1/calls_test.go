@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -117,17 +114,14 @@ const attempts = 3
 // through runs a whole Postern in this process until its mails are at rest, with a
 // meddler in between. A process that ends by itself is started again, as a supervisor would.
 func (l life) through(ctx context.Context, m *saboteur) (*report, error) {
-	log, err := os.OpenFile(filepath.Join(l.Data, "postern.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := l.logFile()
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	h := hooks{m}
-	options := wiring.Options{
-		Log: slog.New(slog.NewTextHandler(log, nil)), Around: h.bus, Vault: h.vault, Eraser: h.eraser, Disk: h.disk,
-	}
+	options := hooks{m}.options(log)
 	var r *report
 	for range attempts {
 		err = l.live(ctx, options, func(ctx context.Context, p *wiring.Process) error {

@@ -8,9 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -161,15 +159,12 @@ func beChild(told string) error {
 		}
 		l.Host, l.Port = "127.0.0.1", port
 	}
-	log, err := os.OpenFile(filepath.Join(l.Data, "postern.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := l.logFile()
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	h := hooks{k}
-	return l.live(ctx, wiring.Options{
-		Log: slog.New(slog.NewTextHandler(log, nil)), Around: h.bus, Vault: h.vault, Eraser: h.eraser, Disk: h.disk,
-	}, func(ctx context.Context, p *wiring.Process) error {
+	return l.live(ctx, hooks{k}.options(log), func(ctx context.Context, p *wiring.Process) error {
 		waiting, cancel := context.WithTimeout(ctx, settling)
 		defer cancel()
 		switch err := settle(waiting, into(p), l.Mails); {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/erase"
 	"github.com/postern-mail/postern/services/keyring"
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // Where a call is made.
@@ -39,6 +43,18 @@ type meddler interface {
 
 // hooks give the wiring what stands in between.
 type hooks struct{ meddler }
+
+// options are those of a Postern with a meddler in every call, and its log in a file.
+func (h hooks) options(log io.Writer) wiring.Options {
+	return wiring.Options{
+		Log: slog.New(slog.NewTextHandler(log, nil)), Around: h.bus, Vault: h.vault, Eraser: h.eraser, Disk: h.disk,
+	}
+}
+
+// logFile is where the lives over one data directory write, one after another.
+func (l life) logFile() (*os.File, error) {
+	return os.OpenFile(filepath.Join(l.Data, "postern.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
 
 func (h hooks) bus(service string) bus.Around {
 	return func(c bus.Call, do func() error) error {

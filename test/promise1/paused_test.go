@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -142,17 +139,14 @@ func TestAWorkerStoppedForTwoDaysDoesNoHarm(t *testing.T) {
 // stopped runs a whole Postern in which one worker sleeps for two days, while retention
 // and the keyring do their nightly work.
 func (l life) stopped(ctx context.Context, m *pauser) (*report, error) {
-	log, err := os.OpenFile(filepath.Join(l.Data, "postern.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := l.logFile()
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	h := hooks{m}
-	options := wiring.Options{
-		Log: slog.New(slog.NewTextHandler(log, nil)), Around: h.bus, Vault: h.vault, Eraser: h.eraser, Disk: h.disk,
-	}
+	options := hooks{m}.options(log)
 	var r *report
 	err = l.live(ctx, options, func(ctx context.Context, p *wiring.Process) error {
 		resume := sync.OnceFunc(func() { close(m.resume) })
