@@ -17,6 +17,9 @@ import (
 // errVoid says that a reader's lease is over.
 var errVoid = errors.New("the lease on the state is over")
 
+// errUnseen says that a reader has not yet seen the state in which a record's bucket is.
+var errUnseen = errors.New("the state that the record speaks of was not seen yet")
+
 // readUntilWriter serves opens until the writer's place is free, and returns its lock; or
 // nil when ctx ends.
 func (s *Service) readUntilWriter(ctx context.Context) (*lock, error) {
@@ -37,6 +40,8 @@ func (s *Service) readOnce(ctx context.Context) (won *lock, err error) {
 	if won, err = r.firstLook(ctx); won != nil || err != nil || ctx.Err() != nil {
 		return won, err
 	}
+	s.reading.Store(r)
+	defer s.reading.Store(nil)
 	err = s.serve(ctx, openOperations(), func() error {
 		tick := time.NewTicker(s.cfg.LeaseRefresh.Std())
 		defer tick.Stop()

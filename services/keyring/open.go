@@ -150,6 +150,9 @@ func (s *Service) openItems(ctx context.Context, current *snapshot, r *keyringv1
 		if err != nil {
 			return err
 		}
+		if l := layerOf(stored.Record, p.layer); l != nil && l.State == present && !s.writer.Load() && current.buckets[l.Bucket] == nil && current.gone[l.Bucket] == nil {
+			return errUnseen
+		}
 		found[i] = s.openLayer(current, stored.Record, p.layer)
 		return nil
 	})

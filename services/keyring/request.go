@@ -94,19 +94,32 @@ func (s *Service) handler(operation string) Handler {
 			s.log.Warn("keyring request refused", "operation", operation, "code", codeOf(err))
 			return answer(nil, err)
 		}
-		if !nightly[operation] {
+		if len(c.bodies) > 0 {
 			s.ops.RLock()
 			defer s.ops.RUnlock()
-		}
-		if len(c.bodies) > 0 {
 			return s.several(ctx, c)
 		}
-		body, err := s.one(ctx, c)
+		body, err := s.held(ctx, c)
+		if reader := s.reading.Load(); reader != nil && errors.Is(err, errUnseen) {
+			if err := reader.look(ctx); err != nil {
+				return nil, err
+			}
+			body, err = s.held(ctx, c)
+		}
 		if _, refused := keys.RefusalOf(err); err != nil && !refused {
 			return nil, err
 		}
 		return answer(body, err)
 	}
+}
+
+// held is one, with the state that it uses held fast.
+func (s *Service) held(ctx context.Context, c *call) (proto.Message, error) {
+	if !nightly[c.operation] {
+		s.ops.RLock()
+		defer s.ops.RUnlock()
+	}
+	return s.one(ctx, c)
 }
 
 // one does what a call asks for.

@@ -42,6 +42,7 @@ type Service struct {
 	rights        map[string]map[string]bool
 	journal       journal
 	renumbered    renumberings
+	reading       atomic.Pointer[reader] // while it only reads
 
 	retry    time.Duration // between attempts to become the writer
 	announce chan struct{} // the published keys may have changed
