@@ -27,7 +27,7 @@ func newFleet(t *testing.T) *many {
 	w := &many{program.Fleet(t, fleet.Options{Zone: set.Zone, TrustMX: []string{mailbox.TrustedMX}, Log: t.Output()}), set}
 	t.Cleanup(func() {
 		for _, name := range fleet.Services() {
-			complain(t, w.fleet.LogFile(name))
+			program.Complain(t, w.fleet.LogFile(name))
 		}
 	})
 	var mails []fleet.Mail

@@ -61,22 +61,6 @@ func tell(t *testing.T, w world) {
 	t.Run("the log is whole", func(t *testing.T) { logIsWhole(t, w) })
 }
 
-// complain shows the warnings of a log where a story failed.
-func complain(t *testing.T, file string) {
-	if !t.Failed() {
-		return
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Log(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if !strings.Contains(line, `"level":"INFO"`) {
-			t.Log(filepath.Base(filepath.Dir(file)), line)
-		}
-	}
-}
-
 // byName gives each record by the name of its mail: mailboxes number mails from one, in
 // the order in which they came.
 func byName(t *testing.T, w world, records map[string]*itemv1.Record) map[string]*itemv1.Record {
