@@ -35,6 +35,9 @@ const (
 // gravity orders the verdicts, the gravest first.
 var gravity = [...]Verdict{Infected, Error, Ambiguous, Limit, Encrypted, Suspicious, Unsupported, Clean}
 
+// Verdicts are all of them, the gravest first.
+func Verdicts() []Verdict { return gravity[:] }
+
 // Gravest is the graver of two verdicts. A verdict that is none of ours counts
 // as Error.
 func Gravest(a, b Verdict) Verdict {

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Kinds are all of them.
+var Kinds = []Kind{Person, List, AutoReply, Bounce, Receipt, Report, Calendar}
+
 // kindOf says what sort of sender made a message, from its headers alone: its
 // own, and those of its parts.
 func kindOf(m *Message) Kind {

@@ -41,6 +41,9 @@ const (
 	Ambiguous     Verdict = "ambiguous"     // two honest readers could see different authors
 )
 
+// Verdicts are all of them.
+var Verdicts = []Verdict{Verified, Authenticated, Unverified, Forged, Ambiguous}
+
 // Options of Judge. The zero value of each is usable and trusts nobody.
 type Options struct {
 	Resolver Resolver  // nil: every look-up fails temporarily

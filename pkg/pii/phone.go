@@ -78,6 +78,9 @@ func northAmerican(w *window, bracket bool) bool {
 	return false
 }
 
+// KnownRegion says whether a country has a numbering plan that Options.Regions can name.
+func KnownRegion(region string) bool { return phonenumbers.GetCountryCodeForRegion(region) != 0 }
+
 // valid asks the numbering plan of a region.
 func (s *scan) valid(digits []byte, region string) bool {
 	if s.phones++; s.phones > maxPhones {

@@ -40,9 +40,9 @@ type Mailbox struct {
 	ID string `yaml:"id"`
 	// Host of the IMAP server. Its certificate must name it.
 	Host string `yaml:"host"`
-	// Port of the IMAP server: 993 by default, 143 with starttls and plaintext-insecure.
+	// Port of the IMAP server; 143 with starttls and plaintext-insecure.
 	Port int `yaml:"port"`
-	// TLS is implicit (the default), starttls, or plaintext-insecure, which sends the
+	// TLS is implicit, starttls, or plaintext-insecure, which sends the
 	// password and every mail readable over the network.
 	TLS imap.Security `yaml:"tls"`
 	// CAFile holds the authorities to trust, as PEM, in place of the system's.
@@ -53,7 +53,7 @@ type Mailbox struct {
 	PasswordFile config.Secret `yaml:"password_file"`
 	// OAuth2 signs in with access tokens, in place of a password.
 	OAuth2 OAuth2 `yaml:"oauth2"`
-	// Folders to read. INBOX by default.
+	// Folders to read.
 	Folders []string `yaml:"folders"`
 	// Poll is how often each folder is looked at, whatever the server announces by
 	// itself. At most 2m, so that a dead connection is noticed.
@@ -82,7 +82,7 @@ type OAuth2 struct {
 	// RefreshTokenFile holds the refresh token. A new one that the provider sends
 	// takes its place.
 	RefreshTokenFile config.Secret `yaml:"refresh_token_file"`
-	// Mechanism is OAUTHBEARER (the default) or XOAUTH2.
+	// Mechanism is OAUTHBEARER or XOAUTH2.
 	Mechanism imap.Mechanism `yaml:"mechanism"`
 }
 
@@ -145,26 +145,36 @@ func (m *Mailbox) complete() error {
 	if !idForm.MatchString(m.ID) {
 		return errors.New("id is 1 to 64 lower case letters, digits and hyphens")
 	}
+	standard := m.Defaults()
 	if m.TLS == "" {
-		m.TLS = imap.Implicit
+		m.TLS = standard.TLS
 	}
 	if m.Port == 0 {
-		m.Port = 993
-		if m.TLS != imap.Implicit {
-			m.Port = 143
-		}
+		m.Port = standard.Port
 	}
 	if len(m.Folders) == 0 {
-		m.Folders = []string{inbox}
+		m.Folders = standard.Folders
 	}
 	m.Folders = slices.Clone(m.Folders)
 	if m.Poll == 0 {
-		m.Poll = config.Duration(time.Minute)
+		m.Poll = standard.Poll
 	}
 	if m.After == "" {
-		m.After = Keep
+		m.After = standard.After
 	}
 	return errors.Join(m.checkServer(), m.checkSignIn(), m.checkFolders(), m.checkAfter())
+}
+
+// Defaults are what a mailbox that says no more than m has.
+func (m Mailbox) Defaults() Mailbox {
+	port := 993
+	if m.TLS == imap.StartTLS || m.TLS == imap.Plaintext {
+		port = 143
+	}
+	return Mailbox{
+		TLS: imap.Implicit, Port: port, Folders: []string{inbox}, Poll: config.Duration(time.Minute), After: Keep,
+		OAuth2: OAuth2{Mechanism: imap.OAuthBearer},
+	}
 }
 
 func (m *Mailbox) checkServer() error {
@@ -192,7 +202,7 @@ func (m *Mailbox) checkSignIn() error {
 	}
 	own := m.OAuth2
 	if own.Mechanism == "" {
-		m.OAuth2.Mechanism = imap.OAuthBearer
+		m.OAuth2.Mechanism = m.Defaults().OAuth2.Mechanism
 	} else if own.Mechanism != imap.OAuthBearer && own.Mechanism != imap.XOAuth2 {
 		return errors.New("oauth2.mechanism is OAUTHBEARER or XOAUTH2")
 	}

@@ -38,6 +38,9 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
+	if missing := unserved(services); c.NATS.URL == "" && len(services) > 0 && len(missing) > 0 {
+		return fail(io, fmt.Errorf("nats.url is empty, so the bus would be inside this process, where nobody else can come: name the servers of nats.url, or run all services in one process (%s are missing)", strings.Join(missing, ", ")))
+	}
 	run.SpendMemory()
 	process, err := wiring.New(ctx, c, wiring.Options{})
 	if err != nil {
@@ -48,6 +51,11 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 		return fail(io, err)
 	}
 	return done
+}
+
+// unserved are the services that are not among those named.
+func unserved(services []string) []string {
+	return slices.DeleteFunc(slices.Clone(wiring.Order), func(name string) bool { return slices.Contains(services, name) })
 }
 
 // setupCommand makes what the operator has to give: nkeys, permissions, streams.

@@ -19,7 +19,7 @@ type Key struct {
 	Path    string // dotted, lists as name[]
 	Comment string // the field's comment, one paragraph; it begins with the field's name where Named
 	Named   bool   // then Comment holds what follows the name
-	Default string // YAML, "" for a section
+	Default string // YAML; "" for a section, and in an element that has none
 	Depth   int
 	Name    string
 	List    bool // the key begins an element of a list of sections
@@ -29,7 +29,7 @@ type Key struct {
 // Comments are read from the source below root, the folder of the module.
 func Keys(root, module string, defaults any) ([]Key, error) {
 	w := walker{root: root, module: module, files: map[string]map[string]string{}}
-	err := w.structure(reflect.ValueOf(defaults), "", 0)
+	err := w.structure(reflect.ValueOf(defaults), "", 0, everyDefault)
 	return w.keys, err
 }
 
@@ -39,7 +39,16 @@ type walker struct {
 	keys         []Key
 }
 
-func (w *walker) structure(value reflect.Value, prefix string, depth int) error {
+// told says which defaults of a structure mean something.
+type told int
+
+const (
+	everyDefault told = iota
+	someDefaults      // an element's: what is empty must be given, or is left out
+	noDefaults        // an element's whose type has none
+)
+
+func (w *walker) structure(value reflect.Value, prefix string, depth int, told told) error {
 	for value.Kind() == reflect.Pointer {
 		value = value.Elem()
 	}
@@ -55,7 +64,7 @@ func (w *walker) structure(value reflect.Value, prefix string, depth int) error 
 			continue
 		}
 		if strings.Contains(options, "inline") {
-			if err := w.structure(value.Field(i), prefix, depth); err != nil {
+			if err := w.structure(value.Field(i), prefix, depth, told); err != nil {
 				return err
 			}
 			continue
@@ -66,24 +75,26 @@ func (w *walker) structure(value reflect.Value, prefix string, depth int) error 
 		}
 		path := strings.TrimPrefix(prefix+"."+name, ".")
 		rest, named := strings.CutPrefix(comment, field.Name+" ")
-		if err := w.field(value.Field(i), Key{Path: path, Comment: rest, Named: named, Depth: depth, Name: name}); err != nil {
+		if err := w.field(value.Field(i), Key{Path: path, Comment: rest, Named: named, Depth: depth, Name: name}, told); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *walker) field(value reflect.Value, key Key) error {
+func (w *walker) field(value reflect.Value, key Key, told told) error {
 	kind := value.Type()
 	if section(kind) {
 		w.keys = append(w.keys, key)
-		return w.structure(value, key.Path, key.Depth+1)
+		return w.structure(value, key.Path, key.Depth+1, told)
 	}
-	text, err := yaml.Marshal(value.Interface())
+	text, err := written(value.Interface())
 	if err != nil {
 		return fmt.Errorf("configuration key %s: %w", key.Path, err)
 	}
-	key.Default = strings.TrimSpace(string(text))
+	if told == everyDefault || told == someDefaults && !empty(text) {
+		key.Default = text
+	}
 	w.keys = append(w.keys, key)
 	// A list or map of sections documents its element.
 	if (kind.Kind() == reflect.Slice || kind.Kind() == reflect.Map) && section(kind.Elem()) {
@@ -91,10 +102,60 @@ func (w *walker) field(value reflect.Value, key Key) error {
 		if kind.Kind() == reflect.Map {
 			suffix = ".<name>"
 		}
-		return w.structure(reflect.Zero(kind.Elem()), key.Path+suffix, key.Depth+1)
+		element, told := element(kind.Elem())
+		return w.structure(element, key.Path+suffix, key.Depth+1, told)
 	}
 	return nil
 }
+
+// element is what an element of a list says where the file says nothing: its type tells by
+// a method Defaults that gives one of the same type.
+func element(kind reflect.Type) (reflect.Value, told) {
+	zero := reflect.Zero(kind)
+	if says := zero.MethodByName("Defaults"); says.IsValid() && says.Type().NumIn() == 0 && says.Type().NumOut() == 1 && says.Type().Out(0) == kind {
+		return says.Call(nil)[0], someDefaults
+	}
+	return zero, noDefaults
+}
+
+// written is a value as YAML that is easy to read: a list of words on one line, a list or
+// map of sections with one on each.
+func written(value any) (string, error) {
+	var node yaml.Node
+	if err := node.Encode(value); err != nil {
+		return "", err
+	}
+	plain := true
+	for _, child := range node.Content {
+		if child.Kind != yaml.ScalarNode && node.Kind == yaml.SequenceNode {
+			plain = false
+		}
+		if child.Kind == yaml.MappingNode {
+			child.Style = yaml.FlowStyle
+			withoutEmpty(child)
+		}
+	}
+	if node.Kind == yaml.SequenceNode && plain {
+		node.Style = yaml.FlowStyle
+	}
+	text, err := yaml.Marshal(&node)
+	return strings.TrimSpace(string(text)), err
+}
+
+// withoutEmpty leaves out what an element does not say.
+func withoutEmpty(mapping *yaml.Node) {
+	var kept []*yaml.Node
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		value := mapping.Content[i+1]
+		if value.Kind == yaml.ScalarNode && (value.Value == "" || value.Value == "0") || value.Kind != yaml.ScalarNode && len(value.Content) == 0 {
+			continue
+		}
+		kept = append(kept, mapping.Content[i], value)
+	}
+	mapping.Content = kept
+}
+
+func empty(text string) bool { return text == `""` || text == "[]" || text == "{}" }
 
 func section(kind reflect.Type) bool {
 	return kind.Kind() == reflect.Struct && !kind.Implements(reflect.TypeFor[yaml.Marshaler]())
@@ -161,15 +222,21 @@ func Markdown(keys []Key) string {
 			fmt.Fprintf(&out, "\n## `%s`\n\n%s\n\n", key.Path, key.said(key.Path))
 			continue
 		}
+		indent := "  "
 		if key.Depth == 0 {
-			fmt.Fprintf(&out, "\n## `%s`\n\n%s Default: %s.\n", key.Path, key.said(key.Path), quoted(key.Default))
-			continue
+			fmt.Fprintf(&out, "\n## `%s`\n\n%s", key.Path, key.said(key.Path))
+			indent = ""
+		} else {
+			fmt.Fprintf(&out, "- %s", key.said(key.Path))
 		}
-		fmt.Fprintf(&out, "- %s", key.said(key.Path))
-		if key.Default != "" && !strings.Contains(key.Default, "\n") && !strings.Contains(key.Path, "[]") && !strings.Contains(key.Path, "<name>") {
-			fmt.Fprintf(&out, " Default: %s.", quoted(key.Default))
+		switch {
+		case key.Default == "":
+			out.WriteString("\n")
+		case strings.Contains(key.Default, "\n"):
+			out.WriteString(" Default:\n\n" + indented("```yaml\n"+key.Default+"\n```", indent) + "\n")
+		default:
+			fmt.Fprintf(&out, " Default: %s.\n", quoted(key.Default))
 		}
-		out.WriteString("\n")
 	}
 	return out.String()
 }
@@ -183,10 +250,7 @@ func (k Key) said(as string) string {
 }
 
 func quoted(value string) string {
-	if strings.Contains(value, "\n") {
-		return "see the example file"
-	}
-	if value == `""` || value == "[]" || value == "{}" {
+	if empty(value) {
 		return "none"
 	}
 	return "`" + value + "`"

@@ -16,6 +16,8 @@ type sample struct {
 	Desk deskSection `yaml:"desk"`
 	// Boxes that are read.
 	Boxes []box `yaml:"boxes"`
+	// Spans by name.
+	Spans map[string]span `yaml:"spans"`
 }
 
 type deskSection struct {
@@ -28,6 +30,21 @@ type deskSection struct {
 type box struct {
 	// Name of the box.
 	Name string `yaml:"name"`
+	// Poll is how often.
+	Poll config.Duration `yaml:"poll"`
+	// Words to look for.
+	Words []string `yaml:"words"`
+}
+
+func (box) Defaults() box {
+	return box{Poll: config.Duration(time.Minute), Words: []string{"NO", "a b"}}
+}
+
+type span struct {
+	// Days that it takes.
+	Days int `yaml:"days"`
+	// Note of it.
+	Note string `yaml:"note"`
 }
 
 func keys(t *testing.T) []manual.Key {
@@ -37,7 +54,9 @@ func keys(t *testing.T) []manual.Key {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := manual.Keys(root, "github.com/postern-mail/postern/pkg/config/manual_test", sample{Desk: deskSection{":8080", config.Duration(30 * 24 * time.Hour)}})
+	found, err := manual.Keys(root, "github.com/postern-mail/postern/pkg/config/manual_test", sample{
+		Desk: deskSection{":8080", config.Duration(30 * 24 * time.Hour)}, Spans: map[string]span{"long": {Days: 30}, "short": {Days: 2, Note: "brief"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +65,9 @@ func keys(t *testing.T) []manual.Key {
 
 func TestTheManualHoldsCommentAndDefaultOfEveryKey(t *testing.T) {
 	text := manual.Markdown(keys(t))
-	for _, want := range []string{"## `desk`", "- `desk.listen` is the address. Default: `:8080`.", "- `desk.idle` ends a session. Default: `30d`.", "- `boxes[].name` of the box.\n"} {
+	for _, want := range []string{"## `desk`", "- `desk.listen` is the address. Default: `:8080`.", "- `desk.idle` ends a session. Default: `30d`.", "- `boxes[].name` of the box.\n",
+		"- `boxes[].poll` is how often. Default: `1m`.", "- `boxes[].words` to look for. Default: `[\"NO\", a b]`.",
+		"## `spans`\n\n`spans` by name. Default:\n\n```yaml\nlong: {days: 30}\nshort: {days: 2, note: brief}\n```\n", "- `spans.<name>.days` that it takes.\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the manual lacks %q:\n%s", want, text)
 		}
@@ -62,7 +83,7 @@ func TestTheExampleReadsBackAsTheDefaults(t *testing.T) {
 	if err := config.Load(path, &read); err != nil {
 		t.Fatal(err)
 	}
-	if read.Desk.Listen != ":8080" || read.Desk.Idle.String() != "30d" || len(read.Boxes) != 0 {
+	if read.Desk.Listen != ":8080" || read.Desk.Idle.String() != "30d" || len(read.Boxes) != 0 || read.Spans["long"].Days != 30 || read.Spans["short"].Note != "brief" {
 		t.Errorf("read %+v", read)
 	}
 }

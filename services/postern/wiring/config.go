@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/pii"
 	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/pkg/retention"
 	"github.com/postern-mail/postern/pkg/run"
@@ -24,7 +26,7 @@ import (
 
 // Config is the whole file.
 type Config struct {
-	// DataDir holds what Postern keeps on this machine, mode 0700.
+	// DataDir holds what Postern keeps on this machine, mode 0700. Relative paths, of every key but desk.users_file, are below the configuration file's folder.
 	DataDir string `yaml:"data_dir"`
 	// Clock is the time that Postern lives by.
 	Clock ClockConfig `yaml:"clock"`
@@ -168,6 +170,7 @@ func Default() Config {
 		Verify:     verify.DefaultConfig(),
 		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour)},
 		Archive:    archive.DefaultConfig(),
+		Sanitize:   SanitizeConfig{Regions: slices.Clone(pii.DefaultRegions)},
 		Keyring:    keyring.Defaults(),
 		Retain:     retain.DefaultConfig(),
 		Audit:      audit.DefaultConfig(),
@@ -179,6 +182,9 @@ func Default() Config {
 func Load(path string) (Config, error) {
 	c := Default()
 	if err := config.Load(path, &c); err != nil {
+		return c, err
+	}
+	if err := c.below(filepath.Dir(path)); err != nil {
 		return c, err
 	}
 	return c.Complete()
@@ -222,7 +228,7 @@ func (c Config) Complete() (Config, error) {
 	if c.Ingest, err = c.Ingest.Complete(); err != nil {
 		problems = append(problems, fmt.Errorf("ingest: %w", err))
 	}
-	problems = append(problems, c.checkServices(), c.Desk.Check(), c.Retain.Check())
+	problems = append(problems, c.checkServices(), c.checkWords(), c.Desk.Check(), c.Retain.Check())
 	return c, errors.Join(problems...)
 }
 
