@@ -6,11 +6,73 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/postern-mail/postern/services/ingest/imaptest"
 )
+
+// A sight is what a second client sees of the mails that came to a mailbox.
+type sight struct {
+	came    map[uint32][sha256.Size]byte // every mail, by the UID under which it came
+	touched map[uint32]bool              // those to which the mailbox action was done
+}
+
+// marked sees a mailbox in which archived mails are marked.
+func marked(client *imaptest.Client) sight {
+	s := sight{client.Digests(), map[uint32]bool{}}
+	for uid, flags := range client.Flags() {
+		s.touched[uid] = slices.ContainsFunc(flags, isKeyword)
+	}
+	return s
+}
+
+// left sees a mailbox from which archived mails are taken. What is left of those that came is
+// what it was, and nothing in it waits for its removal.
+func left(t *testing.T, came map[uint32][sha256.Size]byte, client *imaptest.Client) sight {
+	t.Helper()
+	s := sight{came, map[uint32]bool{}}
+	still := client.Digests()
+	for uid := range came {
+		_, there := still[uid]
+		s.touched[uid] = !there
+	}
+	for uid, digest := range still {
+		if came[uid] != digest {
+			t.Errorf("UID %d is another mail on the server than the one that came", uid)
+		}
+	}
+	for uid, flags := range client.Flags() {
+		if slices.Contains(flags, `\Deleted`) {
+			t.Errorf("UID %d is flagged as deleted and still there", uid)
+		}
+	}
+	return s
+}
+
+// checkMoved holds the folder to which archived mails are moved against what left the mailbox:
+// each is there once.
+func (s sight) checkMoved(t *testing.T, folder *imaptest.Client) {
+	t.Helper()
+	want := map[[sha256.Size]byte]int{}
+	for uid, gone := range s.touched {
+		if gone {
+			want[s.came[uid]]++
+		}
+	}
+	for uid, digest := range folder.Digests() {
+		if want[digest]--; want[digest] < 0 {
+			t.Errorf("UID %d of the folder %s is there once too often", uid, moveTo)
+		}
+	}
+	for _, missing := range want {
+		if missing > 0 {
+			t.Errorf("%d mails left the mailbox and did not come to the folder %s", missing, moveTo)
+		}
+	}
+}
 
 // check compares what a process made with what a second client sees on the server: each
 // mail is one ticket or set aside, none is lost and none is there twice. wantAside is how many are to be set aside; -1: any.
-func (r *report) check(t *testing.T, server map[uint32][sha256.Size]byte, flags map[uint32][]string, wantAside int) {
+func (r *report) check(t *testing.T, server sight, wantAside int) {
 	t.Helper()
 	for _, bad := range r.Bad {
 		t.Error(bad)
@@ -23,14 +85,14 @@ func (r *report) check(t *testing.T, server map[uint32][sha256.Size]byte, flags 
 			t.Errorf("UID %d has two records", i.UID)
 		}
 		byUID[i.UID] = i
-		if _, there := server[i.UID]; !there {
-			t.Errorf("UID %d has a record and is not on the server", i.UID)
+		if _, there := server.came[i.UID]; !there {
+			t.Errorf("UID %d has a record and never came to the server", i.UID)
 		}
 		gone := i.Layers["raw"] != "present"
 		switch {
 		case i.Ticket != "" && i.Code == "":
 			tickets[i.Ticket] = true
-			want := server[i.UID]
+			want := server.came[i.UID]
 			if got := hex.EncodeToString(want[:]); !gone && i.Digest != got {
 				t.Errorf("UID %d opens as another mail than the server's", i.UID)
 			}
@@ -42,8 +104,8 @@ func (r *report) check(t *testing.T, server map[uint32][sha256.Size]byte, flags 
 		if i.Code == "killed_worker" {
 			continue // before its archiving or after
 		}
-		if marked := slices.ContainsFunc(flags[i.UID], isKeyword); marked != (i.Ticket != "") {
-			t.Errorf("UID %d: ticket %q, and its mail is marked: %v", i.UID, i.Ticket, marked)
+		if touched := server.touched[i.UID]; touched != (i.Ticket != "") {
+			t.Errorf("UID %d: ticket %q, and the mailbox action was done to its mail: %v", i.UID, i.Ticket, touched)
 		}
 		for _, object := range i.Objects {
 			if !slices.Contains(r.Objects, object) {
@@ -51,7 +113,7 @@ func (r *report) check(t *testing.T, server map[uint32][sha256.Size]byte, flags 
 			}
 		}
 	}
-	for uid := range server {
+	for uid := range server.came {
 		if _, there := byUID[uid]; !there {
 			t.Errorf("UID %d is lost", uid)
 		}

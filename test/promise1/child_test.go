@@ -2,6 +2,7 @@ package promise1
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,8 +72,9 @@ type life struct {
 	Host     string
 	Port     int
 	User     string
-	Password string // file
-	Mails    int    // that the server has; the process has settled when they have
+	Password string        // file
+	Mails    int           // that the server has; the process has settled when they have
+	After    ingest.Action // what is done to archived mails on the server; keyword where nothing is said
 	Ahead    time.Duration
 	Sweep    bool  // once settled, move the clock by the policy's span and destroy
 	Kill     *kill // nil: end in peace with a report
@@ -102,15 +104,26 @@ func (l life) config() (wiring.Config, error) {
 	c.Audit.CheckpointEvery = config.Duration(100 * time.Millisecond)
 	c.Verify.DNS.Server = "none"
 	c.Ingest.MaxSize = maxSize
-	c.Ingest.Mailboxes = []ingest.Mailbox{{
+	mailbox := ingest.Mailbox{
 		ID: "support", Host: l.Host, Port: l.Port, TLS: imap.Plaintext, Username: l.User,
-		PasswordFile: config.Secret(l.Password), After: ingest.Keyword, Keyword: keyword,
-	}}
+		PasswordFile: config.Secret(l.Password), After: l.action(),
+	}
+	switch mailbox.After {
+	case ingest.Keyword:
+		mailbox.Keyword = keyword
+	case ingest.Move:
+		mailbox.MoveTo = moveTo
+	}
+	c.Ingest.Mailboxes = []ingest.Mailbox{mailbox}
 	return c.Complete()
 }
 
-// keyword is what archived mails are marked with.
-const keyword = "$Archived"
+func (l life) action() ingest.Action { return cmp.Or(l.After, ingest.Keyword) }
+
+const (
+	keyword = "$Archived" // what archived mails are marked with
+	moveTo  = "Archived"  // where they are moved to; the folder is not there at first
+)
 
 // A killer kills its own process where its kill says.
 type killer struct {
@@ -165,10 +178,13 @@ func beChild(told string) error {
 	}
 	defer log.Close()
 	return l.live(ctx, hooks{k}.options(log), func(ctx context.Context, p *wiring.Process) error {
-		waiting, cancel := context.WithTimeout(ctx, settling)
+		waiting, cancel := ctx, context.CancelFunc(func() {})
+		if l.Kill == nil || l.Spare {
+			waiting, cancel = context.WithTimeout(ctx, settling)
+		}
 		defer cancel()
 		switch err := settle(waiting, into(p), l.Mails); {
-		case err != nil && ctx.Err() == nil && waiting.Err() != nil && (l.Kill == nil || l.Spare):
+		case err != nil && ctx.Err() == nil && waiting.Err() != nil:
 			fmt.Println("unsettled " + err.Error())
 			return nil
 		case err != nil:
@@ -300,20 +316,36 @@ func pass(client io.ReadWriteCloser, address string, h hooks) {
 			return err
 		}
 		words := strings.Fields(line)
-		if len(words) > 2 && words[1] == "UID" && words[2] == "STORE" {
-			err = h.imap("store", func() error {
-				waited.Store(&words[0])
-				if err := send(); err != nil {
-					return err
-				}
-				<-answers
-				return nil
-			})
-		} else {
-			err = send()
-		}
+		err = h.imap(changeOf(words), func() error {
+			if changeOf(words) == "" {
+				return send()
+			}
+			waited.Store(&words[0])
+			if err := send(); err != nil {
+				return err
+			}
+			<-answers
+			return nil
+		})
 		if err != nil {
 			return
 		}
 	}
+}
+
+// changeOf names what a command changes on the server: store, move, expunge or create; "" for
+// one that changes nothing.
+func changeOf(words []string) string {
+	at := 1
+	if len(words) > 2 && words[1] == "UID" {
+		at = 2
+	}
+	if len(words) <= at {
+		return ""
+	}
+	switch words[at] {
+	case "STORE", "MOVE", "EXPUNGE", "CREATE":
+		return strings.ToLower(words[at])
+	}
+	return ""
 }

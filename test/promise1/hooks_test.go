@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type call struct {
 	Who   string // the service, on the bus
 	Kind  string
 	What  string // subject, object, file or command
+	By    string // the service, wherever it is known
 }
 
 // A meddler stands between a process and everything that outlives it. It is told of
@@ -58,7 +60,7 @@ func (l life) logFile() (*os.File, error) {
 
 func (h hooks) bus(service string) bus.Around {
 	return func(c bus.Call, do func() error) error {
-		return h.around(call{onBus, service, string(c.Kind), c.Subject}, do)
+		return h.around(call{onBus, service, string(c.Kind), c.Subject, service}, do)
 	}
 }
 
@@ -66,7 +68,7 @@ func (h hooks) vault(store vault.Store) vault.Store { return meddledVault{store,
 func (h hooks) eraser(e erase.Eraser) erase.Eraser  { return meddledEraser{e, h} }
 func (h hooks) disk(d keyring.Disk) keyring.Disk    { return meddledDisk{d, h} }
 func (h hooks) imap(command string, do func() error) error {
-	return h.around(call{onIMAP, "ingest", "command", command}, do)
+	return h.around(call{onIMAP, "ingest", "command", command, "ingest"}, do)
 }
 
 type meddledVault struct {
@@ -74,12 +76,13 @@ type meddledVault struct {
 	hooks hooks
 }
 
-func (v meddledVault) call(kind, name string, do func() error) error {
-	return v.hooks.around(call{inVault, "", kind, name}, do)
+func (v meddledVault) call(ctx context.Context, kind, name string, do func() error) error {
+	by, _ := pprof.Label(ctx, "service") // the wiring has every service work under its name
+	return v.hooks.around(call{inVault, "", kind, name, by}, do)
 }
 
 func (v meddledVault) Put(ctx context.Context, name string, body io.Reader, opts vault.PutOptions) (object vault.Object, err error) {
-	err = v.call("put", name, func() error {
+	err = v.call(ctx, "put", name, func() error {
 		object, err = v.store.Put(ctx, name, body, opts)
 		return err
 	})
@@ -87,7 +90,7 @@ func (v meddledVault) Put(ctx context.Context, name string, body io.Reader, opts
 }
 
 func (v meddledVault) Get(ctx context.Context, name string) (body io.ReadCloser, object vault.Object, err error) {
-	err = v.call("get", name, func() error {
+	err = v.call(ctx, "get", name, func() error {
 		body, object, err = v.store.Get(ctx, name)
 		return err
 	})
@@ -95,7 +98,7 @@ func (v meddledVault) Get(ctx context.Context, name string) (body io.ReadCloser,
 }
 
 func (v meddledVault) Stat(ctx context.Context, name string) (object vault.Object, err error) {
-	err = v.call("stat", name, func() error {
+	err = v.call(ctx, "stat", name, func() error {
 		object, err = v.store.Stat(ctx, name)
 		return err
 	})
@@ -104,7 +107,7 @@ func (v meddledVault) Stat(ctx context.Context, name string) (object vault.Objec
 
 func (v meddledVault) List(ctx context.Context, prefix, after string) iter.Seq2[vault.Object, error] {
 	return func(yield func(vault.Object, error) bool) {
-		if err := v.call("list", prefix, func() error { return nil }); err != nil {
+		if err := v.call(ctx, "list", prefix, func() error { return nil }); err != nil {
 			yield(vault.Object{}, err)
 			return
 		}
@@ -113,11 +116,11 @@ func (v meddledVault) List(ctx context.Context, prefix, after string) iter.Seq2[
 }
 
 func (v meddledVault) SetTags(ctx context.Context, name string, tags map[string]string) error {
-	return v.call("tag", name, func() error { return v.store.(vault.Filer).SetTags(ctx, name, tags) })
+	return v.call(ctx, "tag", name, func() error { return v.store.(vault.Filer).SetTags(ctx, name, tags) })
 }
 
 func (v meddledVault) Retain(ctx context.Context, name string, until time.Time) error {
-	return v.call("retain", name, func() error { return v.store.(vault.Filer).Retain(ctx, name, until) })
+	return v.call(ctx, "retain", name, func() error { return v.store.(vault.Filer).Retain(ctx, name, until) })
 }
 
 func (v meddledVault) Marks(ctx context.Context, name string) (vault.Marks, error) {
@@ -130,7 +133,7 @@ type meddledEraser struct {
 }
 
 func (e meddledEraser) Erase(ctx context.Context, name string) (report erase.Report, err error) {
-	err = e.hooks.around(call{eraser, "", "erase", name}, func() error {
+	err = e.hooks.around(call{eraser, "", "erase", name, "retain"}, func() error {
 		report, err = e.eraser.Erase(ctx, name)
 		return err
 	})
@@ -151,7 +154,7 @@ type meddledDisk struct {
 }
 
 func (d meddledDisk) call(kind, name string, do func() error) error {
-	return d.hooks.around(call{onDisk, "keyring", kind, name}, do)
+	return d.hooks.around(call{onDisk, "keyring", kind, name, "keyring"}, do)
 }
 
 func (d meddledDisk) WriteAt(name string, offset int64, data []byte) error {

@@ -22,7 +22,18 @@ func (s step) killings() map[string]kill {
 	return map[string]kill{"before": s.before, "after": s.after}
 }
 
-func (s step) user(moment string) string { return fmt.Sprintf("step%02d%s", s.number, moment) }
+// name tells a step from every other: step 15 is another with each mailbox action.
+func (s step) name() string {
+	name := fmt.Sprintf("%02d", s.number)
+	if s.action != "" {
+		name += " " + string(s.action) + " " + s.before.Call.What
+	}
+	return name
+}
+
+func (s step) user(moment string) string {
+	return "step" + strings.ReplaceAll(s.name(), " ", "") + moment
+}
 
 func TestAMailIsOneTicketOrSetAsideWhereverTheProcessIsKilled(t *testing.T) {
 	var users []string
@@ -34,7 +45,7 @@ func TestAMailIsOneTicketOrSetAsideWhereverTheProcessIsKilled(t *testing.T) {
 	server := dovecot.Start(t, users...)
 	for _, s := range steps {
 		for moment, k := range s.killings() {
-			name := fmt.Sprintf("%02d %s %s", s.number, moment, strings.ReplaceAll(s.what, " ", "_"))
+			name := fmt.Sprintf("%s %s %s", s.name(), moment, strings.ReplaceAll(s.what, " ", "_"))
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				s.kill(t, server, s.user(moment), k)
@@ -50,7 +61,7 @@ func (s step) kill(t *testing.T, server *dovecot.Server, user string, k kill) {
 		mails = mixed
 	}
 	p := newPlace(t, server, user, mails...)
-	p.aside = s.aside
+	p.aside, p.After = s.aside, s.action
 	deaths := append(append([]kill{}, s.first...), k)
 	for i, death := range deaths {
 		l := p.life

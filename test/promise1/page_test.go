@@ -32,11 +32,12 @@ func TestEveryNumberedStepOfTheCrashPageIsKilledAt(t *testing.T) {
 		t.Fatal("the page has no numbered step")
 	}
 	killed := map[int]bool{}
+	kills := map[string]bool{}
 	for _, s := range steps {
-		if killed[s.number] {
-			t.Errorf("step %d has two kills", s.number)
+		if kills[s.name()] {
+			t.Errorf("step %s has two kills", s.name())
 		}
-		killed[s.number] = true
+		kills[s.name()], killed[s.number] = true, true
 		if !onPage[s.number] {
 			t.Errorf("the kill at %d, %s, is at no step of the page", s.number, s.what)
 		}

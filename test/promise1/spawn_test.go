@@ -3,6 +3,7 @@ package promise1
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
 )
 
@@ -98,7 +100,8 @@ type place struct {
 	life
 	server *dovecot.Server
 	mails  [][]byte
-	aside  int // mails that are to be set aside beside those over the size; -1: any whose workers died
+	came   map[uint32][sha256.Size]byte // by UID, as they came at first
+	aside  int                          // mails that are to be set aside beside those over the size; -1: any whose workers died
 }
 
 func newPlace(t *testing.T, server *dovecot.Server, user string, mails ...[]byte) *place {
@@ -117,7 +120,10 @@ func newPlace(t *testing.T, server *dovecot.Server, user string, mails ...[]byte
 		t.Fatal(err)
 	}
 	server.Append(user, "INBOX", mails...)
+	client := server.Client(user, "INBOX")
+	defer client.Close()
 	return &place{
+		came:   client.Digests(),
 		life:   life{Data: data, Host: host, Port: number, User: user, Password: password, Mails: len(mails)},
 		server: server, mails: mails,
 	}
@@ -145,11 +151,21 @@ func (p *place) finish(t *testing.T, l life) *report {
 func (p *place) check(t *testing.T, r *report) {
 	t.Helper()
 	client := p.server.Client(p.User, "INBOX")
+	var server sight
+	switch p.action() {
+	case ingest.Keyword:
+		server = marked(client)
+	case ingest.Move:
+		server = left(t, p.came, client)
+		server.checkMoved(t, p.server.Client(p.User, moveTo))
+	case ingest.Delete:
+		server = left(t, p.came, client)
+	}
 	aside := len(oversizeOf(p.mails)) + p.aside
 	if p.aside < 0 {
 		aside = -1
 	}
-	r.check(t, client.Digests(), client.Flags(), aside)
+	r.check(t, server, aside)
 	if t.Failed() {
 		t.Log(logged(p.Data))
 	}

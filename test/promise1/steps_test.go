@@ -1,5 +1,7 @@
 package promise1
 
+import "github.com/postern-mail/postern/services/ingest"
+
 // A step is one numbered step of docs/crashes.md: the last moment before it is taken,
 // and the first at which it is. What comes between is one call.
 type step struct {
@@ -7,10 +9,11 @@ type step struct {
 	what   string
 	before kill
 	after  kill
-	mails  [][]byte // nil: the mixed set
-	first  []kill   // deaths that come before
-	aside  int      // mails that are set aside for their workers' deaths
-	sweep  bool     // the step belongs to retention
+	mails  [][]byte      // nil: the mixed set
+	first  []kill        // deaths that come before
+	aside  int           // mails that are set aside for their workers' deaths
+	sweep  bool          // the step belongs to retention
+	action ingest.Action // what is done to archived mails on the server; "": they are marked
 }
 
 // at is a step that is one call.
@@ -62,6 +65,14 @@ func (s step) inSweep(since ...pattern) step {
 	return s
 }
 
+// acting has the step be the one of another mailbox action.
+func (s step) acting(action ingest.Action) step { s.action = action; return s }
+
+// onServer is the nth change of a kind that a mailbox action makes.
+func onServer(command string, nth int) pattern {
+	return pattern{Where: onIMAP, Who: "ingest", Kind: "command", What: command, Nth: nth}
+}
+
 // inVerify is the death of a worker with the mail in its hand.
 var inVerify = kill{Call: of("verify", "publish", "mail.v1.Verified")}
 
@@ -84,7 +95,11 @@ var steps = []step{
 	at(12, "the original is tagged", vaultCall("tag", "raw/")),
 	said(13, "archive", "mail.v1.Archived"),
 	at(14, "Scanned is acknowledged", of("archive", "ack", "mail.v1.Scanned")),
-	at(15, "the mailbox is touched", pattern{Where: onIMAP, Kind: "command", What: "store"}),
+	at(15, "the mail is marked", onServer("store", 1)),
+	at(15, "the folder to move to is made", onServer("create", 1)).acting(ingest.Move),
+	at(15, "the mail is moved", onServer("move", 2)).acting(ingest.Move), // the first finds no folder
+	at(15, "the mail is flagged as deleted", onServer("store", 1)).acting(ingest.Delete),
+	at(15, "the mail is deleted", onServer("expunge", 1)).acting(ingest.Delete),
 	at(16, "the mailbox action is acknowledged", of("ingest", "ack", "mail.v1.Archived")),
 
 	at(17, "a large view is in the vault", vaultCall("put", "view/")),
