@@ -1,6 +1,7 @@
 // Package embedded runs a NATS server inside this process: no port, every write on
 // disk before it is acknowledged, and the same accounts and permissions as a server of its
-// own. It is one node; it does not cluster and does not speak to others.
+// own. It is one node; it does not cluster and does not speak to others. Commands of the same
+// machine reach it through a door, a unix socket, where it has one.
 package embedded
 
 import (
@@ -27,6 +28,7 @@ const startTimeout = 2 * time.Minute
 type Options struct {
 	Dir  string            // its store; created with mode 0700
 	Keys map[string]string // public nkey of each credential, by service name
+	Door string            // socket for commands of this machine, alone in its folder; empty: none
 	Log  *slog.Logger
 }
 
@@ -35,6 +37,7 @@ type Server struct {
 	ns      *server.Server
 	running string // a file that is there while the server runs
 	unclean bool
+	door    *door // nil: none
 }
 
 // Start starts a server over whatever state it finds in Dir, and returns when it
@@ -90,7 +93,15 @@ func Start(o Options) (*Server, error) {
 		ns.Shutdown()
 		return nil, fmt.Errorf("embedded bus: streams in %s could not be opened", dir)
 	}
-	return &Server{ns, running, unclean}, nil
+	s := &Server{ns: ns, running: running, unclean: unclean}
+	if o.Door != "" {
+		if s.door, err = openDoor(o.Door, ns.InProcessConn, o.Log); err != nil {
+			ns.Shutdown()
+			ns.WaitForShutdown()
+			return nil, fmt.Errorf("embedded bus: door: %w", err)
+		}
+	}
+	return s, nil
 }
 
 // InProcessConn is a connection to the server without a network.
@@ -98,6 +109,9 @@ func (s *Server) InProcessConn() (net.Conn, error) { return s.ns.InProcessConn()
 
 // Stop ends the server when its streams are closed.
 func (s *Server) Stop() {
+	if s.door != nil {
+		s.door.close()
+	}
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	_ = os.Remove(s.running) // left behind, it only makes the next start more careful

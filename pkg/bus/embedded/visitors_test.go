@@ -1,0 +1,108 @@
+package embedded
+
+import (
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// crowd counts who is inside at once.
+type crowd struct {
+	mu       sync.Mutex
+	in, most int
+}
+
+// enter gives a server's end that greets and then only listens.
+func (c *crowd) enter() (net.Conn, error) {
+	near, far := net.Pipe()
+	c.mu.Lock()
+	c.in++
+	c.most = max(c.most, c.in)
+	c.mu.Unlock()
+	go func() {
+		_, _ = far.Write([]byte("!"))
+		_, _ = far.Read(make([]byte, 1))
+		far.Close()
+	}()
+	return &leaving{Conn: near, crowd: c}, nil
+}
+
+type leaving struct {
+	net.Conn
+	crowd *crowd
+	once  sync.Once
+}
+
+func (l *leaving) Close() error {
+	l.once.Do(func() {
+		l.crowd.mu.Lock()
+		l.crowd.in--
+		l.crowd.mu.Unlock()
+	})
+	return l.Conn.Close()
+}
+
+func TestADoorTakesSoManyVisitorsAtOnceAndTheOthersWhenSomeHaveGone(t *testing.T) {
+	c := new(crowd)
+	path := filepath.Join(t.TempDir(), "run", "bus.sock")
+	d, err := openDoor(path, c.enter, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	const extra = 10
+	greeted := make(chan net.Conn, MaxVisitors+extra)
+	for range MaxVisitors + extra {
+		visitor, err := Visitor{Door: path}.InProcessConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer visitor.Close()
+		go func() {
+			if _, err := visitor.Read(make([]byte, 1)); err == nil {
+				greeted <- visitor
+			}
+		}()
+	}
+	for i := range MaxVisitors + extra {
+		visitor := <-greeted
+		if i < extra { // makes room for one that waits outside
+			visitor.Close()
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.most != MaxVisitors {
+		t.Errorf("%d were inside at once, the door takes %d", c.most, MaxVisitors)
+	}
+}
+
+func TestAStopThatComesWhileVisitorsComeLeavesNobodyBehind(t *testing.T) {
+	for range 50 {
+		c := new(crowd)
+		path := filepath.Join(t.TempDir(), "run", "bus.sock")
+		d, err := openDoor(path, c.enter, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var coming sync.WaitGroup
+		for range 8 {
+			coming.Go(func() {
+				visitor, err := Visitor{Door: path}.InProcessConn()
+				if err != nil {
+					return
+				}
+				_, _ = visitor.Read(make([]byte, 2))
+				_, _ = visitor.Read(make([]byte, 2)) // until it is sent away
+				visitor.Close()
+			})
+		}
+		d.close()
+		coming.Wait()
+		if c.in != 0 {
+			t.Fatalf("%d are still inside", c.in)
+		}
+	}
+}
