@@ -81,6 +81,7 @@ type Options struct {
 	Vault  func(vault.Store) vault.Store   // stands before the store of sealed mail
 	Eraser func(erase.Eraser) erase.Eraser // stands before what destroys in it
 	Disk   func(keyring.Disk) keyring.Disk // stands between the keyring and its own files
+	Beside *Process                        // has this one's bus, read model and clock: as if both were of one fleet
 }
 
 // New opens what the services share. Close must be called.
@@ -89,6 +90,9 @@ func New(ctx context.Context, config Config, options Options) (*Process, error) 
 		Config: config, Clock: run.NewClock(config.Clock.Offset.Std()), Log: options.Log,
 		Registry: run.NewRegistry(), Health: run.NewHealth(), stage: stage.NewProcess(), options: options,
 		hooks: hooks{deskUp: make(chan struct{}), retainUp: make(chan struct{})},
+	}
+	if options.Beside != nil {
+		p.Clock = options.Beside.Clock
 	}
 	if err := p.open(ctx); err != nil {
 		p.Close()
@@ -137,13 +141,11 @@ func (p *Process) open(ctx context.Context) error {
 	if p.options.Vault != nil {
 		p.Vault = p.options.Vault(store)
 	}
-	var model *readmodel.Redis
-	named(ctx, "redis", func(context.Context) { model, done, err = p.Config.Redis.open() })
-	if err != nil {
-		return fmt.Errorf("redis: %w", err)
+	if p.options.Beside != nil {
+		p.Model = p.options.Beside.Model
+	} else if err := p.openModel(ctx); err != nil {
+		return err
 	}
-	p.closers = append(p.closers, func() { _ = model.Close(); done() })
-	p.Model = model
 	p.reading = reading.NewDesk(p.Vault, reading.DefaultLimits, mail.DefaultLimits)
 	if p.Resolver, err = resolver(p.Config.Verify.DNS.Server); err != nil {
 		return err
@@ -152,9 +154,26 @@ func (p *Process) open(ctx context.Context) error {
 	return err
 }
 
+func (p *Process) openModel(ctx context.Context) error {
+	var model *readmodel.Redis
+	var done func()
+	var err error
+	named(ctx, "redis", func(context.Context) { model, done, err = p.Config.Redis.open() })
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	p.closers = append(p.closers, func() { _ = model.Close(); done() })
+	p.Model = model
+	return nil
+}
+
 // openBus starts the server inside this process, where there is no other, and makes its streams.
 func (p *Process) openBus(ctx context.Context) error {
 	if p.Config.NATS.URL != "" {
+		return nil
+	}
+	if p.options.Beside != nil {
+		p.local = p.options.Beside.local
 		return nil
 	}
 	if err := p.lock(); err != nil {
