@@ -2,24 +2,16 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/postern-mail/postern/pkg/bus"
-	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/run"
-	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/postern/demo/mailbox"
@@ -39,9 +31,8 @@ func demoCommand(ctx context.Context, args []string, io stdio) int {
 	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
-	ahead, err := config.ParseDuration(*offset)
-	if err != nil {
-		flags.Usage()
+	ahead, ok := readOffset(flags, *offset)
+	if !ok {
 		return misuse
 	}
 	if err := runDemo(ctx, io, demoOptions{*data, *listen, *operations, ahead}); err != nil && ctx.Err() == nil {
@@ -49,6 +40,16 @@ func demoCommand(ctx context.Context, args []string, io stdio) int {
 	}
 	fmt.Fprintln(io.out, "\nStopped. Run it again to go on from where it stands.")
 	return done
+}
+
+// readOffset reads the flag of the clock's offset.
+func readOffset(flags *flag.FlagSet, text string) (config.Duration, bool) {
+	ahead, err := config.ParseDuration(text)
+	if err != nil {
+		fmt.Fprintf(flags.Output(), "postern %s: --clock-offset: %v\n", flags.Name(), err)
+		flags.Usage()
+	}
+	return ahead, err == nil
 }
 
 type demoOptions struct {
@@ -99,6 +100,13 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	if process.Resolver, err = dns.NewZone(box.Zone); err != nil {
 		return err
 	}
+	account := &account{
+		out: io.out, mails: box.Mails(), began: began,
+		advice: "In the desk, under Retention, move the clock on and\nsee what has expired destroyed and certified.",
+	}
+	if err := account.recall(ctx, process); err != nil {
+		return err
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- process.Run(ctx) }()
 
@@ -121,10 +129,7 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	}
 	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
 		time.Since(began).Seconds(), link, filepath.Join(o.data, "postern.log"), o.operations)
-	account := &account{
-		out: io.out, mails: box.Mails(), began: began, seen: map[string]itemv1.State{},
-		advice: "In the desk, under Retention, move the clock on and\nsee what has expired destroyed and certified.",
-	}
+	account.greet()
 	told := make(chan error, 1)
 	go func() { told <- account.follow(ctx, process) }()
 	select {
@@ -182,115 +187,4 @@ func portNumber(text string) int {
 		return 0
 	}
 	return port
-}
-
-// An account tells what becomes of each mail, by the names that the demonstration gave
-// them: mailboxes number mails from one, in the order they came.
-type account struct {
-	out   io.Writer
-	mails []mailbox.Mail
-	began time.Time
-	// advice is what to do when all have settled.
-	advice string
-
-	mu      sync.Mutex
-	seen    map[string]itemv1.State
-	gone    map[string]bool // items whose original was told to be destroyed
-	settled int
-	summed  bool
-}
-
-func (a *account) follow(ctx context.Context, process *wiring.Process) error {
-	conn, err := process.Connect(ctx, topology.Doctor)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	var from uint64 = 1
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		last, err := a.read(ctx, conn, from)
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-		from = max(from, last+1)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
-}
-
-func (a *account) read(ctx context.Context, conn *bus.Conn, from uint64) (uint64, error) {
-	var last uint64
-	for message, err := range conn.Scan(ctx, topology.Items, from) {
-		if err != nil {
-			return last, err
-		}
-		last = message.Sequence
-		record := new(itemv1.Record)
-		if err := proto.Unmarshal(message.Data, record); err != nil {
-			return last, fmt.Errorf("item record: %w", err)
-		}
-		a.tell(record)
-	}
-	return last, nil
-}
-
-// tell writes one line when a mail has settled, and one when it is gone.
-func (a *account) tell(record *itemv1.Record) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	before, now := a.seen[record.GetItem()], record.GetState()
-	destroyed := originalDestroyed(record) && !a.gone[record.GetItem()]
-	if before == now && !destroyed {
-		return
-	}
-	a.seen[record.GetItem()] = now
-	name := fmt.Sprintf("mail %d", record.GetUid())
-	if n := int(record.GetUid()); n >= 1 && n <= len(a.mails) {
-		name = a.mails[n-1].Name
-	}
-	if destroyed {
-		if a.gone == nil {
-			a.gone = map[string]bool{}
-		}
-		a.gone[record.GetItem()] = true
-		if before == now {
-			fmt.Fprintf(a.out, "%6.1fs  %-34s original destroyed\n", time.Since(a.began).Seconds(), name)
-			return
-		}
-	}
-	found := record.GetFindings()
-	switch now {
-	case itemv1.State_STATE_TICKETED:
-		words := []string{found.GetSenderVerdict(), found.GetScanVerdict()}
-		if found.GetKind() != "person" {
-			words = append(words, strings.ReplaceAll(found.GetKind(), "_", " "))
-		}
-		reasons := slices.Concat(found.GetSenderReasons(), found.GetScanReasons())
-		reasons = slices.DeleteFunc(reasons, func(code string) bool { return code == "no_second_opinion" })
-		fmt.Fprintf(a.out, "%6.1fs  %-34s %-34s %s\n", time.Since(a.began).Seconds(), name, strings.Join(words, ", "), strings.Join(reasons[:min(2, len(reasons))], " "))
-	case itemv1.State_STATE_SET_ASIDE:
-		fmt.Fprintf(a.out, "%6.1fs  %-34s set aside by %s: %s\n", time.Since(a.began).Seconds(), name, record.GetSetAside().GetStage(), record.GetSetAside().GetCode())
-	case itemv1.State_STATE_TOMBSTONE:
-		fmt.Fprintf(a.out, "%6.1fs  %-34s destroyed\n", time.Since(a.began).Seconds(), name)
-		return
-	default:
-		return
-	}
-	a.settled++
-	if a.settled >= len(a.mails) && !a.summed {
-		a.summed = true
-		fmt.Fprintf(a.out, "\nAll %d mails are tickets, sealed and filed, after %.1f s. %s\n\n", a.settled, time.Since(a.began).Seconds(), a.advice)
-	}
-}
-
-// originalDestroyed says whether nothing opens a mail's original any more.
-func originalDestroyed(record *itemv1.Record) bool {
-	return slices.ContainsFunc(record.GetLayers(), func(layer *itemv1.Layer) bool {
-		return layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW && layer.GetState() == itemv1.LayerState_LAYER_STATE_DESTROYED
-	})
 }

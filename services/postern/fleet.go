@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/postern-mail/postern/pkg/config"
-	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/postern/demo/mailbox"
 	"github.com/postern-mail/postern/services/postern/fleet"
 )
@@ -23,15 +21,14 @@ func fleetCommand(ctx context.Context, args []string, io stdio) int {
 	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
 	}
-	ahead, err := config.ParseDuration(*offset)
-	if err != nil {
-		flags.Usage()
+	ahead, ok := readOffset(flags, *offset)
+	if !ok {
 		return misuse
 	}
 	if err := portIsFree(*listen); err != nil {
 		return fail(io, err)
 	}
-	err = runFleet(ctx, io, fleet.Options{
+	err := runFleet(ctx, io, fleet.Options{
 		Dir: *data, Listen: *listen, ClockOffset: ahead.Std(), TrustMX: []string{mailbox.TrustedMX}, Log: io.out,
 	})
 	if err != nil && ctx.Err() == nil {
@@ -55,7 +52,19 @@ func runFleet(ctx context.Context, io stdio, o fleet.Options) error {
 	if err != nil {
 		return err
 	}
+	account := &account{
+		out: io.out, mails: set.Mails, began: began,
+		advice: "Run with --clock-offset 31d to see what has expired\ndestroyed and certified.",
+	}
 	o.Zone = set.Zone
+	o.Before = func(ctx context.Context, f *fleet.Fleet) error {
+		process, err := f.Look(ctx)
+		if err != nil {
+			return err
+		}
+		defer process.Close()
+		return account.recall(ctx, process)
+	}
 	f, err := fleet.Start(ctx, o)
 	if err != nil {
 		return err
@@ -71,10 +80,7 @@ func runFleet(ctx context.Context, io stdio, o fleet.Options) error {
 	}
 	fmt.Fprintf(io.out, "\nThe desk is at http://%s. Sign in once with\n\n    %s\n\nCtrl-C stops all of it.\n\n", f.Desk(), link)
 
-	account := &account{
-		out: io.out, mails: set.Mails, began: began, seen: map[string]itemv1.State{},
-		advice: "Run with --clock-offset 31d to see what has expired\ndestroyed and certified.",
-	}
+	account.greet()
 	watching, stop := context.WithCancel(ctx)
 	told := make(chan error, 1)
 	go func() { told <- watch(watching, f, account) }()

@@ -45,6 +45,9 @@ type Options struct {
 	Env []string
 	// Change may alter the configuration of a service before it is written.
 	Change func(service string, config Section)
+	// Before is called when the servers and the streams are there, and before the first
+	// service starts. Nil: nothing is.
+	Before func(context.Context, *Fleet) error
 	// Log gets a line for what a person should know. Nil: nobody.
 	Log io.Writer
 }
@@ -142,6 +145,11 @@ func (f *Fleet) start(ctx context.Context) error {
 	users := desk.NewDirectory(filepath.Join(f.Folder("desk"), "users.yaml"))
 	if err := users.Save(desk.User{Name: DemoUser, Roles: desk.Roles}); err != nil {
 		return err
+	}
+	if f.options.Before != nil {
+		if err := f.options.Before(ctx, f); err != nil {
+			return err
+		}
 	}
 	f.StartServices()
 	return f.WaitReady(ctx)
