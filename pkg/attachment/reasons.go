@@ -42,6 +42,8 @@ const (
 	EncryptedArchive  Reason = "encrypted_archive"
 	EncryptedDocument Reason = "encrypted_document"
 	EncryptedMessage  Reason = "encrypted_message"
+	DamagedMessage    Reason = "encrypted_message_damaged"
+	UnprovenMessage   Reason = "encrypted_message_unprotected"
 	PasswordInMail    Reason = "password_in_mail"
 )
 
@@ -129,6 +131,9 @@ var Reasons = map[Reason]Explanation{
 	EncryptedArchive:  {Encrypted, "This archive is protected with a password, so its content could not be examined."},
 	EncryptedDocument: {Encrypted, "This document is protected with a password, so its content could not be examined."},
 	EncryptedMessage:  {Encrypted, "This is an encrypted message, so its content could not be examined."},
+
+	DamagedMessage:  {Encrypted, "This encrypted message was changed or damaged on its way, so nothing of it was opened."},
+	UnprovenMessage: {Encrypted, "This message is encrypted in an old way that anybody could have changed unseen, so it was not opened."},
 
 	PasswordInMail: {Encrypted, "This archive is protected with a password that stands in the mail itself, as is done to keep scanners out; it was opened with it."},
 

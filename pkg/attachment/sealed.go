@@ -24,6 +24,13 @@ func sealedType(content []byte, declared, extension string) string {
 	return ""
 }
 
+// holdsPGPMessage finds an armored message at the start of a line of a text, from its
+// first line to its last (RFC 9580 §6.2).
+func holdsPGPMessage(text []byte) bool {
+	_, after, found := bytes.Cut(text, []byte("\n-----BEGIN PGP MESSAGE-----"))
+	return found && bytes.Contains(after, []byte("\n-----END PGP MESSAGE-----"))
+}
+
 // isPGPMessage knows the first packet of an encrypted OpenPGP message (RFC 9580
 // §4.3): a wrapped session key or the encrypted data itself.
 func isPGPMessage(b []byte) bool {

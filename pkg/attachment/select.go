@@ -30,8 +30,14 @@ func (w *walker) part(p *mail.Part, depth int, inherited []string) []found {
 		return w.leaf(p, depth, ambiguous)
 	}
 	var all []found
-	for _, child := range p.Children {
-		all = append(all, w.part(child, depth, ambiguous)...)
+	for i, child := range p.Children {
+		inside := w.part(child, depth, ambiguous)
+		if p.Type == "multipart/encrypted" && i > 0 && len(child.Opened) == 0 && len(inside) > 0 {
+			// RFC 1847 §2.2: whatever its bytes look like, nobody here read it.
+			inside[0].add(EncryptedMessage)
+			inside[0].judge()
+		}
+		all = append(all, inside...)
 	}
 	if len(all) == 0 && len(ambiguous) > 0 {
 		// Nothing was found inside, but another reader might find something.
@@ -92,6 +98,15 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 		}
 		unpacked = nil
 	}
+	for _, opened := range p.Opened { // parts like those that came in the clear
+		unpacked = append(unpacked, w.part(opened, depth, ambiguous)...)
+	}
+	switch {
+	case p.Unopened != "":
+		a.add(Reason(p.Unopened))
+	case len(p.Opened) > 0:
+		a.drop(EncryptedMessage)
+	}
 	a.judge()
 	return append([]found{{Attachment: a, listed: !body}}, unpacked...)
 }
@@ -119,7 +134,7 @@ func (w *walker) body(f file) Attachment {
 	if isEICAR(f.content) {
 		a.add(EICARTestFile)
 	}
-	if sealedType(f.content, f.declared, "") == "application/pgp-encrypted" {
+	if sealedType(f.content, f.declared, "") == "application/pgp-encrypted" || holdsPGPMessage(f.content) {
 		a.add(EncryptedMessage)
 	}
 	return a

@@ -90,7 +90,15 @@ type Part struct {
 	// unpacked from the body of its parent says from which format: "uuencode",
 	// "yenc" or "tnef". It has no IMAP section: its Path is that of its parent,
 	// "#" and a number.
-	Origin   string
+	Origin string
+	// Opened is what encrypted content of the part held, where somebody had the key
+	// (see Message.Open). Its paths are numbered as if the part were a message.
+	// Unopened is a code of why encrypted content stays closed, "" where none was
+	// tried or all was opened.
+	Opened   []*Part
+	Unopened string
+	Proof    []byte // of an opened part: OpenPGP signatures over Raw that came with it
+
 	Preamble []byte // of a multipart: what stands before the first boundary
 	Epilogue []byte // of a multipart: what stands after the last one
 

@@ -19,7 +19,7 @@ func Parse(raw []byte, lim Limits) *Message {
 }
 
 // Walk visits every part of the message: containers before what they hold, the
-// parts of embedded messages and unpacked files included.
+// parts of embedded messages, unpacked files and what was opened included.
 func (m *Message) Walk(visit func(*Part)) {
 	if m.Root != nil {
 		m.Root.Walk(visit)
@@ -31,6 +31,9 @@ func (p *Part) Walk(visit func(*Part)) {
 	visit(p)
 	for _, child := range p.Children {
 		child.Walk(visit)
+	}
+	for _, opened := range p.Opened {
+		opened.Walk(visit)
 	}
 	if p.Message != nil {
 		p.Message.Walk(visit)
@@ -117,9 +120,15 @@ func (p *parser) lineEnds(raw []byte, eol byte) {
 // message reads a message whose header starts at pos. The path is that of the
 // message/rfc822 part which holds it, "" for the outermost.
 func (s *scanner) message(pos int, path string) (*Message, delimiter) {
-	m := &Message{}
+	root, end := s.entity(pos, path)
+	m := &Message{Raw: s.buf[pos:max(pos, end.content)], Header: root.Header, Root: root}
+	s.p.fillMessage(m, path)
+	return m, end
+}
+
+// entity reads what message reads, without what its fields say of the message.
+func (s *scanner) entity(pos int, path string) (*Part, delimiter) {
 	h := s.readHeader(pos, true)
-	m.Header = h.header
 	root := &Part{Path: path}
 	s.p.parts++
 	s.p.note(root, h)
@@ -128,11 +137,8 @@ func (s *scanner) message(pos int, path string) (*Message, delimiter) {
 		root.Path = join(path, 1)
 		s.p.describeAgain(path, root)
 	}
-	m.Root = root
 	end := s.body(root, pos, h)
-	m.Raw = s.buf[pos:max(pos, end.content)]
-	s.p.fillMessage(m, path)
-	return m, end
+	return root, end
 }
 
 // note takes over what reading a header found.

@@ -24,7 +24,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 			t.Fatalf("%s: %v", folder, err)
 		}
 		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
+			if strings.HasSuffix(file, "_test.go") || file == filepath.Join("..", "signature", "open.go") { // which speaks the words of pkg/attachment
 				continue
 			}
 			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)

@@ -66,7 +66,14 @@ func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {
 	if depth > MaxNesting || len(c.results) >= MaxSignatures {
 		return
 	}
+	if len(part.Opened) > 0 {
+		covers = c.opened(part, covers, depth)
+	}
 	switch {
+	case part.Type == "multipart/encrypted" && len(part.Children) == 2 && part.Children[0].Type == "application/pgp-encrypted":
+		// RFC 3156 §4: the first part says how, the second holds all.
+		c.walk(part.Children[1], covers, depth+1)
+		return
 	case part.Type == "multipart/signed":
 		c.detached(part, covers)
 		if len(part.Children) == 2 {
@@ -83,6 +90,27 @@ func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {
 	for _, child := range part.Children {
 		c.walk(child, Part, depth+1)
 	}
+}
+
+// opened checks what was encrypted in a part: signatures that came with it (RFC 3156
+// §6.2) and those within. It gives what they cover: less than all where something
+// stands beside them.
+func (c *checker) opened(part *mail.Part, covers Coverage, depth int) Coverage {
+	if around, _ := part.Text(); len(part.Opened) > 1 || part.Unopened != "" || strings.HasPrefix(part.Type, "text/") && strings.TrimSpace(around) != "" {
+		covers = Part
+	}
+	outside := c.local
+	for _, opened := range part.Opened {
+		c.local = !bytes.Contains(opened.Raw, []byte("\r\n"))
+		if len(opened.Proof) > 0 {
+			for _, result := range c.pgp(opened.Proof, opened.Raw) {
+				c.add(opened, covers, result)
+			}
+		}
+		c.walk(opened, covers, depth+1)
+	}
+	c.local = outside
+	return covers
 }
 
 // add records a result and what it covers.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
 	"golang.org/x/crypto/cryptobyte"
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 
@@ -230,6 +231,44 @@ func TestDetachedSignaturesOfGopenpgp(t *testing.T) {
 	for _, r := range c.pgp(corpus(t, folder+"detachedSigSignedTwice"), []byte("hello worlds")) {
 		if r.Result != Bad {
 			t.Errorf("another text: %+v", r)
+		}
+	}
+}
+
+// Messages that other programs made, in the words of gopenpgp's own tests.
+func TestMessagesOfGopenpgpAreOpened(t *testing.T) {
+	const folder = "crypto/gopenpgp/testdata/"
+	unlocked := func(name, passphrase string) Keys {
+		ring, err := openpgp.ReadArmoredKeyRing(bytes.NewReader(corpus(t, folder+name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entity := range ring {
+			if passphrase == "" {
+				continue
+			}
+			if err := entity.DecryptPrivateKeys([]byte(passphrase)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return Keys{pgp: ring}
+	}
+	for _, c := range []struct{ message, key, passphrase, words, closed string }{
+		{"issue11_message", "issue11_privatekey", "1234", "message from sender", "[]"},
+		{"gpg2.3-aead-pgp-message.pgp", "gpg2.3-aead-test-key.asc", "test", "hello world\n", "[]"},
+		{"message_badmdc", "sed_key", "", "", "[encrypted_message_damaged]"},
+		{"sed_message", "sed_key", "", "", "[encrypted_message_unprotected]"},
+		{"issue11_message", "sed_key", "", "", "[encrypted_message]"},
+	} {
+		raw := []byte("From: a@example.com\r\nContent-Type: application/octet-stream; name=message.gpg\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			base64.StdEncoding.EncodeToString(corpus(t, folder+c.message)))
+		msg := opened(t, raw, unlocked(c.key, c.passphrase), OpenLimits{})
+		words := ""
+		if len(msg.Root.Opened) == 1 {
+			words = string(msg.Root.Opened[0].Content)
+		}
+		if words != c.words || fmt.Sprint(unopened(msg)) != c.closed {
+			t.Errorf("%s: %q %v", c.message, words, unopened(msg))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 )
@@ -19,6 +20,9 @@ type Keys struct {
 	certs []*x509.Certificate // of signers, where messages do not bring them
 	crls  []*x509.RevocationList
 }
+
+// Format keeps private keys out of whatever prints them by mistake.
+func (Keys) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "‹keys›") }
 
 const maxKeyFile = 16 << 20
 

@@ -26,20 +26,36 @@ func (r *renderer) choose(p *mail.Part) {
 			}
 			r.sections = append(r.sections, s)
 			r.files = append(r.files, p.Children...)
+			r.opened(p)
 			return
 		}
 		if p.Message != nil || !p.IsMultipart() || len(p.Content) > 0 {
 			r.files = append(r.files, p)
 		}
+		r.opened(p)
 	case p.Type == "multipart/alternative":
 		r.alternative(p)
 	case p.Type == "multipart/encrypted": // RFC 3156 §4, RFC 1847 §2.2
-		r.notice(EncryptedMail)
-		r.files = append(r.files, p.Children...)
+		closed := true
+		for _, child := range p.Children {
+			r.files = append(r.files, child)
+			r.opened(child)
+			closed = closed && len(child.Opened) == 0
+		}
+		if closed {
+			r.notice(EncryptedMail)
+		}
 	default: // mixed, related, signed, report, digest: RFC 2046 §5.1.3 for all that is unknown
 		for _, child := range p.Children {
 			r.choose(child)
 		}
+	}
+}
+
+// opened takes what was encrypted in a part for what stands there.
+func (r *renderer) opened(p *mail.Part) {
+	for _, opened := range p.Opened {
+		r.choose(opened)
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package inspect is the command "postern inspect": it runs what the pipeline
 // runs on a mail (parse, verify, scan, sanitize) on files, with no server, and
-// prints one JSON document a message. It keeps nothing and sends nothing but the
+// prints one JSON document a message. Given private keys it opens encrypted mail
+// first, which the pipeline has no keys for. It keeps nothing and sends nothing but the
 // look-ups and the second opinion that its flags ask for.
 package inspect
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/signature"
 	"github.com/postern-mail/postern/services/scan"
 	"github.com/postern-mail/postern/services/verify"
 )
@@ -151,6 +153,7 @@ func (o options) inspect(ctx context.Context, name string, raw []byte, start tim
 		d.TookMS = time.Since(start).Milliseconds()
 	}()
 	msg := mail.Parse(raw, mail.Limits{})
+	msg = signature.Open(ctx, msg, o.sender.Keys, signature.OpenLimits{}, mail.Limits{})
 	d.Message = describe(msg)
 	d.Sender = verify.Judge(ctx, msg, o.sender)
 	report := scan.Judge(ctx, msg, attachment.Options{SecondOpinion: o.scanner})

@@ -50,7 +50,11 @@ type document struct {
 			Result, Domain, Identity, Source string
 			ClientIP                         string `json:"client_ip"`
 		}
-		DKIM  []struct{ Result, Domain, Selector, AUID, Algorithm, Reason string }
+		DKIM       []struct{ Result, Domain, Selector, AUID, Algorithm, Reason string }
+		Signatures []struct {
+			Kind, Result, Signer, Covers string
+			MatchesFrom                  bool `json:"matches_from"`
+		}
 		DMARC struct {
 			Result, Policy string
 			Aligned        []string

@@ -72,7 +72,7 @@ func newFlags(stderr io.Writer) *flags {
 	s.Var(&f.trustMX, "trust-mx", "`HOST` name of our own mail server, whose Received line is the trust boundary (repeatable)")
 	s.Var(&f.trustAuthserv, "trust-authserv", "authserv-`ID` whose results are believed (repeatable)")
 	s.Var(&f.trustSealers, "trust-sealer", "`DOMAIN` whose ARC seals are believed (repeatable)")
-	s.Var(&f.pgpKeys, "pgp-keys", "`FILE` of OpenPGP keys to verify signatures with (repeatable)")
+	s.Var(&f.pgpKeys, "pgp-keys", "`FILE` of OpenPGP keys: public ones to verify signatures with, private ones without a passphrase to decrypt with (repeatable)")
 	s.Var(&f.smimeRoots, "smime-roots", "`FILE` of certificates that S/MIME signatures must lead to (repeatable)")
 	s.StringVar(&f.clamd, "clamd", "none", "second opinion on attachments: `unix:PATH`, tcp:HOST:PORT or none")
 	s.StringVar(&f.list, "list", "", "`FILE` that names the messages, one path a line")
@@ -121,6 +121,9 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.sender.Keys, err = readKeys(f.pgpKeys, f.smimeRoots); err != nil {
 		return options{}, err
+	}
+	if n := o.sender.Keys.Locked(); n > 0 {
+		fmt.Fprintf(stderr, "postern inspect: --pgp-keys: %d private keys are protected by a passphrase and open nothing\n", n)
 	}
 	scanner, err := clam.New(f.clamd, clam.Options{})
 	switch {

@@ -1,0 +1,140 @@
+package mail
+
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// A Form is what an encrypted piece held.
+type Form string
+
+const (
+	Entity Form = "entity" // a MIME entity, header and body (RFC 3156 §4)
+	Words  Form = "words"  // text, of which nothing is declared
+	File   Form = "file"
+)
+
+// An Opening is what became of one encrypted piece of a message when somebody tried
+// to open it.
+type Opening struct {
+	Part    *Part  // where it stands, a node of the message's tree
+	Refused string // code of why it stays closed; nothing below is read then
+
+	Form       Form
+	Content    []byte // all that it held
+	Proof      []byte // OpenPGP signatures over Content, nil for none
+	Filename   string // of a file
+	Charset    string // of words that are not UTF-8, "" where not known
+	Start, End int    // of words: where the piece stands in the part's Content
+}
+
+// Open gives a message in which the openings hang below the parts that held them.
+// The message itself stays as it is; the two share their bytes. The limits are
+// those of Parse, and what is opened counts with what was there.
+func (m *Message) Open(openings []Opening, lim Limits) *Message {
+	o := &opener{openings: map[*Part][]Opening{}}
+	o.parser = &parser{lim: lim.orDefault(), seen: map[Defect]bool{}, defects: slices.Clone(m.Defects)}
+	for _, d := range m.Defects {
+		o.parser.seen[d] = true
+	}
+	for _, opening := range openings {
+		o.openings[opening.Part] = append(o.openings[opening.Part], opening)
+	}
+	m.Walk(func(p *Part) {
+		o.parser.parts++
+		if p.Origin != "" || !isIdentity(p.Encoding) {
+			o.parser.decoded += len(p.Content)
+		}
+	})
+	opened := *m
+	opened.Root = o.part(m.Root, 0)
+	opened.Defects = o.parser.defects
+	opened.CharsetIssues += o.parser.issues
+	return &opened
+}
+
+// An opener copies a tree and hangs what was opened into it.
+type opener struct {
+	parser   *parser
+	openings map[*Part][]Opening
+}
+
+// part copies a part that stands within depth others, and all below it.
+func (o *opener) part(old *Part, depth int) *Part {
+	part := *old
+	copyAll := func(list []*Part) []*Part {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i] = o.part(list[i], depth+1)
+		}
+		return list
+	}
+	part.Children, part.Opened = copyAll(old.Children), copyAll(old.Opened)
+	if old.Message != nil {
+		inner := *old.Message
+		inner.Root = o.part(inner.Root, depth+1)
+		part.Message = &inner
+	}
+	for _, opening := range o.openings[old] {
+		o.hang(&part, opening, depth+1)
+	}
+	return &part
+}
+
+// hang reads one opening and puts it below its part.
+func (o *opener) hang(part *Part, opening Opening, depth int) {
+	if opening.Refused != "" {
+		part.Unopened = opening.Refused
+		return
+	}
+	p := o.parser
+	switch {
+	case depth > p.lim.Depth:
+		part.Unopened = "depth_limit"
+		return
+	case p.parts >= p.lim.Parts:
+		part.Unopened = "members_limit"
+		return
+	case p.decoded+len(opening.Content) > p.lim.Decoded:
+		part.Unopened = "total_size_limit"
+		return
+	}
+	var opened *Part
+	if opening.Form == Entity {
+		p.depth = depth
+		s := &scanner{p: p, buf: opening.Content, eol: lineEnd(opening.Content)}
+		opened, _ = s.entity(0, part.Path)
+	} else {
+		opened = p.leaf(part, opening)
+	}
+	opened.Raw, opened.Proof = opening.Content, opening.Proof
+	part.Opened = append(part.Opened, opened)
+	if opening.Form == Words {
+		part.cutText = append(slices.Clone(part.cutText), span{opening.Start, opening.End})
+		slices.SortFunc(part.cutText, func(a, b span) int { return a.from - b.from })
+	}
+}
+
+// leaf makes a part of content that declares nothing of itself.
+func (p *parser) leaf(part *Part, opening Opening) *Part {
+	leaf := &Part{
+		Path: join(part.Path, len(part.Opened)+1), Type: "text/plain", Params: map[string]string{}, Encoding: "binary",
+		RawBody: opening.Content, Content: opening.Content,
+	}
+	switch {
+	case opening.Form == File:
+		leaf.Type, leaf.Disposition, leaf.Filename = "application/octet-stream", "attachment", validUTF8(opening.Filename)
+	case utf8.Valid(opening.Content):
+		leaf.Charset = "utf-8"
+	default:
+		leaf.Charset = opening.Charset
+	}
+	p.parts++
+	p.decoded += len(opening.Content)
+	if leaf.Content == nil {
+		leaf.Content = []byte{}
+	}
+	p.afterDecode(leaf)
+	p.unpack(leaf)
+	return leaf
+}

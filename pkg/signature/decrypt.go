@@ -1,0 +1,299 @@
+package signature
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/postern-mail/postern/pkg/mail"
+)
+
+// Bounds of the packets of one piece.
+const (
+	maxPackets      = 1000 // of one piece, on all levels
+	maxCompressions = 4    // inside one another
+)
+
+// private gives the private keys that need no passphrase. Keys that expired or were
+// revoked are among them: what was written to them is read all the same.
+func (k Keys) private() []*packet.PrivateKey {
+	var found []*packet.PrivateKey
+	add := func(p *packet.PrivateKey) {
+		if p != nil && !p.Encrypted && !p.Dummy() {
+			found = append(found, p)
+		}
+	}
+	for _, entity := range k.pgp {
+		add(entity.PrivateKey)
+		for i := range entity.Subkeys {
+			add(entity.Subkeys[i].PrivateKey)
+		}
+	}
+	return found
+}
+
+// Locked counts the private keys that open nothing, because a passphrase protects them.
+func (k Keys) Locked() int {
+	locked := 0
+	for _, entity := range k.pgp {
+		if p := entity.PrivateKey; p != nil && p.Encrypted && !p.Dummy() {
+			locked++
+			continue
+		}
+		for _, sub := range entity.Subkeys {
+			if p := sub.PrivateKey; p != nil && p.Encrypted && !p.Dummy() {
+				locked++
+				break
+			}
+		}
+	}
+	return locked
+}
+
+// read opens one encrypted message (RFC 9580 §10.3) into the opening and gives a
+// code of why it could not, "" where it could.
+func (o *opener) read(source []byte, opening *mail.Opening) (refused string) {
+	defer func() {
+		if recover() != nil { // what was thrown may quote what was being read
+			refused = Damaged
+		}
+	}()
+	if bytes.Contains(source, armorStart) {
+		block, err := armor.Decode(bytes.NewReader(source))
+		if err != nil || block.Type != "PGP MESSAGE" {
+			return Damaged
+		}
+		if source, err = io.ReadAll(block.Body); err != nil {
+			return Damaged
+		}
+		opening.Charset = block.Header["Charset"]
+	}
+	plain, code := o.decrypt(source)
+	if code != "" {
+		return code
+	}
+	inner := &contents{o: o, opening: opening}
+	err := inner.read(bytes.NewReader(plain), 0)
+	switch {
+	case o.left < 0:
+		return TooManyBytes
+	case o.ctx.Err() != nil:
+		return TooMuchTime
+	case errors.Is(err, errCompressions):
+		return TooManyLayers
+	case err != nil || !inner.literal:
+		return Damaged
+	}
+	return ""
+}
+
+// decrypt takes the encryption off a message. It gives bytes only when all of them
+// were proven to be as they were encrypted.
+func (o *opener) decrypt(source []byte) (plain []byte, code string) {
+	packets := bytes.NewReader(source)
+	var wrapped []*packet.EncryptedKey
+	for range maxPackets {
+		p, err := packet.Read(packets)
+		if skippable(err) {
+			continue
+		}
+		if err != nil {
+			return nil, Damaged
+		}
+		var body io.Reader
+		switch p := p.(type) {
+		case *packet.EncryptedKey:
+			wrapped = append(wrapped, p)
+			continue
+		case *packet.SymmetricKeyEncrypted, *packet.Marker:
+			continue // a passphrase is never known
+		case *packet.SymmetricallyEncrypted:
+			if !p.IntegrityProtected { // RFC 9580 §13.7: must not be given out
+				return nil, NoIntegrity
+			}
+			body = p.Contents
+		case *packet.AEADEncrypted:
+			body = p.Contents
+		default:
+			return nil, StaysClosed // signed or packed, and not encrypted
+		}
+		sealed, err := io.ReadAll(body)
+		if err != nil || !atEnd(packets) { // more after it would be read by nobody
+			return nil, Damaged
+		}
+		return o.unwrap(p, sealed, wrapped)
+	}
+	return nil, Damaged
+}
+
+// skippable tells packets that are to be passed over (RFC 9580 §4.3).
+func skippable(err error) bool {
+	var unknown pgperrors.UnknownPacketTypeError
+	var unsupported pgperrors.UnsupportedError
+	return errors.As(err, &unknown) || errors.As(err, &unsupported)
+}
+
+// atEnd passes over padding and reports whether nothing else follows.
+func atEnd(packets io.Reader) bool {
+	for range maxPackets {
+		p, err := packet.Read(packets)
+		if errors.Is(err, io.EOF) {
+			return true
+		}
+		if _, ok := p.(packet.Padding); err != nil || !ok {
+			return false
+		}
+	}
+	return false
+}
+
+// unwrap finds the session key with one of the private keys and decrypts with it.
+func (o *opener) unwrap(encrypted packet.Packet, sealed []byte, wrapped []*packet.EncryptedKey) ([]byte, string) {
+	code := StaysClosed
+	for _, w := range wrapped {
+		for _, k := range o.keys {
+			if w.Version < 6 && w.KeyId != 0 && w.KeyId != k.KeyId || w.Algo != k.PubKeyAlgo {
+				continue
+			}
+			if o.tries++; o.tries > o.limits.Tries {
+				return nil, code
+			}
+			if w.Decrypt(k, nil) != nil {
+				continue // of somebody else, where the recipient is not said
+			}
+			plain, err := decryptWith(encrypted, sealed, w)
+			if err == nil {
+				return plain, ""
+			}
+			if w.KeyId != 0 || w.Version >= 6 {
+				code = Damaged
+			}
+		}
+	}
+	return nil, code
+}
+
+// decryptWith decrypts to the end and checks the integrity there. Nothing of what was
+// decrypted gets out before.
+func decryptWith(encrypted packet.Packet, sealed []byte, w *packet.EncryptedKey) ([]byte, error) {
+	var attempt packet.EncryptedDataPacket // a copy: it remembers the beginning of what it read
+	switch p := encrypted.(type) {
+	case *packet.SymmetricallyEncrypted:
+		fresh := *p
+		fresh.Contents = bytes.NewReader(sealed)
+		attempt = &fresh
+	case *packet.AEADEncrypted:
+		fresh := *p
+		fresh.Contents = bytes.NewReader(sealed)
+		attempt = &fresh
+	default:
+		return nil, errPackets
+	}
+	plain, err := attempt.Decrypt(w.CipherFunc, w.Key)
+	if err != nil {
+		return nil, fmt.Errorf("session key: %w", err)
+	}
+	whole, err := io.ReadAll(plain)
+	if err == nil {
+		err = plain.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("integrity: %w", err)
+	}
+	return whole, nil
+}
+
+// contents is what an encrypted message held (RFC 9580 §10.3): one literal, perhaps
+// packed, perhaps with signatures before and behind it.
+type contents struct {
+	o       *opener
+	opening *mail.Opening
+	packets int
+	literal bool
+}
+
+var (
+	errCompressions = errors.New("compressions inside one another")
+	errPackets      = errors.New("packets of a message: not what they must be")
+	errSpent        = errors.New("limit")
+)
+
+func (c *contents) read(source io.Reader, depth int) error {
+	for {
+		p, err := packet.Read(source)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if c.packets++; c.packets > maxPackets {
+			return errPackets
+		}
+		if skippable(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("packet: %w", err)
+		}
+		switch p := p.(type) {
+		case *packet.Compressed:
+			if depth >= maxCompressions {
+				return errCompressions
+			}
+			if err := c.read(&metered{r: p.Body, o: c.o}, depth+1); err != nil {
+				return err
+			}
+		case *packet.LiteralData:
+			if c.literal {
+				return errPackets // which of them would be shown?
+			}
+			if err := c.take(p); err != nil {
+				return err
+			}
+		case *packet.Signature:
+			if len(c.opening.Proof) > MaxSignature {
+				return errPackets
+			}
+			var proof bytes.Buffer
+			if err := p.Serialize(&proof); err != nil {
+				return fmt.Errorf("signature: %w", err)
+			}
+			c.opening.Proof = append(c.opening.Proof, proof.Bytes()...)
+		case *packet.OnePassSignature, *packet.Marker, packet.Padding:
+		default:
+			return errPackets
+		}
+	}
+}
+
+func (c *contents) take(p *packet.LiteralData) error {
+	content, err := io.ReadAll(p.Body)
+	if err != nil {
+		return fmt.Errorf("literal: %w", err)
+	}
+	c.literal, c.opening.Content = true, content
+	if c.opening.Form == mail.File && c.opening.Filename == "" && p.FileName != "" && !p.ForEyesOnly() {
+		c.opening.Filename = p.FileName
+	}
+	return nil
+}
+
+// metered counts what comes out of a decompressor and ends it at the limit.
+type metered struct {
+	r io.Reader
+	o *opener
+}
+
+func (m *metered) Read(b []byte) (int, error) {
+	if m.o.ctx.Err() != nil {
+		return 0, errSpent
+	}
+	n, err := m.r.Read(b)
+	if m.o.left -= int64(n); m.o.left < 0 {
+		return 0, errSpent
+	}
+	return n, err
+}

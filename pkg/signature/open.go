@@ -1,0 +1,193 @@
+package signature
+
+import (
+	"bytes"
+	"context"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"github.com/postern-mail/postern/pkg/mail"
+)
+
+// OpenLimits bound what opening one message may cost. A zero field takes its value
+// from DefaultOpenLimits.
+type OpenLimits struct {
+	Pieces int           // encrypted pieces that are tried
+	Layers int           // encrypted pieces inside one another
+	Bytes  int64         // that is unpacked from all pieces together
+	Tries  int           // uses of a private key
+	Time   time.Duration // for unpacking
+}
+
+// DefaultOpenLimits hold what people send. A compression bomb ends at Bytes.
+var DefaultOpenLimits = OpenLimits{Pieces: 50, Layers: 3, Bytes: 64 << 20, Tries: 200, Time: 20 * time.Second}
+
+func (l OpenLimits) withDefaults() OpenLimits {
+	d := DefaultOpenLimits
+	for _, f := range []struct{ have, want *int }{{&l.Pieces, &d.Pieces}, {&l.Layers, &d.Layers}, {&l.Tries, &d.Tries}} {
+		if *f.have <= 0 {
+			*f.have = *f.want
+		}
+	}
+	if l.Bytes <= 0 {
+		l.Bytes = d.Bytes
+	}
+	if l.Time <= 0 {
+		l.Time = d.Time
+	}
+	return l
+}
+
+// Codes of why an encrypted piece stays closed. pkg/attachment explains them and
+// says what they amount to.
+const (
+	StaysClosed   = "encrypted_message"             // nobody here has the key
+	Damaged       = "encrypted_message_damaged"     // changed or cut on its way, or no message at all
+	NoIntegrity   = "encrypted_message_unprotected" // anybody could have changed it unseen
+	TooManyPieces = "members_limit"
+	TooManyLayers = "depth_limit"
+	TooManyBytes  = "size_limit"
+	TooMuchTime   = "time_limit"
+)
+
+// Open gives the message with what is encrypted in it opened, as far as a private
+// key is among the keys: OpenPGP (RFC 9580) in PGP/MIME (RFC 3156 §4), as blocks in
+// text, and as files. Of a piece whose integrity is not proven to its last byte
+// nothing is given. Without a private key the message stays as it is.
+func Open(ctx context.Context, msg *mail.Message, keys Keys, limits OpenLimits, parse mail.Limits) *mail.Message {
+	private := keys.private()
+	if len(private) == 0 {
+		return msg
+	}
+	limits = limits.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	defer cancel()
+	o := &opener{ctx: ctx, keys: private, limits: limits, left: limits.Bytes}
+	for {
+		o.found = nil
+		o.look(msg.Root, 0)
+		if len(o.found) == 0 {
+			return msg
+		}
+		msg = msg.Open(o.found, parse) // what was found is marked there, so this ends
+	}
+}
+
+// An opener opens the pieces of one message.
+type opener struct {
+	ctx    context.Context
+	keys   []*packet.PrivateKey
+	limits OpenLimits
+	left   int64 // bytes that may still be unpacked
+	tries  int
+	pieces int
+	found  []mail.Opening
+}
+
+// look opens every piece in a part that was not tried yet.
+func (o *opener) look(part *mail.Part, layer int) {
+	if len(part.Opened) == 0 && part.Unopened == "" && !part.IsMultipart() && part.Message == nil {
+		o.leaf(part, layer)
+	}
+	for i, child := range part.Children {
+		if i > 0 && part.Children[i-1].Type == "application/pgp-encrypted" && len(child.Opened) == 0 && child.Unopened == "" && isPGP(child.Content) {
+			// RFC 3156 §4. Servers that make another container of it leave the two parts.
+			o.open(child, layer, mail.Opening{Form: mail.Entity}, child.Content)
+			continue
+		}
+		o.look(child, layer)
+	}
+	for _, opened := range part.Opened {
+		o.look(opened, layer+1)
+	}
+	if part.Message != nil {
+		o.look(part.Message.Root, layer)
+	}
+}
+
+func (o *opener) leaf(part *mail.Part, layer int) {
+	if part.Type == "text/plain" && part.Filename == "" && part.Disposition != "attachment" {
+		for _, block := range blocks(part.Content) {
+			o.open(part, layer, mail.Opening{Form: mail.Words, Start: block[0], End: block[1]}, part.Content[block[0]:block[1]])
+		}
+		return
+	}
+	extension := strings.ToLower(path.Ext(part.Filename))
+	armored := len(blocks(part.Content)) == 1 && isPGP(part.Content)
+	switch extension {
+	case ".pgp", ".gpg", ".asc":
+	default:
+		extension = ""
+	}
+	if armored || isPGP(part.Content) && (extension == ".pgp" || extension == ".gpg" || part.Type == "application/pgp-encrypted") {
+		o.open(part, layer, mail.Opening{Form: mail.File, Filename: part.Filename[:len(part.Filename)-len(extension)]}, part.Content)
+	}
+}
+
+// open tries one piece and notes what became of it.
+func (o *opener) open(part *mail.Part, layer int, opening mail.Opening, source []byte) {
+	opening.Part = part
+	o.pieces++
+	switch {
+	case layer >= o.limits.Layers:
+		opening.Refused = TooManyLayers
+	case o.pieces > o.limits.Pieces:
+		opening.Refused = TooManyPieces
+	default:
+		opening.Refused = o.read(source, &opening)
+	}
+	if opening.Refused != "" { // nothing of what was read so far gets out
+		opening = mail.Opening{Part: part, Refused: opening.Refused}
+	}
+	o.found = append(o.found, opening)
+}
+
+var (
+	armorStart = []byte("-----BEGIN PGP MESSAGE-----")
+	armorEnd   = []byte("-----END PGP MESSAGE-----")
+)
+
+// blocks finds the armored messages in a text (RFC 9580 §6.2): from and to.
+func blocks(text []byte) (found [][2]int) {
+	for at := 0; ; {
+		start := bytes.Index(text[at:], armorStart)
+		if start < 0 {
+			return found
+		}
+		start += at
+		at = start + len(armorStart)
+		if start > 0 && text[start-1] != '\n' && text[start-1] != '\r' {
+			continue
+		}
+		end := bytes.Index(text[at:], armorEnd)
+		if end < 0 {
+			return found
+		}
+		at += end + len(armorEnd)
+		found = append(found, [2]int{start, at})
+	}
+}
+
+// isPGP tells an encrypted OpenPGP message: armored with nothing around it, or by
+// its first packet (RFC 9580 §10.3).
+func isPGP(content []byte) bool {
+	trimmed := bytes.TrimSpace(content)
+	if bytes.HasPrefix(trimmed, armorStart) {
+		return bytes.HasSuffix(trimmed, armorEnd)
+	}
+	if len(content) < 2 || content[0]&0x80 == 0 {
+		return false
+	}
+	tag := content[0] >> 2 & 0x0f
+	if content[0]&0x40 != 0 {
+		tag = content[0] & 0x3f
+	}
+	switch tag {
+	case 1, 3, 9, 18, 20:
+		return true
+	}
+	return false
+}
