@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 	"github.com/postern-mail/postern/services/desk"
@@ -51,6 +52,25 @@ func TestWhoReadWhatShowsAndIsReadOnRecord(t *testing.T) {
 	}
 	if a := auditor.get("/reads"); !a.has("agnes") || !a.has("signed in") || !a.has(ticket) {
 		t.Error("all acts of all people are not shown")
+	}
+}
+
+// Retention can seal nothing; its operators give a reference that stands readable in the log.
+func TestTheReferencesOfRetentionShowAsTheyAre(t *testing.T) {
+	w := desktest.New(t)
+	ticket := w.Ticket(simple("Printer"))
+	for _, service := range []string{"retain", "desk"} {
+		act := &auditv1.Act{Action: "hold", Actor: "operator:root", Items: []string{w.Item(ticket)}, Reason: []byte("CASE-17/" + service), Outcome: "allowed"}
+		if err := w.RecordAs(t.Context(), service, act); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := as(w, t, "aude").post("/tickets/" + ticket + "/reasons")
+	if !a.has("CASE-17/retain") {
+		t.Error("the reference is not shown")
+	}
+	if a.has("CASE-17/desk") || !a.has("sealed with another key") {
+		t.Error("what the desk should have sealed is shown as it stands")
 	}
 }
 

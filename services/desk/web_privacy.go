@@ -34,6 +34,19 @@ func (web *Web) looked(v *visit, action string, row Row) error {
 	return web.voice.Record(v.Context(), act)
 }
 
+// reasonWords gives the reason of an act. Retention can seal nothing: what its operators
+// give is a reference that stands readable in the log.
+func reasonWords(view *opened, act *auditv1.Act) string {
+	if act.GetService() == "retain" {
+		return string(act.GetReason())
+	}
+	words, err := view.unseal(act.GetReason())
+	if err != nil {
+		return "(sealed with another key)"
+	}
+	return words
+}
+
 // A record is what a page of acts shows, and how far it reaches.
 type record struct {
 	Acts    []*auditv1.Act
@@ -118,11 +131,7 @@ func (web *Web) reasons(v *visit) error {
 		if len(act.GetReason()) == 0 {
 			continue
 		}
-		words, err := view.unseal(act.GetReason())
-		if err != nil {
-			words = "(sealed with another key)"
-		}
-		shown.Reasons[act.GetId()] = words
+		shown.Reasons[act.GetId()] = reasonWords(view, act)
 	}
 	return web.showReads(v, row, shown)
 }

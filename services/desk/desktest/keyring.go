@@ -60,6 +60,13 @@ func (w *World) Record(ctx context.Context, act *auditv1.Act) error {
 	return w.record(ctx, "desk", act)
 }
 
+// RecordAs is Record of another service's log.
+func (w *World) RecordAs(ctx context.Context, service string, act *auditv1.Act) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.record(ctx, service, act)
+}
+
 func (w *World) record(ctx context.Context, service string, act *auditv1.Act) error {
 	if w.mute != nil {
 		return w.mute
