@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
@@ -47,10 +48,7 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
-	if c.NATS.URL == "" {
-		return fail(io, errors.New("the bus is inside the running process: use the desk there, or name nats.url"))
-	}
-	process, err := wiring.New(ctx, c, wiring.Options{})
+	process, err := wiring.Attach(ctx, c, wiring.Options{})
 	if err != nil {
 		return fail(io, err)
 	}
@@ -171,7 +169,9 @@ func finish(ctx context.Context, service *retain.Service, wait time.Duration, io
 	enough := time.After(wait)
 	for {
 		err := service.Run(ctx)
-		if !errors.Is(err, retain.ErrPending) {
+		refusal, refused := keys.RefusalOf(err)
+		// The running service may be at it in this very moment: one of two is told to wait.
+		if passing := refused && refusal.Passing(); !passing && !errors.Is(err, retain.ErrPending) {
 			if err == nil {
 				fmt.Fprintln(io.out, "done: what was due is destroyed and certified")
 			}

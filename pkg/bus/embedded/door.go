@@ -114,7 +114,7 @@ func listen(path string) (*net.UnixListener, error) {
 	}
 	listener.SetUnlinkOnClose(false) // the name may be another's by then; close removes what is ours
 	if err := os.Chmod(path, doorSocket); err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return nil, err
 	}
 	return listener, nil

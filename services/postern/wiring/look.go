@@ -16,9 +16,9 @@ import (
 	"github.com/postern-mail/postern/services/audit"
 )
 
-// Look opens the bus and the vault as they stand, for a command that judges what is there.
-// It makes no stream and no key, and where the process before was killed, the next that
-// runs still learns of it. Close must be called.
+// Look opens the bus and the vault as they stand, for a command that judges what is there,
+// whether a process runs on them or not. It makes no stream and no key, and where the process
+// before was killed, the next that runs still learns of it. Close must be called.
 func Look(ctx context.Context, config Config, options Options) (*Process, error) {
 	p := &Process{Config: config, Clock: run.NewClock(config.Clock.Offset.Std()), Log: options.Log, options: options}
 	if err := p.look(ctx); err != nil {
@@ -35,7 +35,11 @@ func (p *Process) look(ctx context.Context) (err error) {
 		}
 	}
 	if p.Config.NATS.URL == "" {
-		if err := p.lookAtBus(ctx); err != nil {
+		err := p.knock()
+		if errors.Is(err, ErrNotRunning) {
+			err = p.lookAtBus(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}

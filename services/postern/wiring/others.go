@@ -117,7 +117,8 @@ func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
-	service, err := s.retain(conn, client)
+	words := &ownWords{Log: retain.NewStreamLog(conn, s.Clock.Now)}
+	service, err := s.retain(conn, client, words)
 	if err != nil {
 		return err
 	}
@@ -127,14 +128,22 @@ func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
 	}
 	s.hooks.retain = schedule
 	close(s.hooks.retainUp)
-	return schedule.Run(ctx)
+	return together(ctx, schedule.Run, func(ctx context.Context) error { return takeOver(ctx, conn, words, schedule.Now) })
 }
 
 // retain makes retention's logic on a connection.
-func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, error) {
+func (p *Process) retain(conn *bus.Conn, client *keys.Client, log retain.Log) (*retain.Service, error) {
 	key, err := signet.Load(p.Config.Retain.Key)
 	if err != nil {
 		return nil, err
+	}
+	deps := retain.Deps{
+		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: log,
+		Vault: p.Vault, Policy: p.Config.Retention, Key: key,
+	}
+	if p.door != nil {
+		deps.Eraser, deps.Projections = handedOver{}, handedOver{}
+		return retain.New(p.Config.Retain, deps), nil
 	}
 	eraser, err := p.Config.Vault.eraser()
 	if err != nil {
@@ -143,10 +152,8 @@ func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, 
 	if p.options.Eraser != nil {
 		eraser = p.options.Eraser(eraser)
 	}
-	return retain.New(p.Config.Retain, retain.Deps{
-		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: retain.NewStreamLog(conn, p.Clock.Now),
-		Vault: p.Vault, Eraser: eraser, Projections: desk.NewCaught(desk.NewBoard(p.Model), conn), Policy: p.Config.Retention, Key: key,
-	}), nil
+	deps.Eraser, deps.Projections = eraser, desk.NewCaught(desk.NewBoard(p.Model), conn)
+	return retain.New(p.Config.Retain, deps), nil
 }
 
 func runAudit(ctx context.Context, s *service, conn *bus.Conn) error {

@@ -55,6 +55,7 @@ type Process struct {
 
 	tracer  trace.Tracer
 	local   *embedded.Server
+	door    bus.Local // to the server of another process, for a command; nil: none
 	reading *reading.Desk
 	stage   *stage.Process
 	options Options
@@ -183,7 +184,9 @@ func (p *Process) openBus(ctx context.Context) error {
 	var server *embedded.Server
 	var err error
 	named(ctx, "bus", func(context.Context) {
-		server, err = embedded.Start(embedded.Options{Dir: filepath.Join(p.Config.DataDir, "nats"), Keys: p.public, Log: p.Log})
+		server, err = embedded.Start(embedded.Options{
+			Dir: filepath.Join(p.Config.DataDir, "nats"), Keys: p.public, Door: doorOf(p.Config.DataDir), Log: p.Log,
+		})
 	})
 	if err != nil {
 		return err
@@ -241,6 +244,12 @@ func (p *Process) Connect(ctx context.Context, name string) (*bus.Conn, error) {
 	}
 	if p.local != nil {
 		options.Local = doorman{p.local}
+	}
+	if p.door != nil {
+		options.Local = p.door
+		within, cancel := context.WithTimeout(ctx, doorPatience)
+		defer cancel()
+		ctx = within // it stops where that process does, for good
 	}
 	if p.Config.NATS.CAFile != "" {
 		roots, err := authorities(p.Config.NATS.CAFile)
