@@ -17,6 +17,7 @@ import (
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/event"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
@@ -95,7 +96,7 @@ func (l *StreamLog) All(ctx context.Context) iter.Seq2[Said, error] {
 	}
 }
 
-// Say is Log.Say. The bus forgets a repeat for two minutes only, so the log is read
+// Say is Log.Say. The bus forgets a repeat after two minutes, so the log is read
 // before it is written: it is small, and written a few times a night.
 func (l *StreamLog) Say(ctx context.Context, cause string, said proto.Message) error {
 	id := eventCause(event.Name(said) + " " + cause) // of its own: the bus takes equal ids for a repeat
@@ -103,15 +104,40 @@ func (l *StreamLog) Say(ctx context.Context, cause string, said proto.Message) e
 	if err != nil {
 		return err
 	}
-	for message, err := range l.bus.Scan(ctx, topology.Retention, 1, bus.Matching(event.Name(said))) {
-		if err != nil {
-			return fmt.Errorf("retention log: %w", err)
+	if err := l.once(ctx, topology.Retention, event.Name(said), envelope); err != nil {
+		return fmt.Errorf("retention log: %w", err)
+	}
+	return nil
+}
+
+// mostRaces is how often others may come between reading a subject and writing to it.
+const mostRaces = 10
+
+// once publishes what its subject does not have yet. It is written only behind the very
+// message up to which the subject was read: who read it, was stopped for days and writes then
+// finds what another has said meanwhile.
+func (l *StreamLog) once(ctx context.Context, stream, subject string, envelope *eventv1.Envelope) error {
+	data, err := proto.Marshal(envelope)
+	if err != nil {
+		return fmt.Errorf("event: %w", err)
+	}
+	for range mostRaces {
+		last := uint64(0)
+		for message, err := range l.bus.Scan(ctx, stream, 1, bus.Matching(subject)) {
+			if err != nil {
+				return err
+			}
+			last = message.Sequence
+			if before, _, err := event.Open(message.Subject, message.Data); err == nil && before.GetCause() == envelope.GetCause() {
+				return nil
+			}
 		}
-		if before, _, err := event.Open(message.Subject, message.Data); err == nil && before.GetCause() == id {
-			return nil
+		_, err = l.bus.Publish(ctx, subject, data, bus.MsgID(envelope.GetId()), bus.ExpectLastSubjectSeq(last))
+		if !errors.Is(err, bus.ErrWrongSequence) {
+			return err
 		}
 	}
-	return l.publish(ctx, event.Name(said), envelope.GetId(), envelope)
+	return err
 }
 
 // Plan is Log.Plan: a compare-and-swap on the subject of plans.
@@ -140,15 +166,10 @@ func (l *StreamLog) SayOfTicket(ctx context.Context, cause, ticket, item string,
 	if err != nil {
 		return err
 	}
-	for message, err := range l.bus.Scan(ctx, topology.Tickets, 1, bus.Matching(subject)) {
-		if err != nil {
-			return fmt.Errorf("ticket %s: %w", ticket, err)
-		}
-		if before, _, err := event.Open(message.Subject, message.Data); err == nil && before.GetCause() == id {
-			return nil
-		}
+	if err := l.once(ctx, topology.Tickets, subject, envelope); err != nil {
+		return fmt.Errorf("ticket %s: %w", ticket, err)
 	}
-	return l.publish(ctx, subject, envelope.GetId(), envelope)
+	return nil
 }
 
 // Record is Log.Record.

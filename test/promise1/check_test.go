@@ -144,6 +144,24 @@ func (r *report) check(t *testing.T, server sight, wantAside int) {
 // isKeyword knows the keyword: case does not count in it (RFC 3501 §2.3.2 leaves it to servers).
 func isKeyword(flag string) bool { return strings.EqualFold(flag, keyword) }
 
+// checkKept holds a report against what retention promises before anything is due: nothing
+// is destroyed.
+func (r *report) checkKept(t *testing.T) {
+	t.Helper()
+	for _, i := range r.Items {
+		for kind, state := range i.Layers {
+			if state != "present" {
+				t.Errorf("UID %d: %s is %s and nothing is due", i.UID, kind, state)
+			}
+		}
+	}
+	for plan, targets := range r.Plans {
+		if targets > 0 {
+			t.Errorf("plan %s has %d targets and nothing is due", plan, targets)
+		}
+	}
+}
+
 // checkDestroyed holds a report against what retention promises after the sweep's span:
 // one certificate a plan, and no original left.
 func (r *report) checkDestroyed(t *testing.T) {
@@ -157,8 +175,14 @@ func (r *report) checkDestroyed(t *testing.T) {
 		t.Error("nothing was certified")
 	}
 	for _, i := range r.Items {
-		if i.Layers["raw"] != "destroyed" {
-			t.Errorf("UID %d: raw is %s after its due date", i.UID, i.Layers["raw"])
+		for kind, state := range i.Layers {
+			want := "present" // what is kept for longer is still to be there, and opens
+			if kind == "raw" {
+				want = "destroyed"
+			}
+			if state != want {
+				t.Errorf("UID %d: %s is %s after the due date of originals, want %s", i.UID, kind, state, want)
+			}
 		}
 	}
 	// Neither originals nor what attempts left that died before they were registered.

@@ -233,6 +233,11 @@ func sweep(ctx context.Context, p *wiring.Process) error {
 
 // live runs a process while then looks at it.
 func (l life) live(ctx context.Context, options wiring.Options, then func(context.Context, *wiring.Process) error) error {
+	return l.liveFrom(ctx, options, func(context.Context, *wiring.Process) error { return nil }, then)
+}
+
+// liveFrom is live for a process to which something is done before its services start.
+func (l life) liveFrom(ctx context.Context, options wiring.Options, first, then func(context.Context, *wiring.Process) error) error {
 	c, err := l.config()
 	if err != nil {
 		return err
@@ -243,6 +248,9 @@ func (l life) live(ctx context.Context, options wiring.Options, then func(contex
 	}
 	defer p.Close()
 	if p.Resolver, err = dns.NewZone(map[string]*dns.Entry{}); err != nil {
+		return err
+	}
+	if err := first(ctx, p); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -79,5 +79,7 @@ func (s step) kill(t *testing.T, server *dovecot.Server, user string, k kill) {
 	r := p.finish(t, l)
 	if s.sweep {
 		r.checkDestroyed(t)
+	} else {
+		r.checkKept(t)
 	}
 }

@@ -128,6 +128,26 @@ func settle(ctx context.Context, p insight, mails int) error {
 
 // consumers tells whether every stage has taken and acknowledged everything.
 func consumers(p insight) (idle func(context.Context) (bool, error), done func(), err error) {
+	js, done, err := p.setup()
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(ctx context.Context) (bool, error) {
+		for _, c := range topology.Consumers {
+			consumer, err := js.Consumer(ctx, c.Stream, c.Stage)
+			if err != nil {
+				return false, fmt.Errorf("consumer %s: %w", c.Stage, err)
+			}
+			if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+				return false, nil
+			}
+		}
+		return true, nil
+	}, done, nil
+}
+
+// setup signs in as the one who makes the streams.
+func (p insight) setup() (jetstream.JetStream, func(), error) {
 	seed, err := wiring.Seed(p.nkeys, topology.Setup)
 	if err != nil {
 		return nil, nil, err
@@ -145,21 +165,32 @@ func consumers(p insight) (idle func(context.Context) (bool, error), done func()
 		return nil, nil, err
 	}
 	js, err := jetstream.New(nc)
+	return js, nc.Close, err
+}
+
+// forgetful has streams forget the ids of what they were told almost at once, as they do in two days.
+// Two of them nobody may change.
+func forgetful(ctx context.Context, p *wiring.Process) error {
+	js, done, err := into(p).setup()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return func(ctx context.Context) (bool, error) {
-		for _, c := range topology.Consumers {
-			consumer, err := js.Consumer(ctx, c.Stream, c.Stage)
-			if err != nil {
-				return false, fmt.Errorf("consumer %s: %w", c.Stage, err)
-			}
-			if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-				return false, nil
-			}
+	defer done()
+	for _, s := range topology.Streams {
+		if s.Forever {
+			continue
 		}
-		return true, nil
-	}, nc.Close, nil
+		stream, err := js.Stream(ctx, s.Name)
+		if err != nil {
+			return err
+		}
+		config := stream.CachedInfo().Config
+		config.Duplicates = 100 * time.Millisecond
+		if _, err := js.UpdateStream(ctx, config); err != nil {
+			return fmt.Errorf("stream %s: %w", s.Name, err)
+		}
+	}
+	return nil
 }
 
 func records(ctx context.Context, conn *bus.Conn) func(func(*itemv1.Record, error) bool) {
@@ -188,6 +219,12 @@ func look(ctx context.Context, p insight) (*report, error) {
 		return nil, err
 	}
 	defer reader.Conn.Close()
+	desk, err := p.tool(ctx, "desk")
+	if err != nil {
+		return nil, err
+	}
+	defer desk.Conn.Close()
+	views := desk.Opener()
 	r := &report{Tickets: map[string][]string{}, Plans: map[string]int{}, Certified: map[string]int{}}
 	for record, err := range records(ctx, tool.Conn) {
 		if err != nil {
@@ -196,6 +233,13 @@ func look(ctx context.Context, p insight) (*report, error) {
 		i, err := itemOf(ctx, reader, record)
 		if err != nil {
 			return nil, fmt.Errorf("item %s: %w", record.GetItem(), err)
+		}
+		if i.Ticket != "" && i.Layers["view"] == "present" {
+			key, err := views.Open(ctx, open.Ask{Purpose: keys.ForRead, Layer: itemv1.LayerKind_LAYER_KIND_VIEW, Item: i.ID, Actor: "test", Ticket: i.Ticket})
+			if err != nil {
+				return nil, fmt.Errorf("view of item %s: %w", i.ID, err)
+			}
+			key.Clear()
 		}
 		r.Items = append(r.Items, i)
 	}
@@ -261,7 +305,16 @@ func digest(raw []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// once notes what may be said once only.
+func (r *report) once(said map[string]bool, what string) {
+	if said[what] {
+		r.Bad = append(r.Bad, what+": twice")
+	}
+	said[what] = true
+}
+
 func (r *report) readTickets(ctx context.Context, conn *bus.Conn) error {
+	heard := map[string]bool{}
 	for message, err := range conn.Scan(ctx, topology.Tickets, 1) {
 		if err != nil {
 			return err
@@ -272,8 +325,13 @@ func (r *report) readTickets(ctx context.Context, conn *bus.Conn) error {
 		}
 		ticket := strings.TrimPrefix(message.Subject, "tickets.")
 		r.Tickets[ticket] = append(r.Tickets[ticket], event.Name(said))
-		if opened, ok := said.(*ticketv1.Opened); ok && event.Ticket(opened.GetRecord().GetItem()) != ticket {
-			r.Bad = append(r.Bad, "a ticket is not its item's")
+		switch e := said.(type) {
+		case *ticketv1.Opened:
+			if event.Ticket(e.GetRecord().GetItem()) != ticket {
+				r.Bad = append(r.Bad, "a ticket is not its item's")
+			}
+		case *ticketv1.LayersDestroyed:
+			r.once(heard, "ticket "+ticket+" hears of certificate "+e.GetCertificate())
 		}
 	}
 	return nil
@@ -284,6 +342,7 @@ func (r *report) readRetention(ctx context.Context, tool *wiring.Tool, keyFile s
 	if err != nil {
 		return err
 	}
+	heard := map[string]bool{}
 	for message, err := range tool.Conn.Scan(ctx, topology.Retention, 1) {
 		if err != nil {
 			return err
@@ -293,7 +352,12 @@ func (r *report) readRetention(ctx context.Context, tool *wiring.Tool, keyFile s
 			return err
 		}
 		switch e := said.(type) {
+		case *retentionv1.Destroyed:
+			r.once(heard, "plan "+e.GetPlan()+" is said to be destroyed")
+		case *retentionv1.Withdrawn:
+			r.once(heard, "plan "+e.GetPlan()+" is withdrawn")
 		case *retentionv1.Planned:
+			r.once(heard, "plan "+e.GetPlan()+" is said")
 			r.Plans[e.GetPlan()] = len(e.GetTargets())
 		case *retentionv1.Certified:
 			r.Certified[e.GetPlan()]++
