@@ -7,7 +7,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
@@ -62,11 +65,12 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	defer cancel()
 	run.SpendMemory()
 	began := time.Now()
-	for flag, address := range map[string]*string{"--listen": &o.listen, "--operations": &o.operations} {
-		var err error
-		if *address, err = free(ctx, *address, flag); err != nil {
-			return err
-		}
+	var err error
+	if o.listen, err = free(ctx, o.listen, "demo", "--listen"); err != nil {
+		return err
+	}
+	if o.operations, err = free(ctx, o.operations, "demo", "--operations"); err != nil {
+		return err
 	}
 	dir, err := filepath.Abs(o.data)
 	if err != nil {
@@ -75,6 +79,11 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	if err := os.MkdirAll(filepath.Join(dir, "mailbox"), 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
+	alone, err := lockFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 	box, err := mailbox.Start(ctx, filepath.Join(dir, "mailbox"))
 	if err != nil {
 		return err
@@ -142,12 +151,26 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	return err
 }
 
+// lockFolder keeps a second demonstration out of the folder, before anything is written
+// there that the first one reads. Closing the file lets others in.
+func lockFolder(dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, "mailbox", "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("data folder %s: another demonstration runs there: stop that first, or choose another with --data", dir)
+	}
+	return file, nil
+}
+
 // free gives an address that can be listened on; its port may be 0 for any. Where it cannot,
 // the error says how another is chosen.
-func free(ctx context.Context, address, flag string) (string, error) {
+func free(ctx context.Context, address, command, flag string) (string, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return "", fmt.Errorf("%w; choose another address with %s, such as %s 127.0.0.1:0 (with make: make demo DEMO='%s 127.0.0.1:0')", err, flag, flag, flag)
+		return "", fmt.Errorf("%w; choose another address with %s, such as %s 127.0.0.1:0 (with make: make %s %s='%s 127.0.0.1:0')", err, flag, flag, command, strings.ToUpper(command), flag)
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil

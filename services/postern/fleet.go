@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"time"
 
@@ -25,25 +24,18 @@ func fleetCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return misuse
 	}
-	if err := portIsFree(*listen); err != nil {
+	address, err := free(ctx, *listen, "fleet", "--listen")
+	if err != nil {
 		return fail(io, err)
 	}
-	err := runFleet(ctx, io, fleet.Options{
-		Dir: *data, Listen: *listen, ClockOffset: ahead.Std(), TrustMX: []string{mailbox.TrustedMX}, Log: io.out,
+	err = runFleet(ctx, io, fleet.Options{
+		Dir: *data, Listen: address, ClockOffset: ahead.Std(), TrustMX: []string{mailbox.TrustedMX}, Log: io.out,
 	})
 	if err != nil && ctx.Err() == nil {
 		return fail(io, err)
 	}
 	fmt.Fprintln(io.out, "\nStopped. Run it again to go on from where it stands.")
 	return done
-}
-
-func portIsFree(address string) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("the desk's address is taken: choose another with --listen: %w", err)
-	}
-	return listener.Close()
 }
 
 func runFleet(ctx context.Context, io stdio, o fleet.Options) error {

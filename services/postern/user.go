@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -42,6 +44,11 @@ func userCommand(ctx context.Context, args []string, io stdio) int {
 	users := desk.NewDirectory(*file)
 	if words[0] == "list" {
 		return listUsers(users, io)
+	}
+	if words[0] == "add" { // perhaps the first thing that is done on this machine
+		if err := os.MkdirAll(filepath.Dir(*file), 0o700); err != nil {
+			return fail(io, fmt.Errorf("folder of the users file: %w", err))
+		}
 	}
 	return changeUser(users, words[0], words[1], *roles, io)
 }

@@ -25,7 +25,7 @@ func findAll() (map[string]string, error) {
 	found := map[string]string{}
 	var missing []error
 	for _, program := range needed {
-		path, err := find(program.name)
+		path, err := Find(program.name)
 		if err != nil {
 			missing = append(missing, fmt.Errorf("%s is %w: %s", program.name, ErrMissing, program.from))
 		}
@@ -34,9 +34,9 @@ func findAll() (map[string]string, error) {
 	return found, errors.Join(missing...)
 }
 
-// find looks in PATH, where our own tools are, where go install puts programs, and where
+// Find gives the path of a program. It looks in PATH, where our own tools are, where go install puts programs, and where
 // Debian keeps servers.
-func find(name string) (string, error) {
+func Find(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return filepath.Abs(path)
 	}
