@@ -62,7 +62,7 @@ func (s *Service) forget(ctx context.Context, plan *retentionv1.Planned) (*keyri
 	switch plan.GetCause() {
 	case Expiry:
 		return s.keyring.Destroy(ctx, &keyringv1.Destroy{Plan: brief(plan)})
-	case Remainder: // its packets are taken; its buckets go with the nightly work or with their own plan
+	case Remainder, LockOver: // its packets are taken; its buckets are gone, or go with the nightly work or with their own plan
 		return s.keyring.Forget(ctx)
 	}
 	// No layers named: all, those that are yet to be made as well.
@@ -212,6 +212,9 @@ func lastForgotten(attested *keyringv1.Attested) time.Time {
 // It gives the moment at which the last record lost its key packets.
 func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) (time.Time, error) {
 	removed := plan.GetTime().AsTime()
+	if plan.GetCause() == LockOver {
+		removed = time.Time{} // that was long before
+	}
 	layers := map[string][]itemv1.LayerKind{}
 	var order []string
 	for _, target := range plan.GetTargets() {
@@ -227,6 +230,9 @@ func (s *Service) tellTickets(ctx context.Context, plan *retentionv1.Planned) (t
 			return removed, fmt.Errorf("item record: %w", err)
 		}
 		for _, layer := range record.GetLayers() {
+			if plan.GetCause() == LockOver && !slices.Contains(layers[item], layer.GetKind()) {
+				continue
+			}
 			if at := layer.GetErased(); at != nil && at.AsTime().After(removed) {
 				removed = at.AsTime()
 			}

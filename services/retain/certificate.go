@@ -22,7 +22,7 @@ type Certificate struct {
 	ID       string    `json:"certificate"`
 	Plan     string    `json:"plan"`
 	PlanHash string    `json:"plan_hash"`
-	Cause    string    `json:"cause"` // expiry or erasure
+	Cause    string    `json:"cause"` // expiry, erasure, remainder or lock_over
 	Policy   Policy    `json:"policy"`
 	Times    Times     `json:"times"`
 	Salt     string    `json:"salt"` // 16 bytes, hex

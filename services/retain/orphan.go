@@ -21,9 +21,9 @@ import (
 const maxSwept = 100_000
 
 // SweepOrphans removes objects that no record names: what an attempt left that died
-// between storing and registering, what lost a race, and what outlived its destruction
-// under a lock that is over. An attempt may register for an hour; the sweep waits a day
-// longer, and reads the record again before it removes.
+// between storing and registering, and what lost a race. An attempt may register for an hour;
+// the sweep waits a day longer, and reads the record again before it removes. What outlived its
+// destruction under a lock that is over is removed as well, by a plan of its own that ends in a certificate.
 func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	// By a clock that is ahead, what was stored a moment ago and is about to be registered
 	// would be an orphan. Nothing is due before the first day: this closes nothing.
@@ -35,13 +35,20 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("orphans: %w", err)
 	}
 	before := s.clock.Now().Add(-s.config.OrphanAge.Std())
-	orphans, err := s.orphans(ctx, before)
+	orphans, outlived, err := s.orphans(ctx, before)
 	if err != nil {
 		return 0, fmt.Errorf("orphans: %w", err)
 	}
+	unlocked, err := s.unlock(ctx, outlived, before)
+	if err != nil {
+		err = fmt.Errorf("unlocked objects: %w", err)
+	}
+	if ctx.Err() != nil {
+		return unlocked, err
+	}
 	sweep := ulid.MustNew(ulid.Timestamp(s.clock.Now()), ulid.DefaultEntropy()).String()
 	removed := 0
-	var broken error // one object that cannot be removed must not keep the others
+	broken := err // one object that cannot be removed must not keep the others
 	for part := range slices.Chunk(orphans, maxRiding) {
 		swept := &retentionv1.Swept{Sweep: fmt.Sprintf("%s.%d", sweep, removed), Time: timestamppb.New(s.clock.Now())}
 		for _, object := range part {
@@ -51,7 +58,7 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 				break
 			}
 			if err != nil {
-				broken = fmt.Errorf("orphans: %w", err)
+				broken = errors.Join(broken, fmt.Errorf("orphans: %w", err))
 			}
 			if gone {
 				swept.Objects = append(swept.Objects, object)
@@ -60,11 +67,11 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 		if len(swept.GetObjects()) > 0 {
 			removed += len(swept.GetObjects())
 			if err := s.events.Say(ctx, swept.GetSweep(), swept); err != nil {
-				return removed, err
+				return unlocked + removed, err
 			}
 		}
 		if ctx.Err() != nil {
-			return removed, broken
+			return unlocked + removed, broken
 		}
 	}
 	if removed > 0 {
@@ -77,7 +84,7 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 			broken = errors.Join(broken, fmt.Errorf("unfinished uploads: %w", err))
 		}
 	}
-	return removed, broken
+	return unlocked + removed, broken
 }
 
 // layerFolders are where layers lie in the vault.
@@ -95,28 +102,39 @@ func shorten(object string) short {
 // orphans lists the objects that no record names, of attempts that began before some time.
 // The records are read once for all objects: asking for each would take as many requests as
 // there are objects. Too many orphans are refused: then records are lost, not objects.
-func (s *Service) orphans(ctx context.Context, before time.Time) ([]string, error) {
-	named := map[short]bool{}
+//
+// Beside them it lists the objects that are still there long after their layers were destroyed.
+func (s *Service) orphans(ctx context.Context, before time.Time) (found, outlived []string, err error) {
+	named, destroyed := map[short]bool{}, map[short]bool{}
 	for record, err := range s.records.All(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("item records: %w", err)
+			return nil, nil, fmt.Errorf("item records: %w", err)
 		}
 		for _, layer := range record.GetLayers() {
-			if layer.GetObject() != "" && !over(layer, before) {
+			switch {
+			case layer.GetObject() == "":
+			case over(layer, before):
+				destroyed[shorten(layer.GetObject())] = true
+			default:
 				named[shorten(layer.GetObject())] = true
 			}
 		}
 	}
-	var found []string
 	count, all := 0, 0
 	for _, prefix := range layerFolders {
 		for object, err := range s.vault.List(ctx, prefix, "") {
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			all++
 			_, begun, ok := attemptOf(object.Name)
 			if !ok || !begun.Before(before) || named[shorten(object.Name)] {
+				continue
+			}
+			if destroyed[shorten(object.Name)] {
+				if len(outlived) < maxSwept {
+					outlived = append(outlived, object.Name)
+				}
 				continue
 			}
 			if count++; len(found) < maxSwept {
@@ -125,9 +143,9 @@ func (s *Service) orphans(ctx context.Context, before time.Time) ([]string, erro
 		}
 	}
 	if count > s.config.AlwaysAllowed && float64(count) > s.config.MaxShare*float64(all) {
-		return nil, fmt.Errorf("%w: %d of %d objects have no record: look whether records were lost; if not, raise retain.max_share", ErrShare, count, all)
+		return nil, nil, fmt.Errorf("%w: %d of %d objects have no record: look whether records were lost; if not, raise retain.max_share", ErrShare, count, all)
 	}
-	return found, nil
+	return found, outlived, nil
 }
 
 // over tells whether a layer was destroyed so long ago that whoever destroys has removed
@@ -143,7 +161,7 @@ func (s *Service) removeOrphan(ctx context.Context, object string, before time.T
 	if err != nil {
 		return false, fmt.Errorf("item record: %w", err)
 	}
-	if names(record, object, before) {
+	if names(record, object) {
 		return false, nil
 	}
 	report, err := s.eraser.Erase(ctx, object)
@@ -164,10 +182,10 @@ func attemptOf(name string) (item string, begun time.Time, ok bool) {
 	return item, ulid.Time(id.Time()), true
 }
 
-// names tells whether a record needs an object.
-func names(record *itemv1.Record, object string, before time.Time) bool {
+// names tells whether a record has an object.
+func names(record *itemv1.Record, object string) bool {
 	for _, layer := range record.GetLayers() {
-		if layer.GetObject() == object && !over(layer, before) {
+		if layer.GetObject() == object {
 			return true
 		}
 	}

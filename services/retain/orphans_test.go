@@ -1,6 +1,7 @@
 package retain_test
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
@@ -169,30 +170,98 @@ func TestAnObjectThatCannotBeRemovedKeepsNoOtherFromGoing(t *testing.T) {
 	}
 }
 
-// A lock may outlive the keys: when it is over, the noise goes too.
-func TestWhatALockKeptIsRemovedWhenTheLockIsOver(t *testing.T) {
-	w := newWorld(t)
+// lockedWorld has a layer that was destroyed a day and more ago and whose object a lock keeps until then.
+func lockedWorld(t *testing.T) (w *world, stores *time.Time, layer *itemv1.Layer) {
+	t.Helper()
+	w = newWorld(t)
 	item, object := w.attempt(1, 1000*time.Hour)
-	stores := w.now // by the store's clock
-	w.store = memory.NewAt(func() time.Time { return stores }).WithLock()
+	clock := w.now // the store's own
+	w.store = memory.NewAt(func() time.Time { return clock }).WithLock()
 	w.eraser = erase.Memory(w.store)
-	if _, err := w.store.Put(t.Context(), object, strings.NewReader("sealed"), vault.PutOptions{RetainUntil: stores.Add(time.Hour)}); err != nil {
+	if _, err := w.store.Put(t.Context(), object, strings.NewReader("sealed"), vault.PutOptions{RetainUntil: clock.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	layer := &itemv1.Layer{Kind: rawKind, Object: object, State: itemv1.LayerState_LAYER_STATE_DESTROYED, Erased: timestamppb.New(w.now.Add(-26 * time.Hour))}
-	w.records[item] = &itemv1.Record{Item: item, Layers: []*itemv1.Layer{layer}}
+	w.gone["customer.raw.20260224.1"] = 5
+	layer = &itemv1.Layer{
+		Kind: rawKind, Object: object, Bucket: "customer.raw.20260224.1", State: itemv1.LayerState_LAYER_STATE_DESTROYED,
+		Plan: "Pbefore", Erased: timestamppb.New(w.now.Add(-26*time.Hour - time.Second)),
+	}
+	w.records[item] = &itemv1.Record{Item: item, State: itemv1.State_STATE_TICKETED, Ticket: event.Ticket(item), Layers: []*itemv1.Layer{layer}}
+	return w, &clock, layer
+}
+
+// A lock may outlive the keys: when it is over, the noise goes too, and that is certified.
+func TestWhatALockKeptIsRemovedAndCertifiedWhenTheLockIsOver(t *testing.T) {
+	w, stores, layer := lockedWorld(t)
 	sweep := func(want int, there bool) {
 		t.Helper()
-		if removed, err := w.service().SweepOrphans(t.Context()); err != nil || removed != want || w.there(object) != there {
-			t.Errorf("%d removed, want %d; there %v: %v", removed, want, w.there(object), err)
+		if removed, err := w.service().SweepOrphans(t.Context()); err != nil || removed != want || w.there(layer.GetObject()) != there {
+			t.Errorf("%d removed, want %d; there %v: %v", removed, want, w.there(layer.GetObject()), err)
 		}
 	}
+	erased := layer.GetErased()
+	layer.Erased = timestamppb.New(w.now.Add(-26 * time.Hour))
 	sweep(0, true) // it is with whoever destroys for as long as an attempt may take
-	layer.Erased = timestamppb.New(w.now.Add(-26*time.Hour - time.Second))
+	layer.Erased = erased
 	sweep(0, true) // locked
-	if len(w.swept()) != 0 {
-		t.Errorf("said %v", w.swept())
+	if len(w.said) != 0 {
+		t.Errorf("said %v", w.said)
 	}
-	stores = stores.Add(2 * time.Hour)
+	*stores = stores.Add(2 * time.Hour)
 	sweep(1, false)
+	sweep(0, false)
+	certificates := w.certificates(t)
+	if len(certificates) != 1 || len(certificates[0].Items) != 1 {
+		t.Fatalf("%d certificates", len(certificates))
+	}
+	c := certificates[0]
+	if line := c.Items[0]; c.Cause != retain.LockOver || line.Keys != "gone" || line.Ciphertext != "gone" || line.Versions != 1 || line.LockedUntil != "" {
+		t.Errorf("cause %q, line %+v", c.Cause, line)
+	}
+	if len(c.Buckets) != 1 || c.Buckets[0].Bucket != layer.GetBucket() || c.Buckets[0].Generation != 5 {
+		t.Errorf("buckets %+v", c.Buckets)
+	}
+	if !c.Times.PacketsRemoved.Equal(erased.AsTime()) {
+		t.Errorf("its packet is said to be removed at %v, and was at %v", c.Times.PacketsRemoved, erased.AsTime())
+	}
+}
+
+func (w *world) certificates(t *testing.T) (all []retain.Certificate) {
+	t.Helper()
+	for _, said := range w.said {
+		if e, ok := said.(*retentionv1.Certified); ok {
+			c, err := retain.Verify(e.GetDocument(), signer.Public().(ed25519.PublicKey))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func TestWhatALockKeptIsCertifiedOnceWhereverItsRemovalIsInterrupted(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for fail := 1; ; fail++ {
+			w, stores, layer := lockedWorld(t)
+			*stores = stores.Add(2 * time.Hour)
+			w.fail, w.after = fail, after
+			_, err := w.service().SweepOrphans(t.Context())
+			if !w.fired {
+				if err != nil || fail < 10 {
+					t.Fatalf("%d calls: %v", fail, err)
+				}
+				break
+			}
+			if err := w.service().Run(t.Context()); err != nil {
+				t.Fatalf("call %d, after %v: %v", fail, after, err)
+			}
+			if _, err := w.service().SweepOrphans(t.Context()); err != nil {
+				t.Fatalf("call %d, after %v: %v", fail, after, err)
+			}
+			if n := len(w.certificates(t)); n != 1 || w.there(layer.GetObject()) {
+				t.Errorf("call %d, after %v: %d certificates, the object is there: %v", fail, after, n, w.there(layer.GetObject()))
+			}
+		}
+	}
 }

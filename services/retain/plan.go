@@ -25,6 +25,7 @@ const (
 	Expiry    = "expiry"
 	Erasure   = "erasure"
 	Remainder = "remainder" // of a plan that had begun and was overtaken
+	LockOver  = "lock_over" // of ciphertext that a lock of the store kept when its keys went
 )
 
 // Config is when retain works and what it refuses.

@@ -1,6 +1,7 @@
 package retain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -100,8 +101,12 @@ func (s *Schedule) lead(ctx context.Context) error {
 		}
 		if now := clock.Now(); now.Sub(swept) >= idleTurn {
 			swept = now
-			if _, err := s.service.SweepOrphans(ctx); err != nil {
-				s.service.log.Error("orphan sweep stopped", "err", err)
+			switch _, waits := s.service.SweepOrphans(ctx); {
+			case errors.Is(waits, ErrPending):
+				s.service.log.Info("destruction waits", "err", waits)
+				next, err = clock.Now().Add(pause), cmp.Or(err, waits)
+			case waits != nil:
+				s.service.log.Error("orphan sweep stopped", "err", waits)
 			}
 		}
 		if answer != nil {

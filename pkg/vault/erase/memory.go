@@ -41,7 +41,11 @@ func (h heap) Remains(ctx context.Context, name string) (Report, error) {
 	case err != nil:
 		return Report{}, err
 	}
-	return Report{Versions: 1, LockedUntil: marks.RetainUntil}, nil
+	left := Report{Versions: 1}
+	if marks.RetainUntil.After(h.store.Now()) { // a date that is over keeps nothing
+		left.LockedUntil = marks.RetainUntil
+	}
+	return left, nil
 }
 
 // Sweep finds nothing: an unfinished body is in nobody's memory but its writer's.

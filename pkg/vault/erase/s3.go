@@ -89,7 +89,7 @@ func (b *bucket) Remains(ctx context.Context, name string) (Report, error) {
 			return Report{}, err
 		}
 		left.Held = left.Held || hold.Legal
-		if hold.Until.After(left.LockedUntil) {
+		if hold.Until.After(time.Now()) && hold.Until.After(left.LockedUntil) { // a date that is over keeps nothing
 			left.LockedUntil = hold.Until
 		}
 	}

@@ -52,6 +52,9 @@ func (s *Store) WithLock() *Store {
 	return s
 }
 
+// Now is what the vault's clock says, by which its locks are over.
+func (s *Store) Now() time.Time { return s.now() }
+
 // Put stores an object.
 func (s *Store) Put(ctx context.Context, name string, body io.Reader, opts vault.PutOptions) (vault.Object, error) {
 	if err := errors.Join(vault.CheckName(name), vault.CheckTags(opts.Tags), ctx.Err()); err != nil {
