@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -125,36 +124,6 @@ func (c *Custody) Record(ctx context.Context, item string) (*itemv1.Record, erro
 		return nil, fmt.Errorf("item %s: %w", item, err)
 	}
 	return record, nil
-}
-
-// Aside is Retention.Aside. It reads the states that stand in the headers, then the
-// records of those that it gives.
-func (c *Custody) Aside(ctx context.Context, limit int) ([]*itemv1.Record, int, error) {
-	var last []string
-	count := 0
-	for message, err := range c.bus.Scan(ctx, topology.Items, 1, bus.HeadersOnly()) {
-		if err != nil {
-			return nil, 0, fmt.Errorf("item records: %w", err)
-		}
-		if message.Header.Get(event.HeaderState) != event.StateWord(itemv1.State_STATE_SET_ASIDE) {
-			continue
-		}
-		count++
-		if last = append(last, strings.TrimPrefix(message.Subject, "items.")); len(last) > limit {
-			last = slices.Delete(last, 0, 1)
-		}
-	}
-	var records []*itemv1.Record
-	for _, item := range slices.Backward(last) {
-		record, err := c.Record(ctx, item)
-		if err != nil {
-			return nil, 0, err
-		}
-		if record.GetState() == itemv1.State_STATE_SET_ASIDE {
-			records = append(records, record)
-		}
-	}
-	return records, count, nil
 }
 
 // Hold is Retention.Hold. The reason is sealed under the view's key where there is a view.

@@ -125,22 +125,6 @@ func TestCertificatesShowAndAreHandedOutAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestWhatIsSetAsideShowsWithItsReason(t *testing.T) {
-	w := desktest.New(t)
-	w.SetAside("killed_worker", "scan")
-	w.SetAside("something_new", "archive")
-	a := as(w, t, "lena").get("/aside")
-	for _, want := range []string{"Three times a worker died over it", "killed_worker", "Something new.", "archive", "support, INBOX"} {
-		if !a.has(want) {
-			t.Errorf("the page does not say %q", want)
-		}
-	}
-	empty := desktest.New(t)
-	if a := as(empty, t, "lena").get("/aside"); !a.has("Nothing is set aside.") {
-		t.Error("an empty page does not say so")
-	}
-}
-
 func TestTheDemonstrationsClockMovesOnAndSignsNobodyOut(t *testing.T) {
 	w := desktest.New(t, func(c *desk.Config) { c.Demo = true })
 	c := as(w, t, "omnia")

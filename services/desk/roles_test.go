@@ -21,6 +21,7 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 	w := desktest.New(t, func(c *desk.Config) { c.Demo = true })
 	ticket := w.Ticket(rich("Printer"))
 	w.Certify("C1", certificateFile)
+	aside := w.SetAside("killed_worker", "scan")
 	const agent, lead, privacy, auditor, admin = "agnes", "lena", "petra", "aude", "adam"
 	all := []string{agent, lead, privacy, auditor, admin, "nora"}
 	readers := []string{agent, lead}
@@ -45,6 +46,8 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 		{"POST", at + "/reasons", nil, []string{lead, privacy, auditor}},
 		{"GET", "/reads", nil, []string{privacy, auditor}},
 		{"GET", "/aside", nil, []string{lead, privacy, auditor, admin}},
+		{"GET", "/aside/" + aside, nil, []string{lead, privacy, auditor, admin}},
+		{"POST", "/aside/retry", []string{"code", "killed_worker"}, []string{lead, admin}},
 		{"GET", "/retention", nil, []string{privacy, auditor, admin}},
 		{"GET", "/retention/certificates/C1", nil, []string{privacy, auditor, admin}},
 		{"GET", "/retention/certificates/C1?as=page", nil, []string{privacy, auditor, admin}},

@@ -97,8 +97,6 @@ type Retention interface {
 	Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error)
 	// Record gives an item's record as it stands now: its holds, dates and layers.
 	Record(ctx context.Context, item string) (*itemv1.Record, error)
-	// Aside gives the newest records that were set aside, and how many there are.
-	Aside(ctx context.Context, limit int) ([]*itemv1.Record, int, error)
 	// Hold and Release act on an item; the reason is a person's words.
 	Hold(ctx context.Context, item, actor, reason string) error
 	Release(ctx context.Context, item, hold, actor string) error

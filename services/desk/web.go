@@ -49,6 +49,7 @@ type Web struct {
 	voice     Voice
 	audit     Log
 	retention Retention
+	asides    Asides
 	originals originals
 	glances   glances
 	hub       *hub
@@ -69,6 +70,7 @@ type WebDeps struct {
 	Voice     Voice
 	Audit     Log
 	Retention Retention
+	Asides    Asides
 	Changes   Changes
 	Demo      Demo
 }
@@ -94,6 +96,7 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 		voice:     deps.Voice,
 		audit:     deps.Audit,
 		retention: deps.Retention,
+		asides:    deps.Asides,
 		originals: originals{short: deps.Short, wall: deps.Wall},
 		hub:       newHub(deps.Changes),
 		demo:      deps.Demo,
@@ -179,7 +182,9 @@ func (web *Web) routes() []route {
 		{"GET /tickets/{ticket}/reads", watchers, web.reads},
 		{"POST /tickets/{ticket}/reasons", watchers, web.reasons},
 		{"GET /reads", []Role{Auditor, Privacy}, web.recentReads},
-		{"GET /aside", []Role{Lead, Privacy, Auditor, Admin}, web.asidePage},
+		{"GET /aside", seeAside, web.asidePage},
+		{"GET /aside/{item}", seeAside, web.asideOne},
+		{"POST /aside/retry", mayRetry, web.retryAside},
 		{"GET /retention", keepers, web.retentionPage},
 		{"GET /retention/certificates/{id}", keepers, web.certificate},
 		{"POST /tickets/{ticket}/hold", []Role{Privacy}, web.hold},
@@ -373,6 +378,10 @@ func (web *Web) render(v *visit, page string, data map[string]any) error {
 	data["Now"] = web.now()
 	data["Demo"] = web.demo != nil
 	data["Path"] = v.URL.Path
+	data["MayRetry"] = v.user.Has(mayRetry...)
+	if v.user.Has(seeAside...) {
+		data["Waiting"] = web.asides.Waiting()
+	}
 	web.write(v.w, v.Request, http.StatusOK, page, data)
 	return nil
 }

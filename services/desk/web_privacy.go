@@ -20,7 +20,6 @@ import (
 // How much the pages of records show.
 const (
 	actsShown         = 200
-	asideShown        = 200
 	certificatesShown = 50
 	plansShown        = 20
 )
@@ -152,16 +151,6 @@ func (web *Web) recentReads(v *visit) error {
 		return err
 	}
 	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": shown.Acts, "Log": shown.Log})
-}
-
-// asidePage shows the mails that did not become tickets: none of their words, only what
-// stopped them and where.
-func (web *Web) asidePage(v *visit) error {
-	records, count, err := web.retention.Aside(v.Context(), asideShown)
-	if err != nil {
-		return err
-	}
-	return web.render(v, "aside.html", map[string]any{"Title": "Set aside", "Records": records, "Count": count})
 }
 
 func (web *Web) retentionPage(v *visit) error {

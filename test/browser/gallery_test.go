@@ -22,6 +22,7 @@ import (
 type gallery struct {
 	*desktest.World
 	plain, long, japanese, arabic, files, forged, gone string
+	aside                                              string // an item
 }
 
 func evidence(verdict, spf, dkim, dmarc string, reasons ...string) []byte {
@@ -54,6 +55,7 @@ func newGallery(t testing.TB) gallery {
 		g.Destroy(g.gone, kind, "01JD6ZQ7KT3S8W4N2M5P9R0V1X")
 	}
 	g.SetAside("killed_worker", "scan")
+	g.aside = g.SetAside("oversize", "ingest")
 	g.SetAside("patience_exhausted", "verify")
 	g.arabic = add(5*time.Hour, &contentv1.Card{Subject: "استفسار عن الطلب رقم 4711", FromName: "أحمد علي", FromAddress: "ahmed@example.org", SenderVerdict: "authenticated", Snippet: "مرحبا، أريد أن أعرف متى يصل طلبي رقم 4711 من فضلكم.", Kind: "person"},
 		&contentv1.Message{Text: "مرحبا،\n\nأريد أن أعرف متى يصل طلبي رقم 4711 من فضلكم.\n\nThe tracking number is 1Z999AA10123456784.\n\nشكرا\nأحمد", To: []string{"support@example.com"}, Sender: passed})
@@ -93,7 +95,7 @@ func (g gallery) pages() map[string]string {
 	return map[string]string{
 		"list": "/tickets", "list-mine": "/tickets?assignee=me", "plain": at(g.plain, ""), "long": at(g.long, ""), "japanese": at(g.japanese, ""), "arabic": at(g.arabic, ""),
 		"files": at(g.files, ""), "forged": at(g.forged, ""), "gone": at(g.gone, ""), "reads": at(g.files, "/reads"), "allreads": "/reads", "original": at(g.plain, "/original"),
-		"originals": "/originals", "aside": "/aside", "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
+		"originals": "/originals", "aside": "/aside", "aside-one": "/aside/" + g.aside, "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
 	}
 }
 

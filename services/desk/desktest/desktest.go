@@ -135,7 +135,7 @@ func New(t testing.TB, options ...func(*desk.Config)) *World {
 	}
 	deps := desk.WebDeps{
 		Log: slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: w.Now, Wall: w.Now,
-		Short: interrupted{model.Short(), w}, Tickets: w.Board, Opener: w, Vault: w.Vault, Voice: w, Audit: desk.NewLedger(auditLog{w}), Retention: retention{w}, Changes: w.Board,
+		Short: interrupted{model.Short(), w}, Tickets: w.Board, Opener: w, Vault: w.Vault, Voice: w, Audit: desk.NewLedger(auditLog{w}), Retention: retention{w}, Asides: asides{w}, Changes: w.Board,
 	}
 	if w.Config.Demo {
 		deps.Demo = w

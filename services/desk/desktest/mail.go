@@ -198,3 +198,10 @@ func (w *World) Lose(t testing.TB, ticket string) {
 	row.Record.GetLayers()[1].Object = "view/gone"
 	w.Replace(t, ticket, row.Record)
 }
+
+// RecordOf gives an item's record as it stands.
+func (w *World) RecordOf(item string) *itemv1.Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return proto.CloneOf(w.records[item])
+}

@@ -1,6 +1,7 @@
 package desktest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/vault"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
@@ -42,6 +44,7 @@ func (w *World) SetAside(code, stage string) string {
 	item := itemOf(number)
 	w.records[item] = &itemv1.Record{
 		Item: item, Mailbox: "support", Folder: "INBOX", Uid: number, State: itemv1.State_STATE_SET_ASIDE,
+		Received: timestamppb.New(w.now.Add(-time.Minute)), Size: 61 << 20,
 		SetAside: &itemv1.SetAside{Code: code, Stage: stage, Time: timestamppb.New(w.now)},
 	}
 	return item
@@ -89,18 +92,55 @@ func (r retention) Record(_ context.Context, item string) (*itemv1.Record, error
 	return proto.CloneOf(record), nil
 }
 
-// Aside is desk.Retention.Aside.
-func (r retention) Aside(_ context.Context, limit int) ([]*itemv1.Record, int, error) {
-	r.world.mu.Lock()
-	defer r.world.mu.Unlock()
-	var records []*itemv1.Record
-	for _, record := range r.world.records {
-		if record.GetState() == itemv1.State_STATE_SET_ASIDE {
-			records = append(records, record)
+// asides is what is set aside in a World.
+type asides struct{ world *World }
+
+// Aside is desk.Asides.Aside.
+func (a asides) Aside(context.Context) ([]desk.Aside, error) {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	var all []desk.Aside
+	for _, record := range a.world.records {
+		if aside := record.GetSetAside(); record.GetState() == itemv1.State_STATE_SET_ASIDE {
+			all = append(all, desk.Aside{
+				Item: record.GetItem(), Mailbox: record.GetMailbox(), Folder: record.GetFolder(), UID: record.GetUid(),
+				Code: aside.GetCode(), Stage: aside.GetStage(), Since: aside.GetTime().AsTime(),
+			})
 		}
 	}
-	slices.SortFunc(records, func(a, b *itemv1.Record) int { return int(b.GetUid()) - int(a.GetUid()) })
-	return records[:min(limit, len(records))], len(records), nil
+	slices.SortFunc(all, func(a, b desk.Aside) int { return cmp.Or(b.Since.Compare(a.Since), int(b.UID)-int(a.UID)) })
+	return all, nil
+}
+
+// Waiting is desk.Asides.Waiting.
+func (a asides) Waiting() int {
+	all, _ := a.Aside(context.Background()) //nolint:errcheck // it has none
+	return len(all)
+}
+
+// Retry is desk.Asides.Retry.
+func (a asides) Retry(ctx context.Context, item, actor string, limit int64) (bool, error) {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	record := a.world.records[item]
+	if record == nil {
+		return false, keys.UnknownItem
+	}
+	if a.world.shut != nil {
+		return false, a.world.shut
+	}
+	aside := record.GetSetAside()
+	if record.GetState() != itemv1.State_STATE_SET_ASIDE {
+		return false, nil
+	}
+	act := &auditv1.Act{Actor: actor, Action: "retry", Items: []string{item}, Purpose: aside.GetCode(), Outcome: "allowed"}
+	if err := a.world.record(ctx, "keyring", act); err != nil {
+		return false, err
+	}
+	aside.Retried = timestamppb.New(a.world.now)
+	record.PastAsides = append(record.PastAsides, aside)
+	record.State, record.SetAside, record.FetchLimit = itemv1.State_STATE_REGISTERED, nil, limit
+	return true, nil
 }
 
 // Hold is desk.Retention.Hold.

@@ -67,9 +67,10 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 	opener := s.opener(client)
 	board := desk.NewBoard(s.Model)
 	speech := desk.NewSpeech(conn, s.Clock.Now)
+	shelf := desk.NewShelf(conn, client, s.Clock.Now, s.Log, s.Registry)
 	deps := desk.WebDeps{
 		Log: s.Log, Now: s.Clock.Now, Short: s.Model.Short(), Tickets: board, Opener: opener, Vault: s.Vault,
-		Voice: speech, Audit: desk.NewLedger(conn), Retention: desk.NewCustody(conn, client, opener, s.Vault), Changes: board,
+		Voice: speech, Audit: desk.NewLedger(conn), Retention: desk.NewCustody(conn, client, opener, s.Vault), Asides: shelf, Changes: board,
 	}
 	if s.Config.Desk.Demo {
 		deps.Demo = demoClock{s.Process}
@@ -99,6 +100,7 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 		},
 		func(ctx context.Context) error { return s.runStage(ctx, conn, client, "desk", work) },
 		desk.NewProjector(board, conn, s.Log).Run,
+		shelf.Run,
 	)
 }
 

@@ -1,0 +1,171 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/vault"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+)
+
+// An Aside is a mail that did not become a ticket. Nothing in it is its author's.
+type Aside struct {
+	Item, Mailbox, Folder string
+	UID                   uint32
+	Code, Stage           string
+	Since                 time.Time
+}
+
+// Retrier is the keyring's part in taking mails up again.
+type Retrier interface {
+	Retry(ctx context.Context, request *keyringv1.Retry) (*keyringv1.Recorded, error)
+}
+
+// A Shelf knows what is set aside. It reads the states that stand in the headers of the
+// records, each change once, and the records of what is set aside.
+type Shelf struct {
+	bus     Bus
+	keyring Retrier
+	custody *Custody
+	now     func() time.Time
+	log     *slog.Logger
+
+	mu    sync.Mutex
+	made  time.Time // of the stream: another one counts anew
+	next  uint64    // sequence of the first record that was not looked at
+	lying map[string]Aside
+
+	count  *prometheus.GaugeVec
+	oldest prometheus.Gauge
+}
+
+// NewShelf reads item records from a bus. Its meters are what an alert hangs on.
+func NewShelf(conn Bus, keyring Retrier, now func() time.Time, log *slog.Logger, meters prometheus.Registerer) *Shelf {
+	s := &Shelf{
+		bus: conn, keyring: keyring, custody: NewCustody(conn, nil, nil, nil), now: now, log: log, lying: map[string]Aside{},
+		count:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_aside_mails", Help: "Mails that are set aside and wait for a person, by cause."}, []string{"code"}),
+		oldest: prometheus.NewGauge(prometheus.GaugeOpts{Name: "postern_aside_oldest_seconds", Help: "For how long the oldest of them has been set aside; 0: there is none."}),
+	}
+	if meters != nil {
+		meters.MustRegister(s.count, s.oldest)
+	}
+	return s
+}
+
+// lookEvery is how old the badge and the meters may be.
+const lookEvery = 15 * time.Second
+
+// Run keeps the badge and the meters as they should be, until ctx ends.
+func (s *Shelf) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		if _, err := s.Aside(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("what is set aside is not known", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Aside is Asides.Aside.
+func (s *Shelf) Aside(ctx context.Context) ([]Aside, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.look(ctx); err != nil {
+		return nil, err
+	}
+	all := make([]Aside, 0, len(s.lying))
+	for _, one := range s.lying {
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b Aside) int { return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.Item, b.Item)) })
+	s.measure(all)
+	return all, nil
+}
+
+// Waiting is Asides.Waiting.
+func (s *Shelf) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.lying)
+}
+
+// look takes in what has changed since the last look. The caller holds the lock.
+func (s *Shelf) look(ctx context.Context) error {
+	kept, err := s.bus.Kept(ctx, topology.Items)
+	if err != nil {
+		return fmt.Errorf("item records: %w", err)
+	}
+	if !kept.Made.Equal(s.made) || kept.Last+1 < s.next { // streams that were lost and made anew
+		s.made, s.next = kept.Made, 1
+		clear(s.lying)
+	}
+	if kept.Last < s.next {
+		return nil
+	}
+	for message, err := range s.bus.Scan(ctx, topology.Items, s.next, bus.HeadersOnly()) {
+		if err != nil {
+			return fmt.Errorf("item records: %w", err)
+		}
+		item := strings.TrimPrefix(message.Subject, "items.")
+		delete(s.lying, item)
+		if message.Header.Get(event.HeaderState) == event.StateWord(itemv1.State_STATE_SET_ASIDE) {
+			if err := s.lay(ctx, item); err != nil {
+				return err
+			}
+		}
+		s.next = message.Sequence + 1
+	}
+	return nil
+}
+
+func (s *Shelf) lay(ctx context.Context, item string) error {
+	record, err := s.custody.Record(ctx, item)
+	if errors.Is(err, vault.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if aside := record.GetSetAside(); record.GetState() == itemv1.State_STATE_SET_ASIDE {
+		s.lying[item] = Aside{
+			Item: item, Mailbox: record.GetMailbox(), Folder: record.GetFolder(), UID: record.GetUid(),
+			Code: aside.GetCode(), Stage: aside.GetStage(), Since: aside.GetTime().AsTime(),
+		}
+	}
+	return nil
+}
+
+func (s *Shelf) measure(newestFirst []Aside) {
+	s.count.Reset()
+	for _, one := range newestFirst {
+		s.count.WithLabelValues(one.Code).Inc()
+	}
+	s.oldest.Set(0)
+	if n := len(newestFirst); n > 0 {
+		s.oldest.Set(max(0, s.now().Sub(newestFirst[n-1].Since).Seconds()))
+	}
+}
+
+// Retry is Asides.Retry.
+func (s *Shelf) Retry(ctx context.Context, item, actor string, limit int64) (bool, error) {
+	recorded, err := s.keyring.Retry(ctx, &keyringv1.Retry{Item: item, Actor: actor, FetchLimit: limit})
+	return recorded.GetChanged(), err
+}
