@@ -95,7 +95,9 @@ func (w *oneProcess) useS3(t *testing.T, c *wiring.Config) {
 	c.Vault.S3 = wiring.S3Config{
 		Endpoint: w.store.Endpoint, Insecure: w.store.Plaintext, Region: w.store.Region, Bucket: w.store.Bucket, PathStyle: w.store.PathStyle,
 		AccessKeyFile: secret("s3-access", w.store.AccessKey), SecretKeyFile: secret("s3-secret", w.store.SecretKey),
+		Lock: string(w.store.Lock),
 	}
+	c.Archive.Tags, c.Archive.ObjectLock = true, w.store.Lock != s3.NoLock
 }
 
 func (w *oneProcess) start(t *testing.T) {
