@@ -10,6 +10,25 @@ import (
 // who looks for standstill need not read payloads.
 const HeaderState = "Postern-State"
 
+// HeaderRetried is the header in which the message of a registered record says that somebody
+// has taken it up again and nobody stored its mail anew since.
+const HeaderRetried = "Postern-Retried"
+
+// Retried is what HeaderRetried says of a record.
+func Retried(r *itemv1.Record) bool {
+	past := r.GetPastAsides()
+	if r.GetState() != itemv1.State_STATE_REGISTERED || len(past) == 0 {
+		return false
+	}
+	at := past[len(past)-1].GetRetried().AsTime()
+	for _, layer := range r.GetLayers() {
+		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
+			return layer.GetAttempted().AsTime().Before(at)
+		}
+	}
+	return false
+}
+
 // StateWord is a state as HeaderState carries it: registered, filed, set_aside.
 func StateWord(s itemv1.State) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "STATE_"))

@@ -138,7 +138,10 @@ func (b busStanding) Heads(ctx context.Context, from uint64) iter.Seq2[Head, err
 				yield(Head{}, err)
 				return
 			}
-			head := Head{Subject: message.Subject, Sequence: message.Sequence, State: message.Header.Get(event.HeaderState), Changed: message.Time}
+			head := Head{
+				Subject: message.Subject, Sequence: message.Sequence, State: message.Header.Get(event.HeaderState), Changed: message.Time,
+				Retried: message.Header.Get(event.HeaderRetried) != "",
+			}
 			if !yield(head, nil) {
 				return
 			}

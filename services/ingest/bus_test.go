@@ -201,4 +201,24 @@ func TestASweepSaysStandingItemsAgainAndLooksNoLowerThanItMust(t *testing.T) {
 	if len(w.said) != 1 {
 		t.Errorf("said %d events, want 1", len(w.said))
 	}
+	// One that somebody has taken up again is not waited for until it stands still.
+	ingest.Standstill(service, time.Hour)
+	record := &itemv1.Record{Item: event.Item("support", "INBOX", 1, 4, 0), State: itemv1.State_STATE_REGISTERED, Size: 10, Changed: timestamppb.Now(),
+		PastAsides: []*itemv1.SetAside{{Code: "killed_worker", Stage: "scan", Retried: timestamppb.Now()}},
+		Layers:     []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_RAW, Size: 90}}}
+	data, err := proto.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := bus.Header{event.HeaderState: {event.StateWord(record.State)}, event.HeaderRetried: {"yes"}}
+	again, err := keyring.Publish(t.Context(), "items."+record.Item, data, bus.Headers(header))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // and said once
+		sweep(rest+1, again)
+	}
+	if len(w.said) != 2 || w.said[1].Item != record.Item || w.said[1].Type != "mail.v1.Received" {
+		t.Errorf("said %v", w.said)
+	}
 }

@@ -25,3 +25,11 @@ func Redrive(s *Service, ctx context.Context, record *itemv1.Record) error {
 func Rest(c Config) time.Duration {
 	return (&mailbox{config: c.Mailboxes[0], service: &Service{config: c}}).rest()
 }
+
+// Complete fetches a mail that was taken up again, or sets it aside.
+func Complete(s *Service, ctx context.Context, record *itemv1.Record) error {
+	return s.complete(ctx, record)
+}
+
+// Ended waits until nothing is being fetched any more.
+func Ended(s *Service) { s.refetches.working.Wait() }

@@ -118,8 +118,16 @@ func (w *world) Register(_ context.Context, r *keyringv1.Register) (*keyringv1.R
 	}
 	item := event.Item(r.Mailbox, r.Folder, r.UidValidity, r.Uid, r.Generation)
 	if old := w.records[item]; old != nil {
+		again := old.State == itemv1.State_STATE_REGISTERED && len(old.PastAsides) > 0
+		if again && old.Size == 0 { // nothing was known of it
+			old.Size, old.InternalDate = r.Size, r.InternalDate
+		}
 		if old.Size != r.Size || !old.InternalDate.AsTime().Equal(r.InternalDate.AsTime()) {
 			return nil, fmt.Errorf("register: %w", keys.Conflict)
+		}
+		if again && old.Layers[0].Size < old.Size && r.Raw.Size >= old.Size {
+			old.Layers, old.FetchLimit, w.digests[item] = []*itemv1.Layer{r.Raw}, 0, r.RawDigest
+			return &keyringv1.Recorded{Record: proto.CloneOf(old), Changed: true}, nil
 		}
 		return &keyringv1.Recorded{Record: proto.CloneOf(old)}, nil
 	}

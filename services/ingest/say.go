@@ -38,6 +38,9 @@ func (s *Service) say(ctx context.Context, record *itemv1.Record, code string) e
 }
 
 func (s *Service) sayFor(ctx context.Context, cause string, record *itemv1.Record, code string) error {
+	if code == "" && lacking(record) {
+		return nil // it is still to be fetched
+	}
 	if code == "" && headersOnly(record) {
 		code = CodeOversize
 	}

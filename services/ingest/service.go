@@ -43,6 +43,7 @@ type Service struct {
 	gapEvery    time.Duration // how often a fresh session is asked about UIDs that are not listed
 	ended       chan struct{} // Run has ended
 	said        map[uint64]said
+	refetches   refetches
 	tracer      trace.Tracer
 	meters      *meters
 }
@@ -82,7 +83,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		if each.After != Keep && deps.Archive == nil {
 			return nil, fmt.Errorf("ingest: mailbox %q is to be changed and nobody tells what is archived", each.ID)
 		}
-		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID), jobs: make(chan job)}
+		m := &mailbox{service: s, config: each, log: s.log.With("mailbox", each.ID), jobs: make(chan job), refetching: make(chan struct{}, 1)}
 		if each.OAuth2.used() {
 			m.tokens = newTokenSource(each.OAuth2, deps.Now, m.log)
 		}
@@ -124,6 +125,8 @@ type mailbox struct {
 	tokens  *tokenSource // nil: a password
 	folders []*folder
 	jobs    chan job // archived mails that the mailbox is touched for
+
+	refetching chan struct{} // held by who fetches a mail that was taken up again
 
 	touching sync.Mutex
 }

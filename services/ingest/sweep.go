@@ -45,11 +45,13 @@ type Head struct {
 	Subject  string
 	Sequence uint64
 	State    string
+	Retried  bool      // somebody has taken it up again: it is not waited until it stands still
 	Changed  time.Time // by the server's clock
 }
 
 // sweep says again what items in the state registered call for, every minute, in
-// one process at a time: an event may be lost with a bus that was not synced.
+// one process at a time: an event may be lost with a bus that was not synced. It sees to what
+// was taken up again, too.
 func (s *Service) sweep(ctx context.Context) {
 	pause := backoff{least: s.least, most: sweepEvery}
 	for ctx.Err() == nil {
@@ -68,6 +70,9 @@ func (s *Service) sweepHeld(ctx context.Context) error {
 		return fmt.Errorf("lease: %w", err)
 	}
 	defer release()
+	held, stop := context.WithCancel(held)
+	defer s.refetches.working.Wait() // what is under way belongs to the lease
+	defer stop()
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
 	for from := uint64(1); ; {
@@ -100,7 +105,7 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 		if lowest == 0 {
 			lowest = head.Sequence
 		}
-		if s.deps.Now().Sub(head.Changed) < s.standstill {
+		if !head.Retried && s.deps.Now().Sub(head.Changed) < s.standstill {
 			continue
 		}
 		before, again := s.said[head.Sequence]
@@ -119,7 +124,11 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 			return from, fmt.Errorf("item record: %w", err)
 		}
 		// The bus has a clock of its own; the record tells by ours.
-		if changed := record.GetChanged(); changed != nil && s.deps.Now().Sub(changed.AsTime()) < s.standstill {
+		if changed := record.GetChanged(); !head.Retried && changed != nil && s.deps.Now().Sub(changed.AsTime()) < s.standstill {
+			continue
+		}
+		if lacking(record) {
+			s.refetch(ctx, record)
 			continue
 		}
 		if err := s.redrive(ctx, record); err != nil {
@@ -148,7 +157,11 @@ func (s *Service) redrive(ctx context.Context, record *itemv1.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.sayFor(ctx, record.GetItem()+"."+s.deps.Now().UTC().Format("2006010215"), record, code)
+	cause := record.GetItem() + "." + s.deps.Now().UTC().Format("2006010215")
+	if event.Retried(record) { // it may have been said in the same hour before it was set aside
+		cause += "." + retriedAt(record)
+	}
+	return s.sayFor(ctx, cause, record, code)
 }
 
 // intended is the code under which an item was about to be set aside, which its mailbox's cursor tells.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
@@ -202,4 +204,43 @@ func TestAHeldMailThatWasSetAsideIsTakenUpInItsHold(t *testing.T) {
 		t.Errorf("it went home to %s, its class is %s", got, home.Class)
 	}
 	w.mustOpen(item, raw, "held")
+}
+
+// A mail of which the server told nothing was registered without size and date.
+func TestAMailOfWhichNothingWasKnownIsCompletedOnceItIsTakenUp(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	ingest := w.client("ingest")
+	nothing := w.registration(1, "\r\n")
+	nothing.Size, nothing.InternalDate = 0, timestamppb.New(time.Unix(0, 0))
+	got, err := ingest.Register(t.Context(), nothing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := got.Record.Item
+	if _, err := ingest.SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "not_handed_over", Stage: "ingest"}); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("a mail\r\n", 1000)
+	whole := w.registration(1, text)
+	if _, err := ingest.Register(t.Context(), whole); err == nil {
+		t.Error("it was completed before somebody took it up")
+	}
+	w.clock.advance(time.Second)
+	if record := w.retry(item); !event.Retried(record) {
+		t.Errorf("record %v", record)
+	}
+	whole = w.registration(1, text)
+	if got, err = ingest.Register(t.Context(), whole); err != nil || !got.Changed || event.Retried(got.Record) {
+		t.Fatalf("%v, %v", got, err)
+	}
+	w.mustOpen(item, raw, text)
+	if got.Record.Size != whole.Size || !got.Record.InternalDate.AsTime().Equal(whole.InternalDate.AsTime()) {
+		t.Errorf("size %d, date %v", got.Record.Size, got.Record.InternalDate.AsTime())
+	}
+	other := w.registration(1, text+"and more")
+	if _, err := ingest.Register(t.Context(), other); err == nil {
+		t.Error("another mail took its place")
+	}
+	w.render(w.file(item, 30), "a view")
 }

@@ -31,7 +31,7 @@ func newBusWorld(t testing.TB) *busWorld {
 	b := &busWorld{world: newWorld(t), bus: bustest.Start(t), conns: map[string]*bus.Conn{}}
 	b.clock.at = time.Now().UTC()
 	b.callers = map[string]string{}
-	for _, service := range []string{"ingest", "verify", "archive", "sanitize", "desk", "retain", "rebuild"} {
+	for _, service := range []string{"ingest", "verify", "archive", "sanitize", "desk", "retain", "rebuild", "setaside"} {
 		s, err := keys.NewSigner(b.bus.Seeds[service])
 		if err != nil {
 			t.Fatal(err)
@@ -203,4 +203,34 @@ func TestTheJournalIsOpenedForARebuildOnly(t *testing.T) {
 	if acts := w.entries.acts("rebuild"); len(acts) != 4 {
 		t.Errorf("%d acts, want one for what was allowed and three for the refusals", len(acts))
 	}
+}
+
+func TestTheHeadersSayThatAMailWasTakenUpAgainUntilItIsDealtWith(t *testing.T) {
+	b := newBusWorld(t)
+	got, err := b.client("ingest").Register(t.Context(), b.registration(1, "hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := got.Record.Item
+	want := func(moment, state, retried string) {
+		t.Helper()
+		m, err := b.conns["ingest"].Last(t.Context(), topology.Items, "items."+item)
+		if err != nil || m.Header.Get(event.HeaderState) != state || m.Header.Get(event.HeaderRetried) != retried {
+			t.Errorf("%s: %v, %v", moment, m.Header, err)
+		}
+	}
+	want("new", "registered", "")
+	if _, err := b.client("ingest").SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "broken", Stage: "ingest"}); err != nil {
+		t.Fatal(err)
+	}
+	want("set aside", "set_aside", "")
+	b.clock.advance(time.Second)
+	if _, err := b.client("setaside").Retry(t.Context(), &keyringv1.Retry{Item: item, Actor: "operator:paula"}); err != nil {
+		t.Fatal(err)
+	}
+	want("taken up", "registered", "yes")
+	if _, err := b.client("archive").File(t.Context(), &keyringv1.File{Item: item, Class: "customer", Dues: dues(60)}); err != nil {
+		t.Fatal(err)
+	}
+	want("filed", "filed", "")
 }

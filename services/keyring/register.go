@@ -106,9 +106,24 @@ func headersOnly(record *itemv1.Record) bool {
 	return record.State == itemv1.State_STATE_REGISTERED && len(record.PastAsides) > 0 && l != nil && l.State == present && l.Size < record.Size
 }
 
+// bare tells a record that was taken up again and was made when the server told nothing of its
+// mail, not even a size.
+func bare(record *itemv1.Record) bool {
+	if record.Size != 0 || !event.Retried(record) || !record.InternalDate.AsTime().Equal(time.Unix(0, 0)) {
+		return false
+	}
+	return record.PastAsides[len(record.PastAsides)-1].Stage == "ingest"
+}
+
 // repeat answers a registration of an id that is taken, by the mail itself or by its headers.
 func (s *Service) repeat(ctx context.Context, c *call, r *keyringv1.Register, there Stored) (proto.Message, error) {
-	if headersOnly(there.Record) && r.Raw.Size >= there.Record.Size {
+	switch {
+	case bare(there.Record) && r.Size > 0 && r.Raw.Size >= r.Size:
+		return s.complete(ctx, c, r, there)
+	case headersOnly(there.Record) && r.Raw.Size >= there.Record.Size:
+		if answer, err := again(r, there); err != nil {
+			return answer, err
+		}
 		return s.complete(ctx, c, r, there)
 	}
 	return again(r, there)
@@ -117,9 +132,6 @@ func (s *Service) repeat(ctx context.Context, c *call, r *keyringv1.Register, th
 // complete puts the whole of a mail in the place of its headers. The headers' keys go when
 // the mail's go; their object is nobody's any more.
 func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, there Stored) (proto.Message, error) {
-	if _, err := again(r, there); err != nil {
-		return nil, err
-	}
 	fresh, err := s.newRecord(ctx, r, there.Record.Item)
 	if err != nil {
 		return nil, err
@@ -138,6 +150,7 @@ func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, 
 		}
 	}
 	record.Layers = []*itemv1.Layer{whole}
+	record.Size, record.InternalDate = r.Size, r.InternalDate // as they were, or known only now
 	record.RawDigest, record.DigestPeriod, record.FetchLimit = fresh.RawDigest, fresh.DigestPeriod, 0
 	a := s.act(c, "register", "")
 	a.Items = []string{record.Item}

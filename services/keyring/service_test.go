@@ -251,7 +251,7 @@ func TestOnlyTheServicesThatMayReachAnOperation(t *testing.T) {
 		"open.read": {"desk"}, "open.reveal": {"desk"}, "open.breakglass": {"desk"}, "open.rebuild": {"rebuild"},
 		"hold": {"desk", "retain"}, "release": {"desk", "retain"},
 		"close": {"retain"}, "destroy": {"retain"}, "erase": {"retain"}, "forget": {"retain"}, "attest": {"retain"},
-		"journalled": {"archive"},
+		"journalled": {"archive"}, "retry": {"desk", "setaside"},
 	}
 	for operation, services := range may {
 		for service := range w.signers {

@@ -3,11 +3,13 @@ package topology
 import "slices"
 
 // Setup is the credential that creates streams and consumers. Doctor looks, Rebuild
-// refills streams from the journal. The three are operators' tools, not services.
+// refills streams from the journal, SetAside takes up again what was set aside. They are
+// operators' tools, not services.
 const (
-	Setup   = "setup"
-	Doctor  = "doctor"
-	Rebuild = "rebuild"
+	Setup    = "setup"
+	Doctor   = "doctor"
+	Rebuild  = "rebuild"
+	SetAside = "setaside"
 )
 
 // A Service is one credential and all that it may do.
@@ -97,6 +99,11 @@ var Services = []Service{
 		Publishes: []string{"items.*", "tickets.*", "retention.v1.*", "audit.v1.Entry.*", "audit.v1.Checkpoint"},
 		Asks:      []string{"open.rebuild", "status"},
 		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints},
+	},
+	{
+		Name: SetAside, Tool: true,
+		Asks:  []string{"retry", "status"},
+		Reads: []string{Items},
 	},
 }
 

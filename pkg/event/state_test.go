@@ -1,0 +1,42 @@
+package event_test
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/event"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+)
+
+func TestARecordIsTakenUpUntilItsMailIsStoredAnewOrFiled(t *testing.T) {
+	at := func(minute int) *timestamppb.Timestamp {
+		return timestamppb.New(time.Date(2026, 11, 21, 12, minute, 0, 0, time.UTC))
+	}
+	record := func(state itemv1.State, sealed int, retried ...int) *itemv1.Record {
+		r := &itemv1.Record{State: state, Layers: []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_RAW, Attempted: at(sealed)}}}
+		for _, minute := range retried {
+			r.PastAsides = append(r.PastAsides, &itemv1.SetAside{Retried: at(minute)})
+		}
+		return r
+	}
+	const registered, filed = itemv1.State_STATE_REGISTERED, itemv1.State_STATE_FILED
+	for name, c := range map[string]struct {
+		record *itemv1.Record
+		want   bool
+	}{
+		"new":                     {record(registered, 0), false},
+		"taken up":                {record(registered, 0, 5), true},
+		"stored anew since":       {record(registered, 6, 5), false},
+		"stored, and taken up":    {record(registered, 6, 5, 9), true},
+		"filed since":             {record(filed, 0, 5), false},
+		"without an original":     {&itemv1.Record{State: registered, PastAsides: []*itemv1.SetAside{{Retried: at(5)}}}, false},
+		"nothing":                 {nil, false},
+		"set aside a second time": {record(itemv1.State_STATE_SET_ASIDE, 0, 5), false},
+	} {
+		if got := event.Retried(c.record); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,320 @@
+package ingest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/event"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	"github.com/postern-mail/postern/services/ingest"
+	"github.com/postern-mail/postern/services/ingest/imap"
+	"github.com/postern-mail/postern/services/ingest/imaptest"
+	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
+)
+
+// standings are the world's records as a sweep finds them: nothing has changed for long.
+type standings struct{ *world }
+
+func (s standings) Heads(context.Context, uint64) iter.Seq2[ingest.Head, error] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var heads []ingest.Head
+	for item, record := range s.records {
+		heads = append(heads, ingest.Head{Subject: item, Sequence: uint64(len(heads) + 1), State: event.StateWord(record.State), Retried: event.Retried(record)})
+	}
+	return func(yield func(ingest.Head, error) bool) {
+		for _, head := range heads {
+			if !yield(head, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s standings) Record(_ context.Context, head ingest.Head) (*itemv1.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return proto.CloneOf(s.records[head.Subject]), nil
+}
+
+// retry takes an item up again, as the keyring does.
+func (w *world) retry(item string, limit int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	record := w.records[item]
+	aside := record.SetAside
+	aside.Retried = timestamppb.Now()
+	record.PastAsides = append(record.PastAsides, aside)
+	record.State, record.SetAside, record.FetchLimit = itemv1.State_STATE_REGISTERED, nil, limit
+}
+
+// sweeper is a service that only sweeps.
+func (w *world) sweeper(c ingest.Config, deps ingest.Deps) *ingest.Service {
+	w.t.Helper()
+	deps.Standing = standings{w}
+	service, err := ingest.New(c, deps)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	service.Hurry()
+	return service
+}
+
+func (w *world) sweep(ctx context.Context, service *ingest.Service) {
+	w.t.Helper()
+	if _, err := service.SweepFrom(ctx, 1); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// kinds counts what was said, each event id once. The world's lock is held, or nothing runs.
+func (w *world) kinds() map[string]int {
+	seen, kinds := map[string]bool{}, map[string]int{}
+	for _, envelope := range w.said {
+		if !seen[envelope.Id] {
+			seen[envelope.Id] = true
+			kinds[envelope.Type]++
+		}
+	}
+	return kinds
+}
+
+const smallest = 64 << 10
+
+// scriptDate is the INTERNALDATE of a script's mails.
+var scriptDate = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func lengthy(size int) []byte {
+	return append([]byte("Subject: over\r\n\r\n"), bytes.Repeat([]byte("x\r\n"), size/3)...)
+}
+
+// over gives a world in which a mail of a Dovecot was set aside as oversize, and what reads it.
+func over(t *testing.T, size int) (*world, *dovecot.Server, ingest.Config, *itemv1.Record) {
+	t.Helper()
+	server := dovecot.Start(t, "ada")
+	server.Append("ada", "INBOX", lengthy(size))
+	c := configFor(t, server)
+	c.MaxSize = smallest
+	w := newWorld(t)
+	_, stop := w.run(c, w.deps())
+	w.until("it is set aside", func() bool { return w.dealt(1) && w.kinds()["mail.v1.SetAside"] == 1 })
+	stop()
+	record := w.record(1)
+	if record.GetSetAside().GetCode() != ingest.CodeOversize {
+		t.Fatalf("code %q", record.GetSetAside().GetCode())
+	}
+	return w, server, c, record
+}
+
+func TestAnOversizeMailThatIsTakenUpAgainIsFetchedWhole(t *testing.T) {
+	t.Parallel()
+	const size = 600_000
+	w, _, c, record := over(t, size)
+	w.retry(record.Item, size+100)
+	w.sweep(t.Context(), w.sweeper(c, w.deps()))
+	w.until("it is said as received", func() bool { return w.kinds()["mail.v1.Received"] == 1 })
+	if got := w.record(1); !bytes.Equal(w.raw(got), lengthy(size)) || got.State != itemv1.State_STATE_REGISTERED || got.FetchLimit != 0 {
+		t.Errorf("%d bytes in state %v, limit %d", len(w.raw(got)), got.State, got.FetchLimit)
+	}
+	// The folder read from its start makes no second item of it.
+	clear(w.cursors)
+	clear(w.revision)
+	_, stop := w.run(c, w.deps())
+	w.until("it is in the cursor again", func() bool { return w.dealt(1) })
+	stop()
+	if got := w.record(1); len(w.records) != 1 || got.State != itemv1.State_STATE_REGISTERED || w.kinds()["mail.v1.Received"] != 1 {
+		t.Errorf("%d items, state %v, said %v", len(w.records), got.State, w.kinds())
+	}
+}
+
+func TestAMailThatIsTakenUpAgainIsFetchedUpToItsLimitAndNoFurther(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		limit   func(size int64) int64
+		maximum config.Size // of the configuration
+		taken   bool
+	}{
+		"at the limit":            {func(size int64) int64 { return size }, smallest, true},
+		"one past it":             {func(size int64) int64 { return size - 1 }, smallest, false},
+		"as configured":           {func(int64) int64 { return 0 }, smallest, false},
+		"as configured meanwhile": {func(int64) int64 { return 0 }, 1 << 20, true},
+		"limit above configured":  {func(int64) int64 { return 1 << 60 }, smallest, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, _, conf, record := over(t, 100_000)
+			conf.MaxSize = c.maximum
+			w.retry(record.Item, c.limit(record.Size))
+			w.sweep(t.Context(), w.sweeper(conf, w.deps()))
+			if c.taken {
+				w.until("it is received", func() bool { return w.kinds()["mail.v1.Received"] == 1 })
+				return
+			}
+			w.until("it is set aside again", func() bool { return w.kinds()["mail.v1.SetAside"] == 2 })
+			if got := w.record(1); got.GetSetAside().GetCode() != ingest.CodeOversize || w.stored() != 1 {
+				t.Errorf("code %q, %d objects", got.GetSetAside().GetCode(), w.stored())
+			}
+		})
+	}
+}
+
+func TestAMailOverWhatAnybodyReadsIsNotFetchedWhateverTheLimit(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]string{ingest.MaxFetch: ingest.CodeGone, ingest.MaxFetch + 1: ingest.CodeOversize} {
+		script := &imaptest.Script{Validity: 9, Next: 7}
+		w, c := newWorld(t), plaintextConfig(t, script.Serve(t))
+		item := w.asideRecord(5, size, ingest.CodeOversize)
+		w.retry(item, 1<<40)
+		w.sweep(t.Context(), w.sweeper(c, w.deps()))
+		w.until("it is set aside again", func() bool { return w.kinds()["mail.v1.SetAside"] == 1 })
+		if got := w.record(5).GetSetAside().GetCode(); got != want {
+			t.Errorf("%d bytes: code %q, want %q", size, got, want)
+		}
+	}
+}
+
+// asideRecord puts an item of headers in place, as ingest sets it aside.
+func (w *world) asideRecord(uid uint32, size int64, code string) string {
+	item := event.Item("support", "INBOX", 9, uid, 0)
+	w.records[item] = &itemv1.Record{
+		Item: item, Mailbox: "support", Folder: "INBOX", UidValidity: 9, Uid: uid, Size: size, InternalDate: timestamppb.New(scriptDate),
+		State: itemv1.State_STATE_SET_ASIDE, SetAside: &itemv1.SetAside{Code: code, Stage: ingest.Stage},
+		Layers: []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_RAW, State: itemv1.LayerState_LAYER_STATE_PRESENT, Size: 90}},
+	}
+	return item
+}
+
+func TestAMailThatCannotBeFetchedAnyMoreIsSetAsideAgainAndWhyIsSaid(t *testing.T) {
+	t.Parallel()
+	raw := lengthy(1000)
+	size := int64(len(raw))
+	for name, c := range map[string]struct {
+		mail     imaptest.ScriptMail
+		validity uint32
+		change   func(*itemv1.Record)
+		want     string // empty: it is fetched
+	}{
+		"as it was":             {mail: imaptest.ScriptMail{UID: 5, Raw: raw}},
+		"told as another size":  {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: 7}},
+		"not listed once":       {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Undescribed: 1, Unlisted: 1}},
+		"gone":                  {mail: imaptest.ScriptMail{UID: 6, Raw: raw}, want: ingest.CodeGone},
+		"folder numbered anew":  {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, validity: 10, want: ingest.CodeGone},
+		"another date":          {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Date: "01-Jan-2020 00:00:00 +0000"}, want: ingest.CodeChanged},
+		"another length":        {mail: imaptest.ScriptMail{UID: 5, Raw: raw[:900]}, want: ingest.CodeUnclearSize},
+		"withheld":              {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Withheld: true}, want: ingest.CodeWithheld},
+		"the session breaks":    {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Breaks: true}, want: ingest.CodeBreaks},
+		"cut":                   {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Cut: 100}, want: ingest.CodeBreaks},
+		"nobody reads it":       {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, change: func(r *itemv1.Record) { r.Mailbox = "sales" }, want: ingest.CodeNoMailbox},
+		"found again elsewhere": {mail: imaptest.ScriptMail{UID: 2, Raw: raw}, validity: 10, change: func(r *itemv1.Record) { r.Place = &itemv1.Place{UidValidity: 10, Uid: 2} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := &imaptest.Script{Validity: max(9, c.validity), Next: 7, Mails: []imaptest.ScriptMail{c.mail}}
+			w := newWorld(t)
+			conf := plaintextConfig(t, script.Serve(t))
+			item := w.asideRecord(5, size, ingest.CodeOversize)
+			if c.change != nil {
+				c.change(w.records[item])
+			}
+			w.retry(item, 0)
+			w.sweep(t.Context(), w.sweeper(conf, w.deps()))
+			w.until("it is fetched or set aside", func() bool { return len(w.said) > 0 })
+			got, kinds := w.record(5), w.kinds()
+			if c.want == "" {
+				if kinds["mail.v1.Received"] != 1 || !bytes.Equal(w.raw(got), raw) {
+					t.Errorf("said %v, code %q", kinds, got.GetSetAside().GetCode())
+				}
+				return
+			}
+			if kinds["mail.v1.SetAside"] != 1 || got.GetSetAside().GetCode() != c.want || got.GetSetAside().GetStage() != ingest.Stage {
+				t.Errorf("said %v, code %q, want %q", kinds, got.GetSetAside().GetCode(), c.want)
+			}
+		})
+	}
+}
+
+// A mail of which nothing was known has no size to compare with.
+func TestAMailOfWhichNothingWasKnownIsFetchedAsItIsNow(t *testing.T) {
+	t.Parallel()
+	raw := lengthy(1000)
+	script := &imaptest.Script{Validity: 9, Next: 7, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw}}}
+	w := newWorld(t)
+	conf := plaintextConfig(t, script.Serve(t))
+	item := w.asideRecord(5, 0, ingest.CodeWithheld)
+	w.records[item].InternalDate = timestamppb.New(imap.NoDate)
+	w.retry(item, 0)
+	w.sweep(t.Context(), w.sweeper(conf, w.deps()))
+	w.until("it is received", func() bool { return w.kinds()["mail.v1.Received"] == 1 })
+	if got := w.record(5); !bytes.Equal(w.raw(got), raw) || got.Size != int64(len(raw)) {
+		t.Errorf("%d bytes, the record says %d", len(w.raw(got)), got.Size)
+	}
+}
+
+// Each call that a fetching makes fails once, or is the last of its process: another one
+// goes on.
+func TestWhateverCallFailsAMailThatIsTakenUpAgainIsWholeAndReceived(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"bucket", "put", "register", "publish"} {
+		for _, when := range []moment{before, after} {
+			for _, dies := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s %s dies=%v", kind, when, dies), func(t *testing.T) {
+					t.Parallel()
+					raw := lengthy(500_000)
+					script := &imaptest.Script{Validity: 9, Next: 7, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw}}}
+					w := newWorld(t)
+					conf := plaintextConfig(t, script.Serve(t))
+					w.retry(w.asideRecord(5, int64(len(raw)), ingest.CodeOversize), ingest.MaxFetch)
+					f := &faulty{world: w, calls: map[string]int{}, kind: kind, n: 1, when: when}
+					ctx, kill := context.WithCancel(t.Context())
+					defer kill()
+					log := &logbook{world: w}
+					deps := f.deps()
+					deps.Log = newLog(log)
+					first := w.sweeper(conf, deps)
+					w.sweep(ctx, first)
+					if dies {
+						w.until("it has failed", func() bool { return strings.Contains(log.text.String(), "not fetched yet") })
+						kill()
+						ingest.Ended(first)
+						second := w.sweeper(conf, w.deps())
+						ingest.Standstill(second, 0)
+						w.sweep(t.Context(), second)
+					}
+					w.until("it is received", func() bool { return w.kinds()["mail.v1.Received"] > 0 })
+					got := w.record(5)
+					if !f.fired || !bytes.Equal(w.raw(got), raw) || got.State != itemv1.State_STATE_REGISTERED || len(w.records) != 1 {
+						t.Errorf("fired %v, state %v, %d bytes", f.fired, got.State, len(w.raw(got)))
+					}
+				})
+			}
+		}
+	}
+}
+
+// Whoever slept while another fetched the mail, and it was removed from the server, does not set it aside.
+func TestAMailThatAnotherHasCarriedOnWithIsNotSetAsideAgain(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Next: 7} // it is gone from there
+	w := newWorld(t)
+	conf := plaintextConfig(t, script.Serve(t))
+	item := w.asideRecord(5, 1000, ingest.CodeOversize)
+	w.retry(item, 0)
+	service := w.sweeper(conf, w.deps())
+	old := proto.CloneOf(w.record(5))
+	w.file(true, w.record(5))
+	if err := ingest.Complete(service, t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.record(5); got.State != itemv1.State_STATE_FILED || len(w.said) != 0 {
+		t.Errorf("state %v, said %v", got.State, w.kinds())
+	}
+}
