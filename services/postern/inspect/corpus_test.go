@@ -123,14 +123,34 @@ func writeMails(t testing.TB, mails []corpusMail) (list string) {
 	return list
 }
 
-const asCommand = "POSTERN_TEST_INSPECT"
+const (
+	asCommand = "POSTERN_TEST_INSPECT"
+	peakFile  = "POSTERN_TEST_PEAK" // names a file for the most memory that the command held, in bytes
+)
 
 // The test's own binary is the built command, for tests that want a process of it.
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) == "1" {
-		os.Exit(inspect.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		code := inspect.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+		if path := os.Getenv(peakFile); path != "" {
+			if err := os.WriteFile(path, []byte(strconv.Itoa(peak())), 0o600); err != nil {
+				code = 3
+			}
+		}
+		os.Exit(code)
 	}
 	os.Exit(m.Run())
+}
+
+// peak is the most memory that this process held since it was started (proc(5)).
+func peak() int {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	kilobytes, err := strconv.Atoi(strings.Fields(after + " none")[0])
+	if err != nil {
+		return -1
+	}
+	return kilobytes << 10
 }
 
 // command is the built command as a process of its own.

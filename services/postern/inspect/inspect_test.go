@@ -55,6 +55,11 @@ type document struct {
 			Kind, Result, Signer, Covers string
 			MatchesFrom                  bool `json:"matches_from"`
 		}
+		ARC struct {
+			Result  string
+			Sealers []string
+			Trusted bool
+		}
 		DMARC struct {
 			Result, Policy string
 			Aligned        []string

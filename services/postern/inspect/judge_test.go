@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"io"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,5 +66,25 @@ func TestInOrderKeepsOrderAndStopsWhenAsked(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, slices.Clone(inputs[:7])) {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestAllCoresAreUsed(t *testing.T) {
+	cores := runtime.GOMAXPROCS(0)
+	var together sync.WaitGroup
+	together.Add(cores)
+	var started atomic.Int32
+	done := 0
+	for range inOrder(context.Background(), make([]string, 3*cores), func(string) outcome {
+		if n := started.Add(1); n <= int32(cores) {
+			together.Done()
+			together.Wait() // ends only when as many are in hand as there are cores
+		}
+		return outcome{}
+	}) {
+		done++
+	}
+	if done != 3*cores {
+		t.Errorf("%d of %d", done, 3*cores)
 	}
 }
