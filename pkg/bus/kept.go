@@ -24,12 +24,21 @@ type Kept struct {
 	Made     time.Time
 	Messages uint64 // that it holds now
 	Last     uint64 // sequence of the last one ever stored
+	// Now is what the server's clock showed when it answered; zero where it does not say.
+	Now time.Time
+}
+
+// Encrypted says whether the connection is under TLS. What is inside this process needs none.
+func (c *Conn) Encrypted() bool {
+	_, err := c.nc.TLSConnectionState()
+	return err == nil
 }
 
 // Kept asks the stream's leader about a stream that this service touches.
 func (c *Conn) Kept(ctx context.Context, stream string) (Kept, error) {
 	var answer struct {
 		Created time.Time `json:"created"`
+		Now     time.Time `json:"ts"`
 		State   struct {
 			Messages uint64 `json:"messages"`
 			Last     uint64 `json:"last_seq"`
@@ -41,5 +50,5 @@ func (c *Conn) Kept(ctx context.Context, stream string) (Kept, error) {
 	if answer.Created.IsZero() {
 		return Kept{}, fmt.Errorf("stream %s: the server does not say when it was made", stream)
 	}
-	return Kept{answer.Created.UTC(), answer.State.Messages, answer.State.Last}, nil
+	return Kept{answer.Created.UTC(), answer.State.Messages, answer.State.Last, answer.Now.UTC()}, nil
 }

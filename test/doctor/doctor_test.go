@@ -5,10 +5,12 @@ package doctor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/vault"
+	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
 	"github.com/postern-mail/postern/services/postern/demo/mailbox"
 	"github.com/postern-mail/postern/services/postern/fleet"
 	"github.com/postern-mail/postern/test/program"
@@ -93,13 +96,19 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 		t.Fatalf("a fleet that is well: exit code %d\n%s", code, strings.Join(lines, "\n"))
 	}
 	well, _ := findings(lines, "ok")
-	for _, subject := range []string{"config", "data", "bus", "permissions", "redis", "vault", "sealed", "clamd", "dns", "mailbox", "keyring", "clock"} {
+	for _, subject := range []string{"config", "data", "bus", "permissions", "redis", "vault", "sealed", "dns", "mailbox", "keyring", "clock"} {
 		if !strings.Contains(" "+strings.Join(well, " ")+" ", " "+subject+" ") {
 			t.Errorf("nothing is said of %s", subject)
 		}
 	}
+	if notes, _ := findings(lines, "note"); !slices.Contains(notes, "clamd") { // it has one signature, which nobody published
+		t.Errorf("nothing is said of the scanner's signatures:\n%s", strings.Join(lines, "\n"))
+	}
 
 	nobody := closed(t)
+	plain := dovecot.Start(t, "plain")
+	slow, even, fast := p.busOn(t, -time.Minute), p.busOn(t, 0), p.busOn(t, time.Minute)
+	everywhere := func(address string) string { return "0.0.0.0:" + strconv.Itoa(portOf(t, address)) } // this machine, and no loopback
 	secret := func(text string) string {
 		path := filepath.Join(t.TempDir(), "secret")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -120,46 +129,86 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 		return box
 	}
 	t.Run("wrong", func(t *testing.T) {
+		missing := filepath.Join(t.TempDir(), "missing")
 		for name, c := range map[string]struct {
 			subject string // of the only failure
 			change  func(config fleet.Section)
 		}{
-			"a key that is unknown":       {"config", func(c fleet.Section) { c["ingset"] = "x" }},
-			"a folder that others enter":  {"data", func(c fleet.Section) { c["data_dir"] = open }},
-			"a users file that is broken": {"users", func(c fleet.Section) { fleet.Below(c, "desk")["users_file"] = secret("users: [") }},
-			"no bus":                      {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["url"] = "tls://" + nobody }},
-			"a bus of another authority":  {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["ca_file"] = otherAuthority(t) }},
-			"no nkey":                     {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = t.TempDir() }},
-			"another's nkey":              {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = p.impostor(t) }},
-			"no Redis":                    {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["address"] = nobody }},
-			"a wrong password for Redis":  {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["password_file"] = secret("wrong") }},
-			"no object store":             {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = nobody }},
-			"a bucket that is not there":  {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["bucket"] = "another" }},
-			"a wrong key for the store":   {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["secret_key_file"] = secret("wrong") }},
-			"no clamd":                    {"clamd", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = "tcp:" + nobody }},
-			"no name server":              {"dns", func(c fleet.Section) { fleet.Below(c, "verify", "dns")["server"] = nobody }},
-			"no mail server":              {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["port"] = portOf(t, nobody) }},
-			"a wrong password for a box":  {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["password_file"] = secret("wrong") }},
-			"a folder that is not there":  {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["folders"] = []any{"INBOX", "Nowhere"} }},
-			"a clock that runs far ahead": {"clock", func(c fleet.Section) { fleet.Below(c, "clock")["offset"] = "1h" }},
+			"a bus in the clear":                         {"bus", func(c fleet.Section) { onBus(c, "0.0.0.0:"+even) }},
+			"one of two servers of the bus in the clear": {"bus", func(c fleet.Section) { onBus(c, "127.0.0.1:"+even+",nats://0.0.0.0:"+even) }},
+			"a bus whose clock is fast":                  {"clock", func(c fleet.Section) { onBus(c, "127.0.0.1:"+fast) }},
+			"a bus whose clock is slow":                  {"clock", func(c fleet.Section) { onBus(c, "127.0.0.1:"+slow) }},
+			"a mailbox in the clear": {"mailbox", func(c fleet.Section) {
+				box := first(fleet.Below(c, "ingest"))
+				delete(box, "ca_file")
+				box["port"], box["tls"], box["username"], box["password_file"] = portOf(t, plain.PlainAddr), "plaintext-insecure", "plain", secret(dovecot.Password)
+			}},
+			"a password of Redis that is not there": {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["password_file"] = missing }},
+			"a key of the store that is not there":  {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["access_key_file"] = missing }},
+			"a key that is unknown":                 {"config", func(c fleet.Section) { c["ingset"] = "x" }},
+			"a folder that others enter":            {"data", func(c fleet.Section) { c["data_dir"] = open }},
+			"a users file that is broken":           {"users", func(c fleet.Section) { fleet.Below(c, "desk")["users_file"] = secret("users: [") }},
+			"no bus":                                {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["url"] = "tls://" + nobody }},
+			"a bus of another authority":            {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["ca_file"] = otherAuthority(t) }},
+			"no nkey":                               {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = t.TempDir() }},
+			"another's nkey":                        {"bus", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = p.impostor(t) }},
+			"no Redis":                              {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["address"] = nobody }},
+			"a wrong password for Redis":            {"redis", func(c fleet.Section) { fleet.Below(c, "redis")["password_file"] = secret("wrong") }},
+			"no object store":                       {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = nobody }},
+			"a bucket that is not there":            {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["bucket"] = "another" }},
+			"a wrong key for the store":             {"vault", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["secret_key_file"] = secret("wrong") }},
+			"no clamd":                              {"clamd", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = "tcp:" + nobody }},
+			"no name server":                        {"dns", func(c fleet.Section) { fleet.Below(c, "verify", "dns")["server"] = nobody }},
+			"no mail server":                        {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["port"] = portOf(t, nobody) }},
+			"a wrong password for a box":            {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["password_file"] = secret("wrong") }},
+			"a folder that is not there":            {"mailbox", func(c fleet.Section) { first(fleet.Below(c, "ingest"))["folders"] = []any{"INBOX", "Nowhere"} }},
+			"a clock that runs far ahead":           {"clock", func(c fleet.Section) { fleet.Below(c, "clock")["offset"] = "1h" }},
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel() // most of them wait for somebody who does not answer
-				var config fleet.Section
-				if err := yaml.Unmarshal([]byte(p.config), &config); err != nil {
-					t.Fatal(err)
-				}
-				c.change(config)
-				text, err := yaml.Marshal(config)
-				if err != nil {
-					t.Fatal(err)
-				}
-				lines, code := ask(t, string(text))
+				lines, code := ask(t, p.changed(t, c.change))
 				wrong, advised := findings(lines, "FAIL")
 				if len(wrong) != 1 || wrong[0] != c.subject || !advised || code != 1 {
 					t.Errorf("exit code %d, failures %v, want %s with advice\n%s", code, wrong, c.subject, strings.Join(lines, "\n"))
 				}
 			})
+		}
+	})
+
+	t.Run("doubtful", func(t *testing.T) {
+		redis, store := p.address(t, "redis", "address"), p.address(t, "vault", "s3", "endpoint")
+		for name, c := range map[string]struct {
+			mark, subject, says string
+			change              func(config fleet.Section)
+		}{
+			"a bus in the clear on this machine": {"ok", "bus", "does not leave this machine", func(c fleet.Section) { onBus(c, "127.0.0.1:"+even+", nats://localhost:"+even) }},
+			"Redis in the clear":                 {"note", "redis", "without TLS over a network", func(c fleet.Section) { fleet.Below(c, "redis")["address"] = everywhere(redis) }},
+			"an object store in the clear":       {"note", "vault", "without TLS over a network", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = everywhere(store) }},
+			"fresh signatures":                   {"ok", "clamd", "27800", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(6)) }},
+			"old signatures":                     {"note", "clamd", "its signatures are 8 days old", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(8)) }},
+			"no signatures":                      {"note", "clamd", "without published signatures", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3") }},
+			"signatures of no known day": {"note", "clamd", "is not understood", func(c fleet.Section) {
+				fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3/27800/heute")
+			}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				lines, code := ask(t, p.changed(t, c.change))
+				found := slices.ContainsFunc(lines, func(line string) bool {
+					return strings.HasPrefix(line, fmt.Sprintf("%-4s  %-12s ", c.mark, c.subject)) && strings.Contains(line, c.says)
+				})
+				if _, advised := findings(lines, c.mark); !found || code != 0 || c.mark == "note" && !advised {
+					t.Errorf("exit code %d, want %s of %s with %q\n%s", code, c.mark, c.subject, c.says, strings.Join(lines, "\n"))
+				}
+			})
+		}
+	})
+
+	t.Run("no keyring", func(t *testing.T) {
+		p.fleet.StopServices()
+		lines, code := ask(t, p.config)
+		if wrong, advised := findings(lines, "FAIL"); len(wrong) != 1 || wrong[0] != "keyring" || !advised || code != 1 || !strings.Contains(strings.Join(lines, "\n"), "postern run --config FILE keyring") {
+			t.Errorf("exit code %d, failures %v\n%s", code, wrong, strings.Join(lines, "\n"))
 		}
 	})
 
@@ -170,10 +219,34 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines, code := ask(t, p.config)
-		if wrong, advised := findings(lines, "FAIL"); len(wrong) != 1 || wrong[0] != "sealed" || !advised || code != 1 {
+		if wrong, advised := findings(lines, "FAIL"); !slices.Equal(wrong, []string{"sealed", "keyring"}) || !advised || code != 1 { // the keyring is still away
 			t.Errorf("exit code %d, failures %v\n%s", code, wrong, strings.Join(lines, "\n"))
 		}
 	})
+}
+
+// changed is the configuration with one thing changed.
+func (p *patient) changed(t *testing.T, change func(fleet.Section)) string {
+	t.Helper()
+	var config fleet.Section
+	if err := yaml.Unmarshal([]byte(p.config), &config); err != nil {
+		t.Fatal(err)
+	}
+	change(config)
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// address gives a server's, as it is configured.
+func (p *patient) address(t *testing.T, keys ...string) (address string) {
+	t.Helper()
+	p.changed(t, func(config fleet.Section) {
+		address, _ = fleet.Below(config, keys[:len(keys)-1]...)[keys[len(keys)-1]].(string)
+	})
+	return address
 }
 
 // closed is an address at which nobody listens.

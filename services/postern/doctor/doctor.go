@@ -10,12 +10,16 @@ import (
 	"iter"
 	"math"
 	"net"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/services/keyring"
 	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
@@ -60,6 +64,7 @@ func Examine(ctx context.Context, path string) iter.Seq[Finding] {
 			return
 		}
 		x.config = config
+		x.process = wiring.Visit(config, wiring.Options{Log: silent()})
 		x.well("config", "the file reads, and its values fit together")
 		defer x.close()
 		for _, check := range []func(context.Context){
@@ -104,13 +109,7 @@ func (x *examination) bus(ctx context.Context) {
 		x.well("bus", "it is inside the process: no port, no network")
 		return
 	}
-	process, err := wiring.New(ctx, x.config, wiring.Options{Log: silent()})
-	if err != nil {
-		x.ill("bus", err.Error(), "run postern setup, and copy this machine's seeds here")
-		return
-	}
-	x.process = process
-	conn, err := process.Connect(ctx, topology.Doctor)
+	conn, err := x.process.Connect(ctx, topology.Doctor)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		x.ill("bus", err.Error(), "run postern setup where the seeds are made, and copy doctor.seed into nats.nkeys")
@@ -134,10 +133,15 @@ func (x *examination) bus(ctx context.Context) {
 	}
 	x.conn = conn
 	x.well("bus", "it answers, and the streams are there")
-	if x.config.NATS.CAFile == "" && !loopback(x.config.NATS.URL) {
-		x.ill("bus", "it is spoken to without TLS over a network", "give the servers certificates and set nats.ca_file")
-	} else if x.config.NATS.CAFile != "" {
+	switch {
+	case conn.Encrypted() && x.config.NATS.CAFile != "":
 		x.well("bus", "TLS, checked against "+x.config.NATS.CAFile)
+	case conn.Encrypted():
+		x.well("bus", "TLS, checked against the machine's authorities")
+	case !loopback(x.config.NATS.URL):
+		x.ill("bus", "it is spoken to without TLS over a network", "give the servers certificates and set nats.ca_file")
+	default:
+		x.well("bus", "no TLS, and it does not leave this machine")
 	}
 }
 
@@ -187,30 +191,39 @@ func (x *examination) keyring(ctx context.Context) {
 
 // root looks at the root cell where no keyring can be asked.
 func (x *examination) root() {
-	path := x.config.Keyring.Dir + "/root.cell"
-	info, err := os.Stat(path)
+	path := filepath.Join(x.config.Keyring.Dir, "root.cell")
+	generation, begun, err := keyring.LookAtRoot(x.config.Keyring.Dir)
+	info, missing := os.Stat(path)
 	switch {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, os.ErrNotExist) && !begun:
 		x.note("key root", "there is none yet", "it is made at the first start; put keyring.dir on an encrypted local disk before that")
-	case err != nil:
-		x.ill("key root", err.Error(), "let the user that runs Postern read keyring.dir")
+	case errors.Is(err, os.ErrNotExist):
+		x.ill("key root", path+" is missing, and the state that it opens is there", "put the root cell back where it was, or correct keyring.dir: without it no mail opens")
+	case errors.Is(err, keyring.ErrNoRoot):
+		x.ill("key root", path+" holds no root", "put back its disaster copy, which a live copy keeps: without it no mail opens")
+	case err != nil || missing != nil:
+		x.ill("key root", errors.Join(err, missing).Error(), "let the user that runs Postern read keyring.dir")
 	case info.Mode().Perm()&0o077 != 0:
 		x.ill("key root", path+" can be read by others", "chmod 600 "+path)
 	default:
-		x.well("key root", path+" is there, for its owner alone")
+		x.well("key root", fmt.Sprintf("%s is there, for its owner alone: generation %d", path, generation))
 	}
 }
 
-func loopback(url string) bool {
-	for _, scheme := range []string{"nats://", "tls://"} {
-		if len(url) > len(scheme) && url[:len(scheme)] == scheme {
-			url = url[len(scheme):]
+// loopback says whether every one of some addresses, or URLs, comma separated, is on this machine.
+func loopback(addresses string) bool {
+	for address := range strings.SplitSeq(addresses, ",") {
+		address = strings.TrimSpace(address)
+		if at, err := url.Parse(address); err == nil && at.Host != "" {
+			address = at.Host
+		}
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			host = strings.Trim(address, "[]")
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return false
 		}
 	}
-	host, _, err := net.SplitHostPort(url)
-	if err != nil {
-		host = url
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
+	return true
 }

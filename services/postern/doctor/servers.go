@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/clam"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/resolve"
@@ -70,7 +71,7 @@ func (x *examination) files(context.Context) {
 	case len(users) == 0:
 		x.note("users", "nobody may sign in", "postern user add NAME --roles agent")
 	default:
-		x.well("users", fmt.Sprintf("%d people may sign in", len(users)))
+		x.well("users", fmt.Sprintf("%d may sign in", len(users)))
 	}
 }
 
@@ -79,7 +80,8 @@ func (x *examination) redis(ctx context.Context) {
 		x.well("redis", "it is inside the process")
 		return
 	}
-	if x.process == nil {
+	if err := x.process.OpenModel(ctx); err != nil {
+		x.ill("redis", err.Error(), "correct the redis section: its files must be there, and readable by their owner alone")
 		return
 	}
 	if _, err := x.process.Model.Position(ctx, "TICKETS"); err != nil {
@@ -100,6 +102,7 @@ func (x *examination) vault(ctx context.Context) {
 		return
 	}
 	if store == nil {
+		x.note("vault", x.config.Vault.Dir+" holds no vault yet", "it is made at the first start")
 		return
 	}
 	for _, err := range store.List(ctx, "raw/", "") {
@@ -115,18 +118,17 @@ func (x *examination) vault(ctx context.Context) {
 	}
 }
 
+// store opens the vault once; a folder only where a vault has been begun in it.
 func (x *examination) store() (vault.Store, error) {
-	if x.process != nil {
-		return x.process.Vault, nil
-	}
-	if x.config.Vault.Kind != "dir" {
-		return nil, nil // told by the bus's check
-	}
-	if _, err := os.Stat(x.config.Vault.Dir); errors.Is(err, os.ErrNotExist) {
-		x.note("vault", x.config.Vault.Dir+" is not there yet", "it is made at the first start")
+	if x.process.Vault == nil && x.config.Vault.Kind == "dir" && !dir.Begun(x.config.Vault.Dir) {
 		return nil, nil
 	}
-	return dir.Open(x.config.Vault.Dir)
+	if x.process.Vault == nil {
+		if err := x.process.OpenVault(); err != nil {
+			return nil, err
+		}
+	}
+	return x.process.Vault, nil
 }
 
 // sealed reads the beginning of a stored original: it must be an OpenPGP data packet and
@@ -181,6 +183,30 @@ func (x *examination) clamd(ctx context.Context) {
 		x.ill("clamd", err.Error(), "look at clamd's log")
 		return
 	}
+	x.signatures(version, time.Now())
+}
+
+// staleAfter is how old clamd's newest signatures may be. They are published every day.
+const staleAfter = 7 * 24 * time.Hour
+
+// signatures judges the age of what clamd knows, by its answer to VERSION: its own version,
+// the database's and when that was made.
+func (x *examination) signatures(version string, now time.Time) {
+	const advice = "run freshclam, as a service beside clamd: it knows no virus that is younger"
+	parts := strings.SplitN(version, "/", 3)
+	if len(parts) < 3 {
+		x.note("clamd", version+", without published signatures", advice)
+		return
+	}
+	made, err := time.Parse(time.ANSIC, strings.TrimSpace(parts[2]))
+	if err != nil {
+		x.note("clamd", version+": when its signatures were made is not understood", advice)
+		return
+	}
+	if age := now.Sub(made); age > staleAfter {
+		x.note("clamd", fmt.Sprintf("%s: its signatures are %d days old", version, int(age.Hours()/24)), advice)
+		return
+	}
 	x.well("clamd", version)
 }
 
@@ -224,7 +250,7 @@ func (x *examination) mailboxes(ctx context.Context) {
 	}
 }
 
-// clocks compares ours with the bus's, as the last message of a stream tells it.
+// clocks compares ours with the bus's, which tells its own with what it says of a stream.
 func (x *examination) clocks(ctx context.Context) {
 	if offset := x.config.Clock.Offset.Std(); offset != 0 {
 		x.note("clock", fmt.Sprintf("it runs %v ahead", offset), "clock.offset is for demonstrations")
@@ -232,13 +258,19 @@ func (x *examination) clocks(ctx context.Context) {
 	if x.conn == nil {
 		return
 	}
-	message, err := x.conn.Last(ctx, "KEYS", "keyring.v1.Published")
-	if err != nil {
+	asked := time.Now()
+	kept, err := x.conn.Kept(ctx, topology.Keys)
+	if err != nil || kept.Now.IsZero() {
+		x.note("clock", "the bus does not tell its clock", "compare the machines' clocks by hand: nothing is destroyed while they disagree")
 		return
 	}
-	if message.Time.After(time.Now().Add(maxSkew)) {
-		x.ill("clock", "the bus's clock is ahead of ours", "set the clocks by NTP: nothing is destroyed while they disagree")
-		return
+	// Its answer was written between our question and now.
+	switch ahead, behind := time.Until(kept.Now), asked.Sub(kept.Now); {
+	case ahead > maxSkew:
+		x.ill("clock", fmt.Sprintf("the bus's clock is %v ahead of ours", ahead.Round(time.Second)), "set the clocks by NTP: nothing is destroyed while they disagree")
+	case behind > maxSkew:
+		x.ill("clock", fmt.Sprintf("the bus's clock is %v behind ours", behind.Round(time.Second)), "set the clocks by NTP: nothing is destroyed while they disagree")
+	default:
+		x.well("clock", "no server's clock is seen to differ")
 	}
-	x.well("clock", "no server's clock is seen to differ")
 }

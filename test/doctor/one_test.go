@@ -1,0 +1,86 @@
+package doctor
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/postern-mail/postern/services/postern/wiring"
+	"github.com/postern-mail/postern/test/program"
+)
+
+func TestAMachineOnWhichNothingHasRunIsLeftAsItIs(t *testing.T) {
+	below := t.TempDir()
+	at := func(name string) string { return filepath.Join(below, name) }
+	for name, config := range map[string]string{
+		"one process": "data_dir: " + at("data") + "\nverify: {dns: {server: none}}\n",
+		"a fleet's": "data_dir: " + at("data") + "\nnats: {url: nats://" + closed(t) + "}\nredis: {address: " + closed(t) + "}\n" +
+			"vault: {dir: " + at("vault") + "}\nkeyring: {dir: " + at("keyring") + "}\nverify: {dns: {server: none}}\n",
+	} {
+		lines, _ := ask(t, config)
+		notes, advised := findings(lines, "note")
+		if all := " " + strings.Join(notes, " ") + " "; !strings.Contains(all, " data ") || !strings.Contains(all, " vault ") || !advised {
+			t.Errorf("%s: notes %v\n%s", name, notes, strings.Join(lines, "\n"))
+		}
+		if entries, err := os.ReadDir(below); err != nil || len(entries) > 0 {
+			t.Errorf("%s: the doctor made %v, %v", name, entries, err)
+		}
+	}
+}
+
+// TestTheRootOfOneProcess breaks the file on which everything rests, one way after another.
+func TestTheRootOfOneProcess(t *testing.T) {
+	one := program.StartOne(t, wiring.Options{})
+	one.Settled(t)
+	one.Stop(t)
+	config := "data_dir: " + one.Data + "\nverify: {dns: {server: none}}\n"
+	lines, code := ask(t, config)
+	if well, _ := findings(lines, "ok"); code != 0 || !strings.Contains(" "+strings.Join(well, " ")+" ", " key root ") || !strings.Contains(" "+strings.Join(well, " ")+" ", " sealed ") {
+		t.Fatalf("one that is well: exit code %d\n%s", code, strings.Join(lines, "\n"))
+	}
+	path := filepath.Join(one.Data, "keyring", "root.cell")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil := func(text []byte, mode fs.FileMode) error {
+		return errors.Join(os.Remove(path), os.WriteFile(path, text, mode), os.Chmod(path, mode))
+	}
+	for _, c := range []struct {
+		name  string
+		says  string // "" where all is well
+		spoil func() error
+	}{
+		{"others may read it", "can be read by others", func() error { return spoil(good, 0o644) }},
+		{"its group may change it", "can be read by others", func() error { return spoil(good, 0o660) }},
+		{"it holds zeros", "holds no root", func() error { return spoil(make([]byte, len(good)), 0o600) }},
+		{"it holds another file", "holds no root", func() error { return spoil(bytes.Repeat([]byte("root"), 2048), 0o600) }},
+		{"it is empty", "holds no root", func() error { return spoil(nil, 0o600) }},
+		{"both slots are torn", "holds no root", func() error {
+			torn := bytes.Clone(good)
+			for _, at := range []int{20, len(torn)/2 + 20} { // within the root key of each
+				torn[at] ^= 1
+			}
+			return spoil(torn, 0o600)
+		}},
+		{"it is missing beside a state", "is missing, and the state that it opens is there", func() error { return os.Remove(path) }},
+		{"it is back", "", func() error { return os.WriteFile(path, good, 0o600) }},
+	} {
+		if err := c.spoil(); err != nil {
+			t.Fatal(err)
+		}
+		lines, code := ask(t, config)
+		wrong, advised := findings(lines, "FAIL")
+		want := []string{"key root"}
+		if c.says == "" {
+			want = nil
+		}
+		if strings.Join(wrong, " ") != strings.Join(want, " ") || !advised || (code == 1) != (c.says != "") || !strings.Contains(strings.Join(lines, "\n"), c.says) {
+			t.Errorf("%s: exit code %d, failures %v, want %v with %q\n%s", c.name, code, wrong, want, c.says, strings.Join(lines, "\n"))
+		}
+	}
+}
