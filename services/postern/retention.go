@@ -80,10 +80,7 @@ func understood(words []string) bool {
 }
 
 func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, wait time.Duration, io stdio) error {
-	actor := "operator"
-	if who, err := user.Current(); err == nil {
-		actor = "operator:" + who.Username
-	}
+	actor := operator()
 	switch words[0] {
 	case "hold":
 		var drawn [8]byte
@@ -113,6 +110,14 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, 
 		}
 	}
 	return finish(ctx, service, wait, io)
+}
+
+// operator is who types a command, by the name that the machine knows.
+func operator() string {
+	if who, err := user.Current(); err == nil {
+		return "operator:" + who.Username
+	}
+	return "operator"
 }
 
 // custody is what a hold is lifted with.

@@ -21,37 +21,42 @@ const doorPatience = 15 * time.Second
 // doorOf is the socket through which commands reach the bus of the one process.
 func doorOf(dataDir string) string { return filepath.Join(dataDir, "run", "bus.sock") }
 
-// Attach opens what a command shares with the Postern that runs: the servers that the
-// configuration names, or the bus inside the process that runs on the data directory, through
+// AtBus is for a command that needs nothing but the bus: that of the servers which the
+// configuration names, or the one inside the process that runs on the data directory, through
 // its door. The command signs in there as anywhere. Close must be called.
-func Attach(ctx context.Context, config Config, options Options) (*Process, error) {
-	if config.NATS.URL != "" {
-		return New(ctx, config, options)
-	}
+func AtBus(config Config, options Options) (*Process, error) {
 	p := &Process{Config: config, Clock: run.NewClock(config.Clock.Offset.Std()), Log: options.Log, Health: run.NewHealth(), options: options}
-	if err := p.attach(); err != nil {
-		p.Close()
-		return nil, err
+	if p.Log == nil {
+		var err error
+		if p.Log, err = run.NewLogger(os.Stderr, p.Config.Log); err != nil {
+			return nil, err
+		}
+	}
+	if config.NATS.URL == "" {
+		if err := p.knock(); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
 
-func (p *Process) attach() (err error) {
-	if p.Log == nil {
-		if p.Log, err = run.NewLogger(os.Stderr, p.Config.Log); err != nil {
-			return err
-		}
+// Attach opens what a command shares with the Postern that runs: AtBus, and what else the
+// configuration names.
+func Attach(ctx context.Context, config Config, options Options) (*Process, error) {
+	if config.NATS.URL != "" {
+		return New(ctx, config, options)
 	}
-	if err := p.knock(); err != nil {
-		return err
-	}
-	store, done, err := p.Config.Vault.open()
+	p, err := AtBus(config, options)
 	if err != nil {
-		return fmt.Errorf("vault: %w", err)
+		return nil, err
+	}
+	store, done, err := config.Vault.open()
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
 	}
 	p.closers = append(p.closers, done)
 	p.Vault = store
-	return nil
+	return p, nil
 }
 
 // knock looks whether a process stands behind the door, and goes in by it from then on.
