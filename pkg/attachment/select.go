@@ -101,11 +101,11 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 	for _, opened := range p.Opened { // parts like those that came in the clear
 		unpacked = append(unpacked, w.part(opened, depth, ambiguous)...)
 	}
-	switch {
-	case p.Unopened != "":
-		a.add(Reason(p.Unopened))
-	case len(p.Opened) > 0:
+	if len(p.Opened) > 0 {
 		a.drop(EncryptedMessage)
+	}
+	for _, code := range p.Unopened {
+		a.add(Reason(code))
 	}
 	a.judge()
 	return append([]found{{Attachment: a, listed: !body}}, unpacked...)

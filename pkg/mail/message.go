@@ -93,10 +93,10 @@ type Part struct {
 	Origin string
 	// Opened is what encrypted content of the part held, where somebody had the key
 	// (see Message.Open). Its paths are numbered as if the part were a message.
-	// Unopened is a code of why encrypted content stays closed, "" where none was
+	// Unopened are codes of why encrypted content stays closed, none where it was not
 	// tried or all was opened.
 	Opened   []*Part
-	Unopened string
+	Unopened []string
 	Proof    []byte // of an opened part: OpenPGP signatures over Raw that came with it
 
 	Preamble []byte // of a multipart: what stands before the first boundary

@@ -83,20 +83,21 @@ func (o *opener) part(old *Part, depth int) *Part {
 
 // hang reads one opening and puts it below its part.
 func (o *opener) hang(part *Part, opening Opening, depth int) {
-	if opening.Refused != "" {
-		part.Unopened = opening.Refused
-		return
-	}
 	p := o.parser
+	refused := opening.Refused
 	switch {
+	case refused != "":
 	case depth > p.lim.Depth:
-		part.Unopened = "depth_limit"
-		return
+		refused = "depth_limit"
 	case p.parts >= p.lim.Parts:
-		part.Unopened = "members_limit"
-		return
+		refused = "members_limit"
 	case p.decoded+len(opening.Content) > p.lim.Decoded:
-		part.Unopened = "total_size_limit"
+		refused = "total_size_limit"
+	}
+	if refused != "" {
+		if !slices.Contains(part.Unopened, refused) {
+			part.Unopened = append(slices.Clone(part.Unopened), refused)
+		}
 		return
 	}
 	var opened *Part

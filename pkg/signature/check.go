@@ -96,7 +96,7 @@ func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {
 // §6.2) and those within. It gives what they cover: less than all where something
 // stands beside them.
 func (c *checker) opened(part *mail.Part, covers Coverage, depth int) Coverage {
-	if around, _ := part.Text(); len(part.Opened) > 1 || part.Unopened != "" || strings.HasPrefix(part.Type, "text/") && strings.TrimSpace(around) != "" {
+	if around, _ := part.Text(); len(part.Opened) > 1 || len(part.Unopened) > 0 || strings.HasPrefix(part.Type, "text/") && strings.TrimSpace(around) != "" {
 		covers = Part
 	}
 	outside := c.local

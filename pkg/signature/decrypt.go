@@ -63,7 +63,7 @@ func (o *opener) read(source []byte, opening *mail.Opening) (refused string) {
 			refused = Damaged
 		}
 	}()
-	if bytes.Contains(source, armorStart) {
+	if isArmored(source) {
 		block, err := armor.Decode(bytes.NewReader(source))
 		if err != nil || block.Type != "PGP MESSAGE" {
 			return Damaged
@@ -162,6 +162,9 @@ func (o *opener) unwrap(encrypted packet.Packet, sealed []byte, wrapped []*packe
 			}
 			if o.tries++; o.tries > o.limits.Tries {
 				return nil, code
+			}
+			if o.ctx.Err() != nil { // each try may read all of a long mail
+				return nil, TooMuchTime
 			}
 			if w.Decrypt(k, nil) != nil {
 				continue // of somebody else, where the recipient is not said

@@ -89,11 +89,11 @@ type opener struct {
 
 // look opens every piece in a part that was not tried yet.
 func (o *opener) look(part *mail.Part, layer int) {
-	if len(part.Opened) == 0 && part.Unopened == "" && !part.IsMultipart() && part.Message == nil {
+	if !tried(part) && !part.IsMultipart() && part.Message == nil {
 		o.leaf(part, layer)
 	}
 	for i, child := range part.Children {
-		if i > 0 && part.Children[i-1].Type == "application/pgp-encrypted" && len(child.Opened) == 0 && child.Unopened == "" && isPGP(child.Content) {
+		if i > 0 && part.Children[i-1].Type == "application/pgp-encrypted" && !tried(child) && isPGP(child.Content) {
 			// RFC 3156 §4. Servers that make another container of it leave the two parts.
 			o.open(child, layer, mail.Opening{Form: mail.Entity}, child.Content)
 			continue
@@ -108,6 +108,8 @@ func (o *opener) look(part *mail.Part, layer int) {
 	}
 }
 
+func tried(part *mail.Part) bool { return len(part.Opened)+len(part.Unopened) > 0 }
+
 func (o *opener) leaf(part *mail.Part, layer int) {
 	if part.Type == "text/plain" && part.Filename == "" && part.Disposition != "attachment" {
 		for _, block := range blocks(part.Content) {
@@ -116,13 +118,12 @@ func (o *opener) leaf(part *mail.Part, layer int) {
 		return
 	}
 	extension := strings.ToLower(path.Ext(part.Filename))
-	armored := len(blocks(part.Content)) == 1 && isPGP(part.Content)
 	switch extension {
 	case ".pgp", ".gpg", ".asc":
 	default:
 		extension = ""
 	}
-	if armored || isPGP(part.Content) && (extension == ".pgp" || extension == ".gpg" || part.Type == "application/pgp-encrypted") {
+	if isPGP(part.Content) && (isArmored(part.Content) || extension == ".pgp" || extension == ".gpg" || part.Type == "application/pgp-encrypted") {
 		o.open(part, layer, mail.Opening{Form: mail.File, Filename: part.Filename[:len(part.Filename)-len(extension)]}, part.Content)
 	}
 }
@@ -171,12 +172,13 @@ func blocks(text []byte) (found [][2]int) {
 	}
 }
 
-// isPGP tells an encrypted OpenPGP message: armored with nothing around it, or by
+func isArmored(content []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(content), armorStart) }
+
+// isPGP tells one encrypted OpenPGP message: armored with nothing around it, or by
 // its first packet (RFC 9580 §10.3).
 func isPGP(content []byte) bool {
-	trimmed := bytes.TrimSpace(content)
-	if bytes.HasPrefix(trimmed, armorStart) {
-		return bytes.HasSuffix(trimmed, armorEnd)
+	if isArmored(content) {
+		return bytes.Count(content, armorStart) == 1 && bytes.HasSuffix(bytes.TrimSpace(content), armorEnd)
 	}
 	if len(content) < 2 || content[0]&0x80 == 0 {
 		return false

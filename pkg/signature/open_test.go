@@ -104,9 +104,7 @@ func opened(t testing.TB, raw []byte, keys Keys, limits OpenLimits) *mail.Messag
 // unopened gives the codes of what stays closed, in order.
 func unopened(msg *mail.Message) (codes []string) {
 	msg.Walk(func(p *mail.Part) {
-		if p.Unopened != "" {
-			codes = append(codes, p.Unopened)
-		}
+		codes = append(codes, p.Unopened...)
 	})
 	return codes
 }
@@ -211,6 +209,29 @@ func TestNothingOfAChangedMessageGetsOut(t *testing.T) {
 	}
 	if got := opened(t, pgpMIME(append(bytes.Clone(message), message...)), keysOf(support()), OpenLimits{}); texts(got) != "" || fmt.Sprint(unopened(got)) != "[encrypted_message_damaged]" {
 		t.Errorf("a second message behind the first: %q %v", texts(got), unopened(got))
+	}
+}
+
+// What one reader opens must be all that stands there, or another opens something else.
+func TestOneOfTwoMessagesInAPartIsNotOpened(t *testing.T) {
+	block := armored(sealed(literal([]byte(entity)), false, support()))
+	inBinary := append(bytes.Clone(sealed(literal([]byte(entity)), false, must(openpgp.NewEntity("Other", "", "other@example.org", nil)))), "\n"+block...)
+	for name, content := range map[string]string{"two blocks": block + block, "text before": "text\n" + block, "text behind": block + "text\n", "a block in binary": string(inBinary)} {
+		if got := opened(t, pgpMIME([]byte(content)), keysOf(support()), OpenLimits{}); texts(got) != "" {
+			t.Errorf("%s: %q", name, texts(got))
+		}
+	}
+	if got := opened(t, pgpMIME([]byte("\n"+block+"\n")), keysOf(support()), OpenLimits{}); texts(got) != "the secret words" {
+		t.Errorf("one block: %q %v", texts(got), unopened(got))
+	}
+}
+
+func TestEveryReasonWhyAPartStaysClosedIsSaid(t *testing.T) {
+	other := must(openpgp.NewEntity("Other", "", "other@example.org", &packet.Config{Algorithm: packet.PubKeyAlgoEdDSA}))
+	foreign, ours := armored(sealed(literal([]byte("words")), false, other)), armored(sealed(literal([]byte("words")), false, support()))
+	raw := []byte("From: a@example.com\n\n" + foreign + ours + foreign + ours)
+	if got := opened(t, raw, keysOf(support()), OpenLimits{Pieces: 3}); fmt.Sprint(unopened(got)) != "[encrypted_message members_limit]" || strings.Count(texts(got), "|words") != 1 {
+		t.Errorf("%v %q", unopened(got), texts(got))
 	}
 }
 

@@ -1,6 +1,7 @@
 package sanitize
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/clean"
@@ -12,6 +13,8 @@ type section struct {
 	plain *mail.Part
 	html  *mail.Part
 	said  bool // another section's plain form says what this one's HTML says
+
+	opened bool // it was encrypted: no other form says what it says
 }
 
 // choose walks the tree as a mail program does and sorts its leaves into what is
@@ -54,8 +57,12 @@ func (r *renderer) choose(p *mail.Part) {
 
 // opened takes what was encrypted in a part for what stands there.
 func (r *renderer) opened(p *mail.Part) {
+	before := len(r.sections)
 	for _, opened := range p.Opened {
 		r.choose(opened)
+	}
+	for i := range r.sections[before:] {
+		r.sections[before+i].opened = true
 	}
 }
 
@@ -64,10 +71,16 @@ func (r *renderer) opened(p *mail.Part) {
 // the other forms stay files, so that nothing is lost.
 func (r *renderer) alternative(p *mail.Part) {
 	outer := r.sections
-	var rich, plain []section
+	var rich, plain, opened []section
 	for _, child := range p.Children {
 		r.sections = nil
 		r.choose(child)
+		for _, s := range r.sections {
+			if s.opened {
+				opened = append(opened, s)
+			}
+		}
+		r.sections = slices.DeleteFunc(r.sections, func(s section) bool { return s.opened })
 		hasHTML := false
 		for _, s := range r.sections {
 			hasHTML = hasHTML || s.html != nil
@@ -92,6 +105,7 @@ func (r *renderer) alternative(p *mail.Part) {
 		}
 		r.sections = append(r.sections, rich...)
 	}
+	r.sections = append(r.sections, opened...)
 }
 
 // isText says whether a leaf is read, not opened. What the examination lists as

@@ -255,6 +255,10 @@ func TestInlineMessagesAreOpened(t *testing.T) {
 	if d.Scan.Verdict != "encrypted" || !strings.Contains(d.View.Text, "my card") || !strings.Contains(d.View.Text, "PGP MESSAGE") || d.signatures() != "openpgp good anna@example.com part true" {
 		t.Errorf("with one for somebody else: %+v %q %q", d.Scan, d.View.Text, d.signatures())
 	}
+	d = one(t, letter("multipart/alternative; boundary=a", "--a\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"+signed+"\r\n--a\r\nContent-Type: text/html\r\n\r\n<p>This mail is encrypted.</p>\r\n--a--\r\n"), "--pgp-keys", w.keys, "-")
+	if !strings.Contains(d.View.Text, "my card") || !strings.Contains(d.View.HTML, "my card") || strings.Contains(d.View.HTML, card) || !strings.Contains(d.View.HTML, "This mail is encrypted") {
+		t.Errorf("beside HTML: %q %q", d.View.Text, d.View.HTML)
+	}
 	if d := one(t, letter(plain, signed), "-"); d.Scan.Verdict != "encrypted" || !strings.Contains(d.View.Text, "PGP MESSAGE") {
 		t.Errorf("without a key: %+v %q", d.Scan, d.View.Text)
 	}
