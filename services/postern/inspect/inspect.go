@@ -31,6 +31,9 @@ const (
 	exitUsage = 2
 )
 
+// maxInput is the largest input that is read, in bytes: sixteen times what the pipeline takes.
+const maxInput = 1 << 30
+
 // Run is the command. It prints documents in the order of the inputs.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	o, err := readOptions(args, stderr)
@@ -122,13 +125,7 @@ func inOrder(ctx context.Context, inputs []string, work func(string) outcome) fu
 // input reads one input and gives its document as a line.
 func (o options) input(ctx context.Context, name string, stdin io.Reader) outcome {
 	start := time.Now()
-	var raw []byte
-	var err error
-	if name == "-" {
-		raw, err = io.ReadAll(stdin)
-	} else {
-		raw, err = os.ReadFile(name)
-	}
+	raw, err := readInput(name, stdin, o.maxInput)
 	if err != nil {
 		return outcome{err: fmt.Errorf("input: %w", err)}
 	}
@@ -140,6 +137,30 @@ func (o options) input(ctx context.Context, name string, stdin io.Reader) outcom
 	}
 	line, err := o.encode(document)
 	return outcome{line: line, err: err}
+}
+
+// readInput reads a whole input, if it is no larger than most.
+func readInput(name string, stdin io.Reader, most int64) ([]byte, error) {
+	source := stdin
+	var whole bytes.Buffer
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		source = file
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() <= most {
+			whole.Grow(int(info.Size()) + bytes.MinRead) // read once, into its place
+		}
+	}
+	if _, err := whole.ReadFrom(io.LimitReader(source, most+1)); err != nil {
+		return nil, err
+	}
+	if int64(whole.Len()) > most {
+		return nil, fmt.Errorf("%s is larger than %d bytes", name, most)
+	}
+	return whole.Bytes(), nil
 }
 
 // inspect makes the document of one message. Whatever goes wrong within is said

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -86,5 +88,26 @@ func TestAllCoresAreUsed(t *testing.T) {
 	}
 	if done != 3*cores {
 		t.Errorf("%d of %d", done, 3*cores)
+	}
+}
+
+func TestAnInputIsReadUpToItsLimit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.eml")
+	if err := os.WriteFile(path, []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, "-"} {
+		if raw, err := readInput(name, strings.NewReader("12345"), 5); err != nil || string(raw) != "12345" {
+			t.Errorf("%s at the limit: %q %v", name, raw, err)
+		}
+		if _, err := readInput(name, strings.NewReader("12345"), 4); err == nil {
+			t.Errorf("%s one past it was read", name)
+		}
+	}
+	if _, err := readInput("/dev/zero", nil, 1<<20); err == nil {
+		t.Error("an input without an end was read")
+	}
+	if _, err := readInput(t.TempDir(), nil, 1<<20); err == nil {
+		t.Error("a folder was read")
 	}
 }

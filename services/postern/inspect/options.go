@@ -34,6 +34,7 @@ type options struct {
 	pretty     bool
 	showMasked bool
 	textOnly   bool
+	maxInput   int64 // bytes
 }
 
 // flags are as they are written.
@@ -90,7 +91,7 @@ func newFlags(stderr io.Writer) *flags {
 // follows "--" is files only.
 func readOptions(args []string, stderr io.Writer) (options, error) {
 	f := newFlags(stderr)
-	var o options
+	o := options{maxInput: maxInput}
 	var err error
 	if o.inputs, err = cmdline.Parse(f.set, args); err != nil {
 		return options{}, err
