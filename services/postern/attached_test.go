@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/event"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/retain"
 )
@@ -37,6 +38,15 @@ func TestAnItemOfTheOneProcessIsErasedByACommandWhileItRuns(t *testing.T) {
 		t.Fatalf("hold: exit %d, %q, %q", code, out, said)
 	}
 	hold := strings.Fields(out)[1]
+	unknown := event.Item("support", "INBOX", 1, 999, 0)
+	for _, verb := range []string{"hold", "erase"} {
+		if code, out, said := o.command("retention", verb, first, unknown, "--reason", "request-7"); code != failed || out != "" || !strings.Contains(said, "there is no such item, and nothing was done: "+unknown) {
+			t.Errorf("%s an unknown item: exit %d, %q, %q", verb, code, out, said)
+		}
+		if code, out, said := o.command("retention", verb, first, "12", "--reason", "request-7"); code != misuse || out != "" || !strings.Contains(said, `"12" is not the id of an item`) {
+			t.Errorf("%s a bad id: exit %d, %q, %q", verb, code, out, said)
+		}
+	}
 	if code, _, said := o.command("retention", "erase", second, "--reason", "request-7"); code != failed || !strings.Contains(said, "lift the hold first") {
 		t.Errorf("erasing what is held: exit %d, %q", code, said)
 	}

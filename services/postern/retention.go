@@ -38,6 +38,11 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 		flags.Usage()
 		return misuse
 	}
+	for _, item := range named(words) {
+		if !event.IsItem(item) {
+			return notAnItem(item, io)
+		}
+	}
 	if words[0] != "run" {
 		if err := retain.CheckReason(*reason); err != nil {
 			fmt.Fprintln(io.err, "postern: --reason:", err)
@@ -71,16 +76,31 @@ func understood(words []string) bool {
 	case words[0] == "run":
 		return len(words) == 1
 	}
-	items := words[1:]
-	if words[0] == "release" && len(items) > 0 {
-		items = items[1:]
+	return slices.Contains([]string{"erase", "hold", "release"}, words[0]) && len(named(words)) > 0
+}
+
+// named are the items of a command's words: behind its verb, and behind the hold that is released.
+func named(words []string) []string {
+	if words[0] == "release" {
+		return words[min(2, len(words)):]
 	}
-	return slices.Contains([]string{"erase", "hold", "release"}, words[0]) && len(items) > 0 &&
-		!slices.ContainsFunc(items, func(item string) bool { return !event.IsItem(item) })
+	return words[1:]
+}
+
+// notAnItem says that a word is none of an item's ids.
+func notAnItem(word string, io stdio) int {
+	fmt.Fprintf(io.err, "postern: %q is not the id of an item, which is 64 hex digits\n", word)
+	return misuse
 }
 
 func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, wait time.Duration, io stdio) error {
 	actor := operator()
+	records := retain.NewStreamRecords(tool.Conn)
+	if words[0] != "release" { // which names those that do not have the hold
+		if err := known(ctx, records, named(words)); err != nil {
+			return err
+		}
+	}
 	switch words[0] {
 	case "hold":
 		var drawn [8]byte
@@ -92,7 +112,7 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, 
 		}
 		return err
 	case "release":
-		custody := custody{retain.NewStreamRecords(tool.Conn), retain.NewStreamLog(tool.Conn, tool.Clock.Now), tool.Client}
+		custody := custody{records, retain.NewStreamLog(tool.Conn, tool.Clock.Now), tool.Client}
 		return custody.release(ctx, &keyringv1.Release{Hold: words[1], Items: words[2:], Actor: actor}, reason, io)
 	}
 	service, err := tool.Retain()
@@ -110,6 +130,27 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, 
 		}
 	}
 	return finish(ctx, service, wait, io)
+}
+
+// known refuses items of which there is no record: an id that was mistyped must not look like
+// one that was dealt with.
+func known(ctx context.Context, records interface {
+	Get(ctx context.Context, item string) (*itemv1.Record, error)
+}, items []string) error {
+	var unknown []string
+	for _, item := range items {
+		record, err := records.Get(ctx, item)
+		if err != nil {
+			return fmt.Errorf("item record: %w", err)
+		}
+		if record == nil {
+			unknown = append(unknown, item)
+		}
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("there is no such item, and nothing was done: %s", strings.Join(unknown, " "))
+	}
+	return nil
 }
 
 // operator is who types a command, by the name that the machine knows.

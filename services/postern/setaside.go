@@ -42,8 +42,7 @@ func setasideCommand(ctx context.Context, args []string, io stdio) int {
 	}
 	for _, item := range words[1:] {
 		if !event.IsItem(item) {
-			fmt.Fprintf(io.err, "postern: %q is not the id of an item: give 64 hex digits, as postern setaside list prints them\n", item)
-			return misuse
+			return notAnItem(item, io)
 		}
 	}
 	most, err := fetchLimit(words[0], *limit)

@@ -109,7 +109,7 @@ func TestWhatWasSetAsideIsNamedRightOrNothingIsDone(t *testing.T) {
 		"setaside show " + item + " " + item: "usage: postern setaside",
 		"setaside retry":                     "usage: postern setaside",
 		"setaside junk " + item:              "usage: postern setaside",
-		"setaside show 12":                   `"12" is not the id of an item: give 64 hex digits`,
+		"setaside show 12":                   `"12" is not the id of an item, which is 64 hex digits`,
 		"setaside retry " + item + " " + item[1:] + "G":       "is not the id of an item",
 		"setaside retry " + item + " --fetch-limit 65MiB":     "--fetch-limit: 65MiB is over 64MiB, the largest mail that is read",
 		"setaside retry " + item + " --fetch-limit 0B":        "--fetch-limit:",

@@ -41,30 +41,35 @@ func (handedOver) Caught(context.Context, string, []itemv1.LayerKind) (bool, err
 	return false, nil
 }
 
-// ownWords is retention's log, and remembers which plans this process has spoken of itself.
-type ownWords struct {
-	retain.Log
-
+// ownPlans are the plans that somebody in this process has spoken of, and which so have
+// somebody here to see to them.
+type ownPlans struct {
 	mu    sync.Mutex
 	plans map[string]bool
 }
 
-func (o *ownWords) Say(ctx context.Context, cause string, said proto.Message) error {
+// ownWords is retention's log, and remembers what is said through it.
+type ownWords struct {
+	retain.Log
+	own *ownPlans
+}
+
+func (o ownWords) Say(ctx context.Context, cause string, said proto.Message) error {
 	switch e := said.(type) { // before it can be heard
 	case *retentionv1.Planned:
-		o.note(e.GetPlan())
+		o.own.note(e.GetPlan())
 	case *retentionv1.Destroyed:
-		o.note(e.GetPlan())
+		o.own.note(e.GetPlan())
 	}
 	return o.Log.Say(ctx, cause, said)
 }
 
-func (o *ownWords) Plan(ctx context.Context, after uint64, plan *retentionv1.Planned) (uint64, error) {
-	o.note(plan.GetPlan())
+func (o ownWords) Plan(ctx context.Context, after uint64, plan *retentionv1.Planned) (uint64, error) {
+	o.own.note(plan.GetPlan())
 	return o.Log.Plan(ctx, after, plan)
 }
 
-func (o *ownWords) note(plan string) {
+func (o *ownPlans) note(plan string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.plans == nil {
@@ -75,7 +80,7 @@ func (o *ownWords) note(plan string) {
 
 // strange tells whether somebody else speaks of a plan. Of one that is certified or
 // withdrawn nobody speaks any more.
-func (o *ownWords) strange(said proto.Message) bool {
+func (o *ownPlans) strange(said proto.Message) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch e := said.(type) {
@@ -91,9 +96,9 @@ func (o *ownWords) strange(said proto.Message) bool {
 	return false
 }
 
-// takeOver runs retention soon after somebody else, such as an operator's command, has said a
-// plan or that its keys are destroyed, until ctx ends: not only when its hour comes.
-func takeOver(ctx context.Context, conn *bus.Conn, words *ownWords, runNow func(context.Context) error) error {
+// takeOver runs retention soon after a command has said a plan or that its keys are destroyed,
+// until ctx ends: not only when its hour comes.
+func takeOver(ctx context.Context, conn *bus.Conn, own *ownPlans, runNow func(context.Context) error) error {
 	kept, err := conn.Kept(ctx, topology.Retention)
 	for ; err != nil; kept, err = conn.Kept(ctx, topology.Retention) {
 		select {
@@ -107,7 +112,7 @@ func takeOver(ctx context.Context, conn *bus.Conn, words *ownWords, runNow func(
 			return err
 		}
 		_, said, err := event.Open(message.Subject, message.Data)
-		if err != nil || !words.strange(said) {
+		if err != nil || !own.strange(said) {
 			continue
 		}
 		if err := runSoon(ctx, runNow); err != nil {
@@ -123,7 +128,7 @@ func takeOver(ctx context.Context, conn *bus.Conn, words *ownWords, runNow func(
 const (
 	soonRuns  = 20
 	soonPause = time.Second
-	soonWait  = time.Minute // for one; where another process leads, that one hears of it too
+	soonWait  = time.Minute // for one, where another holds the lease
 )
 
 func runSoon(ctx context.Context, runNow func(context.Context) error) error {

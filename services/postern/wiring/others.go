@@ -119,8 +119,7 @@ func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
-	words := &ownWords{Log: retain.NewStreamLog(conn, s.Clock.Now)}
-	service, err := s.retain(conn, client, words)
+	service, err := s.retain(conn, client)
 	if err != nil {
 		return err
 	}
@@ -130,17 +129,20 @@ func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
 	}
 	s.hooks.retain = schedule
 	close(s.hooks.retainUp)
-	return together(ctx, schedule.Run, func(ctx context.Context) error { return takeOver(ctx, conn, words, schedule.Now) })
+	if s.local == nil { // in a fleet a command does the whole of what it began
+		return schedule.Run(ctx)
+	}
+	return together(ctx, schedule.Run, func(ctx context.Context) error { return takeOver(ctx, conn, &s.plans, schedule.Now) })
 }
 
 // retain makes retention's logic on a connection.
-func (p *Process) retain(conn *bus.Conn, client *keys.Client, log retain.Log) (*retain.Service, error) {
+func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, error) {
 	key, err := signet.Load(p.Config.Retain.Key)
 	if err != nil {
 		return nil, err
 	}
 	deps := retain.Deps{
-		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: log,
+		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: ownWords{retain.NewStreamLog(conn, p.Clock.Now), &p.plans},
 		Vault: p.Vault, Policy: p.Config.Retention, Key: key,
 	}
 	if p.door != nil {

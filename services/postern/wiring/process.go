@@ -62,6 +62,7 @@ type Process struct {
 	public  map[string]string
 	closers []func()
 
+	plans ownPlans
 	mu    sync.Mutex
 	hooks hooks
 }

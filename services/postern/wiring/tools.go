@@ -36,6 +36,4 @@ func (p *Process) Tool(ctx context.Context, credential string) (*Tool, error) {
 func (t *Tool) Opener() *open.Opener { return open.NewOpener(t.Client, open.OpenerOptions{}) }
 
 // Retain gives retention's own logic, to run it once by hand.
-func (t *Tool) Retain() (*retain.Service, error) {
-	return t.retain(t.Conn, t.Client, retain.NewStreamLog(t.Conn, t.Clock.Now))
-}
+func (t *Tool) Retain() (*retain.Service, error) { return t.retain(t.Conn, t.Client) }
