@@ -74,6 +74,7 @@ type world struct {
 	now     time.Time
 	clock   retain.Clock  // of the service, and the keyring's but for the skew
 	skew    time.Duration // of the keyring's clock
+	servers []retain.Server
 	records map[string]*itemv1.Record
 	open    map[string]bool      // buckets that live
 	closed  map[string]bool      // of those, the closed ones
@@ -116,6 +117,7 @@ func (w *world) serviceWith(clock retain.Clock) *retain.Service {
 	return retain.New(w.config, retain.Deps{
 		Log: slog.New(slog.DiscardHandler), Clock: clock, Keyring: ring{w}, Records: records{w}, Events: eventLog{w},
 		Vault: faultyVault{w}, Eraser: faultyEraser{w}, Projections: w, Policy: retention.Standard(), Key: signer,
+		Servers: w.servers,
 	})
 }
 

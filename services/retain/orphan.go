@@ -29,7 +29,7 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	// would be an orphan. Nothing is due before the first day: this closes nothing.
 	closed, err := s.keyring.Close(ctx, &keyringv1.Close{Before: timestamppb.New(time.Unix(0, 0))})
 	if err == nil {
-		err = s.agree(closed, s.clock.Now())
+		err = s.agree(ctx, closed, s.clock.Now())
 	}
 	if err != nil {
 		return 0, fmt.Errorf("orphans: %w", err)

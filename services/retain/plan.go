@@ -38,7 +38,7 @@ type Config struct {
 	AlwaysAllowed int `yaml:"always_allowed"`
 	// MaxTargets is how many layers one plan destroys: it is carried out, kept and certified whole. What is over goes in further plans of the same night. A bucket is never parted.
 	MaxTargets int `yaml:"max_targets"`
-	// MaxClockSkew is how far the keyring's clock may be from ours.
+	// MaxClockSkew is how far the clocks of the keyring, the bus and S3 may be from ours. Nothing is destroyed where one is further.
 	MaxClockSkew config.Duration `yaml:"max_clock_skew"`
 	// OrphanAge is how old an object without a record must be before the sweep removes it.
 	OrphanAge config.Duration `yaml:"orphan_age"`
@@ -74,7 +74,7 @@ func (s *Service) plan(ctx context.Context, taken map[string]bool) (*retentionv1
 	if err != nil {
 		return nil, err
 	}
-	if err := s.agree(closed, now); err != nil {
+	if err := s.agree(ctx, closed, now); err != nil {
 		return nil, err
 	}
 	buckets := map[string]bool{}
@@ -128,10 +128,30 @@ func (s *Service) part(buckets map[string]bool, targets []*retentionv1.Target) (
 	return some, parted
 }
 
-// agree compares the keyring's clock with ours.
-func (s *Service) agree(closed *keyringv1.Closed, now time.Time) error {
-	if skew := closed.GetClock().AsTime().Sub(now).Abs(); skew > s.config.MaxClockSkew.Std() {
-		return fmt.Errorf("%w: the keyring's is %v from ours: set them right, then run again", ErrClocks, skew.Round(time.Second))
+// agree compares the keyring's clock with ours, by which both live, and the machine's
+// with those of the other servers.
+func (s *Service) agree(ctx context.Context, closed *keyringv1.Closed, now time.Time) error {
+	if err := s.near("keyring", closed.GetClock().AsTime().Sub(now)); err != nil {
+		return err
+	}
+	for _, server := range s.servers {
+		asked := time.Now()
+		there, err := server.Time(ctx)
+		if err != nil {
+			return fmt.Errorf("clock of the %s: %w", server.Name, err)
+		}
+		// It may have answered at any moment between.
+		skew := max(asked.Sub(there), there.Sub(time.Now()), 0)
+		if err := s.near(server.Name, skew); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) near(name string, skew time.Duration) error {
+	if skew.Abs() > s.config.MaxClockSkew.Std() {
+		return fmt.Errorf("%w: that of the %s is %v from ours: set them right, then run again", ErrClocks, name, skew.Abs().Round(time.Second))
 	}
 	return nil
 }

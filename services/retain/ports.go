@@ -70,3 +70,10 @@ type Projections interface {
 
 // Clock tells the time.
 type Clock interface{ Now() time.Time }
+
+// A Server is another machine whose clock must agree with this one's.
+type Server struct {
+	Name string
+	// Time must say what time it is there. Nobody moves that clock on for a demonstration.
+	Time func(ctx context.Context) (time.Time, error)
+}

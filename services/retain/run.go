@@ -32,6 +32,7 @@ type Deps struct {
 	Projections Projections
 	Policy      retention.Policy
 	Key         ed25519.PrivateKey
+	Servers     []Server
 }
 
 // A Service destroys on schedule and certifies.
@@ -47,6 +48,7 @@ type Service struct {
 	projections Projections
 	policy      retention.Policy
 	key         ed25519.PrivateKey
+	servers     []Server
 	removed     tally
 }
 
@@ -54,7 +56,7 @@ type Service struct {
 func New(config Config, d Deps) *Service {
 	return &Service{
 		config: config, log: d.Log, clock: d.Clock, keyring: d.Keyring, records: d.Records, events: d.Events, vault: d.Vault, eraser: d.Eraser,
-		projections: d.Projections, policy: d.Policy, key: d.Key,
+		projections: d.Projections, policy: d.Policy, key: d.Key, servers: d.Servers,
 	}
 }
 

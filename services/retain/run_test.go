@@ -209,6 +209,19 @@ func TestNothingIsDestroyedOnAWrongClock(t *testing.T) {
 			t.Errorf("skew %v: error %v, %d layers taken", skew, err, len(w.taken))
 		}
 	}
+	for _, skew := range []time.Duration{2 * time.Minute, -2 * time.Minute} {
+		w, _, _ := expired(t)
+		w.servers = []retain.Server{{Name: "bus", Time: func(context.Context) (time.Time, error) { return time.Now(), nil }},
+			{Name: "vault", Time: func(context.Context) (time.Time, error) { return time.Now().Add(skew), nil }}}
+		if err := w.service().Run(t.Context()); !errors.Is(err, retain.ErrClocks) || !strings.Contains(err.Error(), "vault") || len(w.taken) > 0 || len(w.said) > 0 {
+			t.Errorf("vault's skew %v: error %v, %d layers taken", skew, err, len(w.taken))
+		}
+	}
+	w, _, _ := expired(t)
+	w.servers = []retain.Server{{Name: "bus", Time: func(context.Context) (time.Time, error) { return time.Time{}, errInjected }}}
+	if err := w.service().Run(t.Context()); !errors.Is(err, errInjected) || len(w.taken) > 0 || len(w.said) > 0 {
+		t.Errorf("a server that does not say what time it is: error %v, %d layers taken", err, len(w.taken))
+	}
 	w, due, kept := expired(t)
 	w.skew = time.Minute
 	finished(t, w)

@@ -66,6 +66,9 @@ func buffers(size int) func() any {
 // Check asks whether the bucket can be reached and is as configured.
 func (s *Store) Check(ctx context.Context) error { return s.client.Check(ctx) }
 
+// Time asks what time it is by the service's clock, to the second.
+func (s *Store) Time(ctx context.Context) (time.Time, error) { return s.client.Time(ctx) }
+
 // CreateBucket makes the bucket, with object lock where the configuration has it.
 func (s *Store) CreateBucket(ctx context.Context) error { return s.client.CreateBucket(ctx) }
 

@@ -2,17 +2,20 @@ package wiring
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/run"
 	"github.com/postern-mail/postern/pkg/signet"
 	"github.com/postern-mail/postern/pkg/stage"
+	"github.com/postern-mail/postern/pkg/vault/s3"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
 	"github.com/postern-mail/postern/services/archive"
@@ -143,7 +146,7 @@ func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, 
 	}
 	deps := retain.Deps{
 		Log: p.Log, Clock: p.Clock, Keyring: client, Records: retain.NewStreamRecords(conn), Events: ownWords{retain.NewStreamLog(conn, p.Clock.Now), &p.plans},
-		Vault: p.Vault, Policy: p.Config.Retention, Key: key,
+		Vault: p.Vault, Policy: p.Config.Retention, Key: key, Servers: p.servers(conn),
 	}
 	if p.door != nil {
 		deps.Eraser, deps.Projections = handedOver{}, handedOver{}
@@ -158,6 +161,21 @@ func (p *Process) retain(conn *bus.Conn, client *keys.Client) (*retain.Service, 
 	}
 	deps.Eraser, deps.Projections = eraser, desk.NewCaught(desk.NewBoard(p.Model), conn)
 	return retain.New(p.Config.Retain, deps), nil
+}
+
+// servers are those on other machines, whose clocks can be wrong by themselves.
+func (p *Process) servers(conn *bus.Conn) []retain.Server {
+	servers := []retain.Server{{Name: "bus", Time: func(ctx context.Context) (time.Time, error) {
+		kept, err := conn.Kept(ctx, topology.Retention)
+		if err == nil && kept.Now.IsZero() {
+			err = errors.New("the server does not say what time it is")
+		}
+		return kept.Now, err
+	}}}
+	if store, ok := p.Vault.(*s3.Store); ok {
+		servers = append(servers, retain.Server{Name: "vault", Time: store.Time})
+	}
+	return servers
 }
 
 func runAudit(ctx context.Context, s *service, conn *bus.Conn) error {

@@ -66,7 +66,7 @@ type Client struct {
 	core   *minio.Core
 	bucket string
 	lock   minio.RetentionMode
-	http   *http.Transport
+	http   *dated
 	Config Config // with its defaults filled in
 }
 
@@ -103,7 +103,7 @@ func New(c Config) (*Client, error) {
 	default:
 		return nil, fmt.Errorf("s3: object lock %q is none of governance, compliance", c.Lock)
 	}
-	transport := transport(c)
+	transport := &dated{Transport: transport(c)}
 	lookup := minio.BucketLookupDNS
 	if c.PathStyle {
 		lookup = minio.BucketLookupPath
