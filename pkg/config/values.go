@@ -2,13 +2,14 @@ package config
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/postern-mail/postern/pkg/redact"
 )
 
 // A Duration is a length of time as people write it: 250ms, 30s, 72h, 30d.
@@ -137,30 +138,14 @@ func (s Secret) Read() (Revealed, error) {
 	if text == "" {
 		return Revealed{}, fmt.Errorf("secret %s: the file is empty", string(s))
 	}
-	return Revealed{&text}, nil
+	return Revealed{redact.NewSecret(text)}, nil
 }
 
 // Set says whether a file is named.
 func (s Secret) Set() bool { return s != "" }
 
 // Revealed is a secret in memory; it prints as ‹secret›.
-type Revealed struct{ value *string }
+type Revealed struct{ redact.Secret }
 
 // Value gives the secret itself.
-func (r Revealed) Value() string {
-	if r.value == nil {
-		return ""
-	}
-	return *r.value
-}
-
-// Format answers every verb with the placeholder.
-func (r Revealed) Format(state fmt.State, _ rune) { fmt.Fprint(state, "‹secret›") }
-
-func (r Revealed) String() string { return "‹secret›" }
-
-// LogValue keeps the secret out of logs.
-func (r Revealed) LogValue() slog.Value { return slog.StringValue("‹secret›") }
-
-// MarshalText keeps the secret out of JSON, XML and YAML.
-func (r Revealed) MarshalText() ([]byte, error) { return []byte("‹secret›"), nil }
+func (r Revealed) Value() string { return r.Reveal() }

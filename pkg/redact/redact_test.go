@@ -16,27 +16,23 @@ import (
 	"github.com/postern-mail/postern/pkg/redact"
 )
 
-const marker = "marker.person@example.com"
+const marker = "marker.password"
 
 type everything struct {
-	Address redact.Address
-	Subject redact.Subject
-	Text    redact.Text
-	Name    redact.Name
+	Password redact.Secret
+	Tokens   []redact.Secret
 }
 
 func filled() everything {
-	return everything{redact.NewAddress(marker), redact.NewSubject(marker), redact.NewText(marker), redact.NewName(marker)}
+	return everything{redact.NewSecret(marker), []redact.Secret{redact.NewSecret(marker)}}
 }
 
 func values() map[string]any {
 	all := filled()
-	address := all.Address
+	secret := all.Password
 	return map[string]any{
-		"address": all.Address, "subject": all.Subject, "text": all.Text, "name": all.Name,
-		"pointer": &address, "struct": all, "pointer to struct": &all,
-		"slice": []redact.Address{all.Address}, "map": map[string]redact.Name{"k": all.Name},
-		"in an error": fmt.Errorf("sender %v: %w", all.Address, errors.New("refused")),
+		"secret": secret, "pointer": &secret, "struct": all, "pointer to struct": &all, "slice": all.Tokens,
+		"map": map[string]redact.Secret{"k": secret}, "in an error": fmt.Errorf("password %v: %w", secret, errors.New("refused")),
 	}
 }
 
@@ -90,10 +86,13 @@ func TestNoEncoderPrintsTheValue(t *testing.T) {
 }
 
 func TestTheValueCanBeHadWhereItIsNeeded(t *testing.T) {
-	if got := redact.NewAddress(marker).Reveal(); got != marker {
+	if got := redact.NewSecret(marker).Reveal(); got != marker {
 		t.Errorf("Reveal gave %q", got)
 	}
-	if got := fmt.Sprint(redact.NewAddress(marker)); got != "‹address›" {
-		t.Errorf("an address prints as %q, want ‹address›", got)
+	if got := new(redact.Secret).Reveal(); got != "" {
+		t.Errorf("no secret reads as %q", got)
+	}
+	if got := fmt.Sprint(redact.NewSecret(marker)); got != "‹secret›" {
+		t.Errorf("a secret prints as %q, want ‹secret›", got)
 	}
 }

@@ -96,7 +96,7 @@ func (r *runner) tell(ctx context.Context, span trace.Span, m *mail, e end, took
 		attrs = append(attrs, slog.Int("deaths", e.deaths))
 	}
 	if e.err != nil {
-		attrs = append(attrs, slog.String("err", e.err.Error()))
+		attrs = append(attrs, slog.Any("err", e.err))
 	}
 	if id := span.SpanContext(); id.HasTraceID() {
 		attrs = append(attrs, slog.String("trace", id.TraceID().String()))
