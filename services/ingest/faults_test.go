@@ -38,6 +38,7 @@ type faulty struct {
 	kind  string // empty: none fails
 	n     int    // 1 is the first
 	when  moment
+	last  func() // called when it fails; nil: nothing
 	fired bool
 }
 
@@ -54,6 +55,9 @@ func (f *faulty) call(name string, do func() error) error {
 	mine := name == f.kind && f.calls[name] == f.n
 	f.fired = f.fired || mine
 	f.mu.Unlock()
+	if mine && f.last != nil {
+		defer f.last()
+	}
 	if mine && f.when == before {
 		return errFault
 	}

@@ -91,16 +91,35 @@ func (s *Service) complete(ctx context.Context, record *itemv1.Record) error {
 		return s.asideAgain(ctx, record, CodeOversize)
 	}
 	pause := backoff{least: s.least, most: time.Minute}
-	for tries := 0; ; {
-		err := m.fetch(ctx, record)
+	for tries := 1; ; tries++ {
+		code, err := m.attend(ctx, record)
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.log.Warn("mail taken up again not fetched yet", "item", record.GetItem(), "err", err)
+		if tries >= refetchTries || code == CodeOversize {
+			return s.asideAgain(ctx, record, code)
+		}
+		pause.wait(ctx, err)
+	}
+}
+
+// attend fetches a mail whole, or tells under which code it cannot be had. Where the mail is
+// not the reason it goes on trying, and lets no other mail of the mailbox knock meanwhile.
+func (m *mailbox) attend(ctx context.Context, record *itemv1.Record) (code string, err error) {
+	select {
+	case m.refetching <- struct{}{}:
+		defer func() { <-m.refetching }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	for pause := (backoff{least: m.service.least, most: time.Minute}); ; {
+		err := m.fetch(ctx, record)
+		if err == nil || ctx.Err() != nil {
+			return "", err
+		}
+		m.log.Warn("mail taken up again not fetched yet", "item", record.GetItem(), "err", err)
 		if code := failing(err); code != "" {
-			if tries++; tries >= refetchTries || code == CodeOversize {
-				return s.asideAgain(ctx, record, code)
-			}
+			return code, err
 		}
 		pause.wait(ctx, err)
 	}
@@ -150,16 +169,10 @@ func asked(err error) error {
 	return &atMail{err}
 }
 
-// fetch fetches a mail whole in a session of its own, one of a mailbox at a time, and
-// completes its record: sealed, stored, registered, said, as with any mail.
+// fetch fetches a mail whole in a session of its own, and completes its record: sealed,
+// stored, registered, said, as with any mail.
 func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) {
 	defer caught(&err)
-	select {
-	case m.refetching <- struct{}{}:
-		defer func() { <-m.refetching }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	session, err := m.dial(ctx)
 	if err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 	"testing"
 	"time"
 
@@ -69,11 +68,13 @@ func (w *world) sweeper(c ingest.Config, deps ingest.Deps) *ingest.Service {
 	return service
 }
 
+// sweep looks once, and returns when all that it found is fetched or set aside.
 func (w *world) sweep(ctx context.Context, service *ingest.Service) {
 	w.t.Helper()
 	if _, err := service.SweepFrom(ctx, 1); err != nil {
 		w.t.Fatal(err)
 	}
+	ingest.Ended(service)
 }
 
 // kinds counts what was said, each event id once. The world's lock is held, or nothing runs.
@@ -121,7 +122,9 @@ func TestAnOversizeMailThatIsTakenUpAgainIsFetchedWhole(t *testing.T) {
 	w, _, c, record := over(t, size)
 	w.retry(record.Item, size+100)
 	w.sweep(t.Context(), w.sweeper(c, w.deps()))
-	w.until("it is said as received", func() bool { return w.kinds()["mail.v1.Received"] == 1 })
+	if kinds := w.kinds(); kinds["mail.v1.Received"] != 1 || kinds["mail.v1.SetAside"] != 1 {
+		t.Errorf("said %v", kinds)
+	}
 	if got := w.record(1); !bytes.Equal(w.raw(got), lengthy(size)) || got.State != itemv1.State_STATE_REGISTERED || got.FetchLimit != 0 {
 		t.Errorf("%d bytes in state %v, limit %d", len(w.raw(got)), got.State, got.FetchLimit)
 	}
@@ -156,11 +159,12 @@ func TestAMailThatIsTakenUpAgainIsFetchedUpToItsLimitAndNoFurther(t *testing.T) 
 			w.retry(record.Item, c.limit(record.Size))
 			w.sweep(t.Context(), w.sweeper(conf, w.deps()))
 			if c.taken {
-				w.until("it is received", func() bool { return w.kinds()["mail.v1.Received"] == 1 })
+				if kinds := w.kinds(); kinds["mail.v1.Received"] != 1 {
+					t.Errorf("said %v", kinds)
+				}
 				return
 			}
-			w.until("it is set aside again", func() bool { return w.kinds()["mail.v1.SetAside"] == 2 })
-			if got := w.record(1); got.GetSetAside().GetCode() != ingest.CodeOversize || w.stored() != 1 {
+			if got := w.record(1); w.kinds()["mail.v1.SetAside"] != 2 || got.GetSetAside().GetCode() != ingest.CodeOversize || w.stored() != 1 {
 				t.Errorf("code %q, %d objects", got.GetSetAside().GetCode(), w.stored())
 			}
 		})
@@ -175,8 +179,7 @@ func TestAMailOverWhatAnybodyReadsIsNotFetchedWhateverTheLimit(t *testing.T) {
 		item := w.asideRecord(5, size, ingest.CodeOversize)
 		w.retry(item, 1<<40)
 		w.sweep(t.Context(), w.sweeper(c, w.deps()))
-		w.until("it is set aside again", func() bool { return w.kinds()["mail.v1.SetAside"] == 1 })
-		if got := w.record(5).GetSetAside().GetCode(); got != want {
+		if got := w.record(5).GetSetAside().GetCode(); got != want || w.kinds()["mail.v1.SetAside"] != 1 {
 			t.Errorf("%d bytes: code %q, want %q", size, got, want)
 		}
 	}
@@ -227,7 +230,6 @@ func TestAMailThatCannotBeFetchedAnyMoreIsSetAsideAgainAndWhyIsSaid(t *testing.T
 			}
 			w.retry(item, 0)
 			w.sweep(t.Context(), w.sweeper(conf, w.deps()))
-			w.until("it is fetched or set aside", func() bool { return len(w.said) > 0 })
 			got, kinds := w.record(5), w.kinds()
 			if c.want == "" {
 				if kinds["mail.v1.Received"] != 1 || !bytes.Equal(w.raw(got), raw) {
@@ -253,8 +255,7 @@ func TestAMailOfWhichNothingWasKnownIsFetchedAsItIsNow(t *testing.T) {
 	w.records[item].InternalDate = timestamppb.New(imap.NoDate)
 	w.retry(item, 0)
 	w.sweep(t.Context(), w.sweeper(conf, w.deps()))
-	w.until("it is received", func() bool { return w.kinds()["mail.v1.Received"] == 1 })
-	if got := w.record(5); !bytes.Equal(w.raw(got), raw) || got.Size != int64(len(raw)) {
+	if got := w.record(5); w.kinds()["mail.v1.Received"] != 1 || !bytes.Equal(w.raw(got), raw) || got.Size != int64(len(raw)) {
 		t.Errorf("%d bytes, the record says %d", len(w.raw(got)), got.Size)
 	}
 }
@@ -276,20 +277,19 @@ func TestWhateverCallFailsAMailThatIsTakenUpAgainIsWholeAndReceived(t *testing.T
 					f := &faulty{world: w, calls: map[string]int{}, kind: kind, n: 1, when: when}
 					ctx, kill := context.WithCancel(t.Context())
 					defer kill()
-					log := &logbook{world: w}
 					deps := f.deps()
-					deps.Log = newLog(log)
-					first := w.sweeper(conf, deps)
-					w.sweep(ctx, first)
+					if dies { // with its call
+						f.last = kill
+					}
+					w.sweep(ctx, w.sweeper(conf, deps))
 					if dies {
-						w.until("it has failed", func() bool { return strings.Contains(log.text.String(), "not fetched yet") })
-						kill()
-						ingest.Ended(first)
 						second := w.sweeper(conf, w.deps())
 						ingest.Standstill(second, 0)
 						w.sweep(t.Context(), second)
 					}
-					w.until("it is received", func() bool { return w.kinds()["mail.v1.Received"] > 0 })
+					if w.kinds()["mail.v1.Received"] == 0 {
+						t.Error("it is not said as received")
+					}
 					got := w.record(5)
 					if !f.fired || !bytes.Equal(w.raw(got), raw) || got.State != itemv1.State_STATE_REGISTERED || len(w.records) != 1 {
 						t.Errorf("fired %v, state %v, %d bytes", f.fired, got.State, len(w.raw(got)))
@@ -316,5 +316,25 @@ func TestAMailThatAnotherHasCarriedOnWithIsNotSetAsideAgain(t *testing.T) {
 	}
 	if got := w.record(5); got.State != itemv1.State_STATE_FILED || len(w.said) != 0 {
 		t.Errorf("state %v, said %v", got.State, w.kinds())
+	}
+}
+
+func TestAMailboxThatIsAwayIsWaitedForHoweverLong(t *testing.T) {
+	t.Parallel()
+	raw := lengthy(1000)
+	script := &imaptest.Script{Validity: 9, Next: 7, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw}}, Refuse: map[string]string{"EXAMINE": "[UNAVAILABLE] back soon"}}
+	w := newWorld(t)
+	conf := plaintextConfig(t, script.Serve(t))
+	w.retry(w.asideRecord(5, int64(len(raw)), ingest.CodeOversize), 0)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.sweep(t.Context(), w.sweeper(conf, w.deps()))
+	}()
+	script.Sessions(11) // more than a mail that is the reason itself is given
+	script.Change(func(s *imaptest.Script) { s.Refuse = nil })
+	<-done
+	if kinds := w.kinds(); kinds["mail.v1.Received"] != 1 || kinds["mail.v1.SetAside"] != 0 || !bytes.Equal(w.raw(w.record(5)), raw) {
+		t.Errorf("said %v", kinds)
 	}
 }

@@ -3,7 +3,9 @@ package wiring_test
 import (
 	"testing"
 
+	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/retain"
 )
 
@@ -13,5 +15,11 @@ func TestTheDeskLooksForCertificatesWhereRetentionPutsThem(t *testing.T) {
 		if desk.CertificateObject(id) != retain.CertificateObject(id) {
 			t.Errorf("%s: %s and %s", id, desk.CertificateObject(id), retain.CertificateObject(id))
 		}
+	}
+}
+
+func TestNoMailIsFetchedThatIsLargerThanWhatIsRead(t *testing.T) {
+	if ingest.MaxFetch != reading.DefaultLimits.Mail {
+		t.Errorf("up to %d bytes are fetched, and up to %d are read", ingest.MaxFetch, reading.DefaultLimits.Mail)
 	}
 }
