@@ -124,7 +124,7 @@ func (l *line) travel(together []*wish) {
 	}()
 	if len(together) == 1 {
 		w := together[0]
-		_, answer, err := l.client.send(w.ctx, &keyringv1.Signed{Operation: l.operation, Body: w.body})
+		answer, err := l.send(w.ctx, &keyringv1.Signed{Operation: l.operation, Body: w.body})
 		w.done <- result{answer, err}
 		return
 	}
@@ -135,7 +135,7 @@ func (l *line) travel(together []*wish) {
 	for _, w := range together {
 		request.Bodies = append(request.Bodies, w.body)
 	}
-	_, answer, err := l.client.send(ctx, request)
+	answer, err := l.send(ctx, request)
 	switch {
 	case err == nil && answer.Refusal != "": // of the request itself, and so of all in it
 		for _, w := range together {
@@ -157,4 +157,19 @@ func (l *line) travel(together []*wish) {
 			w.done <- result{answer: answer.Answers[i]}
 		}
 	}
+}
+
+// errPanicked is all that is told of a panic: what was thrown may quote what was being asked.
+var errPanicked = errors.New("keyring request: it panicked")
+
+// send asks on a goroutine that nobody else guards: a panic there would end the process and
+// print what was thrown.
+func (l *line) send(ctx context.Context, request *keyringv1.Signed) (answer *keyringv1.Answer, err error) {
+	defer func() {
+		if recover() != nil {
+			answer, err = nil, errPanicked
+		}
+	}()
+	_, answer, err = l.client.send(ctx, request)
+	return answer, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -188,4 +189,25 @@ func TestWhoGivesUpSpoilsNothing(t *testing.T) {
 			t.Errorf("requests of %v bodies, want %v", bus.bodies, want)
 		}
 	})
+}
+
+// A thrower panics with what it was asked.
+type thrower struct{}
+
+func (thrower) Request(context.Context, string, []byte) ([]byte, error) {
+	panic("a customer's words")
+}
+
+func TestAPanicOnTheWayIsAnErrorThatQuotesNothing(t *testing.T) {
+	client := keys.NewClient(thrower{}, newSigner(t), fixedClock(noon))
+	var wg sync.WaitGroup
+	for range 3 * keys.MaxBodies {
+		wg.Go(func() {
+			_, err := client.Register(t.Context(), &keyringv1.Register{Uid: 1})
+			if err == nil || strings.Contains(err.Error(), "customer") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,13 +22,17 @@ import (
 	"github.com/postern-mail/postern/test/program"
 )
 
-// ends are what kills each service that has a mail in hand.
+// ends are what kills each service as it works on a mail on its way.
 var ends = []struct {
 	service string
 	signal  syscall.Signal
 }{
-	{"ingest", syscall.SIGABRT}, {"verify", syscall.SIGSEGV}, {"scan", syscall.SIGABRT}, {"sanitize", syscall.SIGSEGV},
+	{"ingest", syscall.SIGABRT}, {"verify", syscall.SIGSEGV}, {"scan", syscall.SIGABRT},
+	{"archive", syscall.SIGSEGV}, {"keyring", syscall.SIGABRT}, {"sanitize", syscall.SIGSEGV},
 }
+
+// month is beyond the days of a customer's original.
+const month = 32 * 24 * time.Hour
 
 func TestNothingReadableIsAtRestAfterPanicsAndCrashes(t *testing.T) {
 	wantCores(t)
@@ -55,26 +60,33 @@ func TestNothingReadableIsAtRestAfterPanicsAndCrashes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range panics {
-		if name != "desk" && !happened(name, panicked)() {
-			t.Errorf("%s did not panic", name)
-		}
-	}
 	for _, record := range records {
 		if record.GetState() == itemv1.State_STATE_SET_ASIDE && record.GetSetAside().GetCode() != "oversize" {
 			t.Errorf("a mail is set aside by %s: %s", record.GetSetAside().GetStage(), record.GetSetAside().GetCode())
 		}
 	}
+	arm(t, harm, "audit") // what the agent reads is to be signed
 	harmDesk(t, p.fleet, harm, records, happened)
-	// The others have no mail in hand, but keys and records.
-	for _, name := range fleet.Services() {
-		if err := p.fleet.WaitReady(program.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-		kill(t, p.fleet, name, syscall.SIGABRT)
+	stand := func(service string) {
+		program.Until(t, service+" stands still at its work on the mails", happened(service, holding))
+		kill(t, p.fleet, service, syscall.SIGABRT)
+	}
+	stand("audit")
+	arm(t, harm, "retain")
+	if err := p.fleet.Advance(program.Context(t), month); err != nil {
+		t.Fatal(err)
+	}
+	stand("retain")
+	if out, err := p.fleet.Command(program.Context(t), "retain", "retention", "run", "--wait", "2m"); err != nil {
+		t.Fatalf("%v %s", err, out)
 	}
 	if err := p.fleet.WaitReady(program.Context(t)); err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range fleet.Services() {
+		if !happened(name, panicked)() || !happened(name, holding)() {
+			t.Errorf("%s did not panic, or did not stand still", name)
+		}
 	}
 	p.scrape(t)
 	p.empty(t, "after the crashes")
@@ -125,6 +137,14 @@ func kill(t *testing.T, f *fleet.Fleet, name string, with syscall.Signal) {
 	program.Until(t, name+" is there again", func() bool { return f.PID(name) != pid })
 }
 
+// arm has a service come to harm from now on.
+func arm(t *testing.T, harm, service string) {
+	t.Helper()
+	if err := os.WriteFile(arming(harm, service), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // harmDesk has an agent open what is large enough to lie in the vault: the page panics
 // first, then stands still while its process is killed.
 func harmDesk(t *testing.T, f *fleet.Fleet, harm string, records map[string]*itemv1.Record, happened func(service, what string) func() bool) {
@@ -145,9 +165,7 @@ func harmDesk(t *testing.T, f *fleet.Fleet, harm string, records map[string]*ite
 	if page == "" {
 		t.Fatal("no view lies in the vault")
 	}
-	if err := os.WriteFile(filepath.Join(harm, armed), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	arm(t, harm, "desk")
 	if status, _ := agent.Get(t, page); status < 500 {
 		t.Errorf("a page that panics answers %d", status)
 	}

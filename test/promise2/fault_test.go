@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
@@ -29,6 +31,7 @@ import (
 const (
 	faultsVariable  = "POSTERN_PROMISE2_FAULTS"  // folder in which is kept what has happened
 	programVariable = "POSTERN_PROMISE2_PROGRAM" // the real program
+	leaksVariable   = "POSTERN_PROMISE2_LEAKS"   // run services as postern does, and have two of them leak
 	coreVariable    = "POSTERN_PROMISE2_CORE"    // hold a mail, and take no care of it
 )
 
@@ -39,7 +42,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(coreVariable) != "" {
 		holdCarelessly()
 	}
-	if folder := os.Getenv(faultsVariable); folder != "" {
+	if folder := os.Getenv(faultsVariable); folder != "" || os.Getenv(leaksVariable) != "" {
 		if err := stand(folder, os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, "postern:", err)
 			os.Exit(1)
@@ -76,7 +79,12 @@ func stand(folder string, args []string) error {
 	}
 	service := args[at+2]
 	harm := faults{folder, service}
-	process, err := wiring.New(ctx, config, wiring.Options{Vault: func(store vault.Store) vault.Store { return harmed{store, harm} }})
+	if folder == "" {
+		return leak(ctx, config, service)
+	}
+	process, err := wiring.New(ctx, config, wiring.Options{
+		Vault: func(store vault.Store) vault.Store { return harmed{store, harm} }, Around: harm.around,
+	})
 	if err != nil {
 		return err
 	}
@@ -89,15 +97,12 @@ func stand(folder string, args []string) error {
 // faults are what befalls one service.
 type faults struct{ folder, service string }
 
-// panics are the services whose work panics here, with words of the mail for a value.
-var panics = []string{"ingest", "verify", "scan", "sanitize", "desk"}
-
 // befall has a service panic with what it holds the first time, and stand still the second.
 func (f faults) befall(service string, inHand string) {
 	if f.service != service {
 		return
 	}
-	if slices.Contains(panics, service) && f.first(panicked) {
+	if f.first(panicked) {
 		panic("this mail cannot be worked on: " + inHand)
 	}
 	if f.first(holding) {
@@ -108,8 +113,47 @@ func (f faults) befall(service string, inHand string) {
 const (
 	panicked = "panicked"
 	holding  = "holding"
-	armed    = "desk.armed" // from now on the desk comes to harm: before, an agent signs in
 )
+
+// What these do before a mail has come to them, or an agent has signed in, is no work on it:
+// they come to harm once they are armed.
+var armed = []string{"desk", "retain", "audit"}
+
+func arming(folder, service string) string { return filepath.Join(folder, service+".armed") }
+
+func (f faults) armed() bool {
+	if !slices.Contains(armed, f.service) {
+		return true
+	}
+	_, err := os.Stat(arming(f.folder, f.service))
+	return err == nil
+}
+
+// around does harm to those who have no mail in hand, and work on its item, by what they say
+// of it: archive when it has it filed, the keyring when it changes its record for that (it has read
+// the sender's address then), retain when it has planned its destruction, audit when it signs who read it.
+func (f faults) around(service string) bus.Around {
+	var mu sync.Mutex
+	changes := map[string]int{}
+	return func(c bus.Call, do func() error) error {
+		switch {
+		case !f.armed():
+		case service == "archive" && c.Kind == bus.CallRequest && c.Subject == "keyring.v1.file",
+			service == "retain" && c.Kind == bus.CallPublish && c.Subject == "retention.v1.Planned",
+			service == "audit" && c.Kind == bus.CallPublish && c.Subject == "audit.v1.Checkpoint":
+			f.befall(service, mark)
+		case service == "keyring" && c.Kind == bus.CallPublish && strings.HasPrefix(c.Subject, "items."):
+			mu.Lock()
+			changes[c.Subject]++
+			second := changes[c.Subject] == 2
+			mu.Unlock()
+			if second { // the first registers it
+				f.befall(service, mark)
+			}
+		}
+		return do()
+	}
+}
 
 func (f faults) first(what string) bool {
 	file, err := os.OpenFile(filepath.Join(f.folder, f.service+"."+what), os.O_CREATE|os.O_EXCL, 0o600)
@@ -133,7 +177,7 @@ func (h harmed) Put(ctx context.Context, name string, body io.Reader, options va
 }
 
 func (h harmed) Get(ctx context.Context, name string) (io.ReadCloser, vault.Object, error) {
-	if _, err := os.Stat(filepath.Join(h.folder, armed)); err == nil && strings.HasPrefix(name, "view/") {
+	if h.armed() && strings.HasPrefix(name, "view/") {
 		h.befall("desk", mark)
 	}
 	return h.Store.Get(ctx, name)

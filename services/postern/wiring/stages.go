@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -145,13 +146,24 @@ func (c SanitizeConfig) options() sanitize.Options {
 	return sanitize.Options{Mask: pii.Options{Actions: leave}, Regions: slices.Clone(c.Regions)}
 }
 
+// guarded turns a panic of a part, which has a goroutine of its own, into an error that tells only
+// its place: what was thrown may hold a customer's words.
+func guarded(ctx context.Context, part func(context.Context) error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("panic at\n%s", debug.Stack())
+		}
+	}()
+	return part(ctx)
+}
+
 // together runs parts of one service until all have ended; the first that fails ends the rest.
 func together(ctx context.Context, parts ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, len(parts))
 	for _, part := range parts {
-		go func() { ended <- part(ctx) }()
+		go func() { ended <- guarded(ctx, part) }()
 	}
 	var result error
 	for range parts {
