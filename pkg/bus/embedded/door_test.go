@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/nats-io/nkeys"
-	"golang.org/x/sys/unix"
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/bustest"
@@ -115,42 +114,6 @@ func TestTheDoorLetsNobodyInWithoutAKeyOfAService(t *testing.T) {
 	}
 	if said, err := in.ReadString('\n'); err == nil {
 		t.Errorf("it went on: %q", said)
-	}
-}
-
-func TestOnlyTheOwnersUserMayUseTheDoor(t *testing.T) {
-	for name, umask := range map[string]int{"none": 0, "usual": 0o022, "all": 0o777} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			_, keys := bustest.Credentials(t)
-			nats := filepath.Join(dir, "nats")
-			if err := os.Mkdir(nats, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			open := func(wide bool) *embedded.Server {
-				if wide { // left behind by somebody
-					if err := os.Chmod(filepath.Join(dir, "run"), 0o777); err != nil {
-						t.Fatal(err)
-					}
-				}
-				old := unix.Umask(umask)
-				defer unix.Umask(old)
-				s, err := embedded.Start(embedded.Options{Dir: nats, Keys: keys, Door: filepath.Join(dir, "run", "bus.sock")})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return s
-			}
-			for _, wide := range []bool{false, true} {
-				s := open(wide)
-				for path, want := range map[string]fs.FileMode{"run": fs.ModeDir | 0o700, "run/bus.sock": fs.ModeSocket | 0o600} {
-					if info, err := os.Lstat(filepath.Join(dir, path)); err != nil || info.Mode() != want {
-						t.Errorf("%s: %v, %v", path, info.Mode(), err)
-					}
-				}
-				s.Stop()
-			}
-		})
 	}
 }
 

@@ -1,12 +1,46 @@
 package embedded
 
 import (
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
+
+func TestOnlyTheOwnersUserMayUseTheDoor(t *testing.T) {
+	for name, umask := range map[string]int{"none": 0, "usual": 0o022, "all": 0o777} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			open := func() *door {
+				old := unix.Umask(umask)
+				defer unix.Umask(old)
+				d, err := openDoor(filepath.Join(dir, "run", "bus.sock"), new(crowd).enter, slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return d
+			}
+			for range 2 {
+				d := open()
+				for path, want := range map[string]fs.FileMode{"run": fs.ModeDir | 0o700, "run/bus.sock": fs.ModeSocket | 0o600} {
+					if info, err := os.Lstat(filepath.Join(dir, path)); err != nil || info.Mode() != want {
+						t.Errorf("%s: %v, %v", path, info.Mode(), err)
+					}
+				}
+				d.close()
+				// Somebody opens the folder to all; the next start closes it again.
+				if err := os.Chmod(filepath.Join(dir, "run"), 0o777); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
 
 // crowd counts who is inside at once.
 type crowd struct {
