@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/postern-mail/postern/pkg/bus/topology"
 )
 
 // counts are the keys that services put numbers under.
@@ -91,6 +93,26 @@ func TestEveryLineHasAConstantMessageAndKeysThatAreKnown(t *testing.T) {
 	})
 	if lines < 50 {
 		t.Errorf("only %d lines were found", lines)
+	}
+}
+
+func TestSubjectsOfTheBusAreWrittenAndOthersAreNot(t *testing.T) {
+	subjects := []string{"keyring.v1.open.verify", "tickets.T0123456789abcdef0123"}
+	for _, stream := range topology.Streams {
+		subjects = append(subjects, stream.Subject, stream.Told())
+	}
+	for _, name := range topology.Names() {
+		subjects = append(subjects, topology.Inbox(name)+".x1Y2", topology.Prefix(name)+"STREAM.INFO.ITEMS")
+	}
+	for _, subject := range subjects {
+		if admitString("subject", subject) != subject {
+			t.Errorf("%s is withheld", subject)
+		}
+	}
+	for _, subject := range []string{"hello", "hello.world", "Re: items.1", "items", "items.a b", "Items.order", "items.ä"} {
+		if admitString("subject", subject) != withheld {
+			t.Errorf("%s is written", subject)
+		}
 	}
 }
 

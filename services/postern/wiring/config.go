@@ -74,7 +74,7 @@ type ClockConfig struct {
 
 // NATSConfig says which bus.
 type NATSConfig struct {
-	// URL of the servers, comma separated. Empty: a server inside this process, without a port.
+	// URL of the servers, comma separated. Empty: a server inside this process, without a port, which then runs all services.
 	URL string `yaml:"url"`
 	// CAFile holds the authorities that the servers' certificates come from.
 	CAFile string `yaml:"ca_file"`
