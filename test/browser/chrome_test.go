@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +34,18 @@ type chrome struct {
 	t       testing.TB
 	ctx     context.Context
 	outside *recorder
+}
+
+// abreast is how many browsers are at work at once: most of their time they wait for a
+// page to come to rest.
+const abreast = 4
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(abreast)); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
 }
 
 // newChrome starts Chromium, or skips where there is none.

@@ -53,6 +53,7 @@ func published(t testing.TB) []string {
 const batch = 35
 
 func TestThePublishedAttacksRunNothingAndReachNothing(t *testing.T) {
+	t.Parallel()
 	attacks := published(t)
 	c := newChrome(t)
 	w := desktest.New(t)
@@ -95,6 +96,7 @@ func TestThePublishedAttacksRunNothingAndReachNothing(t *testing.T) {
 
 // Unsanitized they do, so the test above can see.
 func TestThePublishedAttacksUnsanitizedRunAndReach(t *testing.T) {
+	t.Parallel()
 	attacks := published(t)
 	control := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -140,6 +140,7 @@ const overflowing = `(() => {
 
 // Set POSTERN_PICTURES to a folder to look at every page.
 func TestEveryPageIsReadableAndFitsTheScreen(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	g := newGallery(t)
 	p := c.tab()

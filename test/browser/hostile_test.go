@@ -122,6 +122,7 @@ func (p *tab) prod() {
 }
 
 func TestAHostileMailRunsNothingAndReachesNothing(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	canary := newRecorder(t)
 	raw := asHTML(hostile(canary.server.URL))
@@ -163,6 +164,7 @@ func TestAHostileMailRunsNothingAndReachesNothing(t *testing.T) {
 // The same mail, unsanitized and without our policies: it does all of it, so the test
 // above can see.
 func TestTheSameMailUnsanitizedRunsAndReaches(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	canary := newRecorder(t)
 	control := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -205,6 +207,7 @@ func TestTheSameMailUnsanitizedRunsAndReaches(t *testing.T) {
 
 // Even if sanitizing had missed all of it, the frame's sandbox and policy stop it.
 func TestTheFrameAloneStopsAHostileMail(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	canary := newRecorder(t)
 	w := desktest.New(t)

@@ -53,6 +53,7 @@ func ticketWithValue(t testing.TB, w *desktest.World, text string) string {
 }
 
 func TestTheKeyboardAloneIsEnough(t *testing.T) {
+	t.Parallel()
 	for _, script := range []bool{true, false} {
 		t.Run(fmt.Sprintf("script=%v", script), func(t *testing.T) {
 			c := newChrome(t)
@@ -104,6 +105,7 @@ func TestTheKeyboardAloneIsEnough(t *testing.T) {
 }
 
 func TestAListKeepsItselfCurrent(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	w := desktest.New(t)
 	ticketWithValue(t, w, "first")
@@ -127,6 +129,7 @@ func TestAListKeepsItselfCurrent(t *testing.T) {
 
 // Somebody whose session has ended must not take an old list for a quiet one.
 func TestAListThatIsNotKeptCurrentSaysSo(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	w := desktest.New(t)
 	ticketWithValue(t, w, "first")
@@ -152,6 +155,7 @@ func TestAListThatIsNotKeptCurrentSaysSo(t *testing.T) {
 }
 
 func TestTheListIsSortedWithoutAScript(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	w := desktest.New(t)
 	ticketWithValue(t, w, "first")
@@ -170,6 +174,7 @@ func TestTheListIsSortedWithoutAScript(t *testing.T) {
 }
 
 func TestWhatTheDeskRefusesIsSaidInItsPlace(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	w := desktest.New(t)
 	ticket := ticketWithValue(t, w, "Refund")
@@ -186,6 +191,7 @@ func TestWhatTheDeskRefusesIsSaidInItsPlace(t *testing.T) {
 
 // Links in a message open beside the desk, without its address and without a way back.
 func TestALinkInAMessageOpensElsewhere(t *testing.T) {
+	t.Parallel()
 	c := newChrome(t)
 	other := newRecorder(t)
 	w := desktest.New(t)
