@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -134,7 +135,8 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	}
 	link, err := web.SignInLink(ctx, demoUser)
 	if err != nil {
-		return err
+		cancel()
+		return errors.Join(err, <-ended)
 	}
 	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
 		time.Since(began).Seconds(), link, filepath.Join(o.data, "postern.log"), o.operations)
