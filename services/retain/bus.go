@@ -110,8 +110,12 @@ func (l *StreamLog) Say(ctx context.Context, cause string, said proto.Message) e
 	return nil
 }
 
-// mostRaces is how often others may come between reading a subject and writing to it.
-const mostRaces = 10
+// How often others may come between reading a subject and writing to it, and how long until it is
+// read again: a replica may be behind.
+const (
+	mostRaces = 10
+	racePause = 50 * time.Millisecond
+)
 
 // once publishes what its subject does not have yet. It is written only behind the very
 // message up to which the subject was read: who read it, was stopped for days and writes then
@@ -135,6 +139,11 @@ func (l *StreamLog) once(ctx context.Context, stream, subject string, envelope *
 		_, err = l.bus.Publish(ctx, subject, data, bus.MsgID(envelope.GetId()), bus.ExpectLastSubjectSeq(last))
 		if !errors.Is(err, bus.ErrWrongSequence) {
 			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(racePause):
 		}
 	}
 	return err

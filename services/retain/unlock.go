@@ -23,11 +23,10 @@ func (s *Service) unlock(ctx context.Context, objects []string, before time.Time
 	}
 	planned := map[string]bool{} // by plans that the next run sees to their end
 	for _, plan := range standing.open {
-		whole, err := s.whole(ctx, plan)
-		if err != nil {
-			return 0, err
+		if whole, err := s.whole(ctx, plan); err == nil { // one whose list is lost stands in nobody's way
+			plan = whole
 		}
-		for _, target := range whole.GetTargets() {
+		for _, target := range plan.GetTargets() {
 			planned[target.GetObject()] = true
 		}
 	}

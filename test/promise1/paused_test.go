@@ -376,8 +376,12 @@ func (l life) meanwhile(ctx context.Context, first, second *wiring.Process, m *p
 	if err := settle(ctx, into(first), l.Mails); err != nil {
 		return err
 	}
-	// What a service does beside the mails' passage.
-	if err := m.helps(ctx, map[string]string{"archive": "request keyring.v1.journalled", "audit": "publish audit.v1.Checkpoint"}[m.service]); err != nil {
+	// What a service does beside the mails' passage, and what may come last in it.
+	what := map[string]string{"archive": "request keyring.v1.journalled", "audit": "publish audit.v1.Checkpoint"}[m.service]
+	if cursor := "cursors.support"; !m.after && m.count.What == cursor {
+		what = "publish " + cursor
+	}
+	if err := m.helps(ctx, what); err != nil {
 		return err
 	}
 	return nightly(first)
