@@ -39,7 +39,7 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 		return failed
 	}
 	if missing := unserved(services); c.NATS.URL == "" && len(services) > 0 && len(missing) > 0 {
-		return fail(io, fmt.Errorf("nats.url is empty, so the bus would be inside this process, where nobody else can come: name the servers of nats.url, or run all services in one process (%s are missing)", strings.Join(missing, ", ")))
+		return fail(io, fmt.Errorf("nats.url is empty, so the bus would be inside this process, where nobody else can come: name the servers of nats.url, or run all services in one process; missing are %s", strings.Join(missing, ", ")))
 	}
 	run.SpendMemory()
 	process, err := wiring.New(ctx, c, wiring.Options{})

@@ -66,7 +66,7 @@ func TestWrongUsageIsNamedAndHasACodeOfItsOwn(t *testing.T) {
 		"run --config " + nowhere:      {failed, "nowhere.yaml"},
 		"run --config " + broken:       {failed, `line 2: unknown key "ingset"`},
 		"run verify --config " + alone: {failed, "nats.url is empty"},
-		"run ingest verify scan archive sanitize desk retain audit --config " + alone: {failed, "(keyring are missing)"},
+		"run ingest verify scan archive sanitize desk retain audit --config " + alone: {failed, "missing are keyring"},
 		"setup now":                               {misuse, `"now" is not understood`},
 		"setup --config " + nowhere:               {failed, "nowhere.yaml"},
 		"rebuild now":                             {misuse, `"now" is not understood`},
