@@ -3,6 +3,7 @@ package dovecot
 import (
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -11,6 +12,7 @@ type settings struct {
 	Dir                string
 	PlainPort, TLSPort int
 	Introspection      string
+	Capabilities       string // none: as they are
 	Root               bool
 	Me                 string
 }
@@ -34,6 +36,9 @@ mail_max_userip_connections = 1000
 mail_location = maildir:{{.Dir}}/mail/%u
 mail_fsync = never
 imap_idle_notify_interval = 2 mins
+{{- with .Capabilities}}
+imap_capability = {{.}}
+{{- end}}
 {{- if .Root}}
 mail_uid = nobody
 mail_gid = nogroup
@@ -89,6 +94,19 @@ username_attribute = username
 active_attribute = active
 active_value = true
 `))
+
+// What Dovecot 2.3 offers once somebody has signed in.
+var capabilities = strings.Fields(`IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY
+	THREAD=REFERENCES THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE
+	UIDPLUS LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS
+	BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY SPECIAL-USE`)
+
+func offered(without []string) string {
+	if len(without) == 0 {
+		return ""
+	}
+	return strings.Join(slices.DeleteFunc(slices.Clone(capabilities), func(c string) bool { return slices.Contains(without, c) }), " ")
+}
 
 // owner fills in who the server's processes are to be: Debian's own accounts
 // when root starts it, else whoever runs the test.
