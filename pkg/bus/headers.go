@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -32,10 +33,11 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 			return
 		}
 		var seen uint64 // the consumer's own count, without gaps while we are alone
-		for {
+		var last uint64 // sequence of the last message
+		for late := 0; ; {
 			var batch []*nats.Msg
 			err := c.around(Call{CallScan, stream}, func() (err error) {
-				batch, err = c.drawHeaders(ctx, name)
+				batch, err = c.drawHeaders(ctx, name, late > 0)
 				return err
 			})
 			if err != nil {
@@ -43,7 +45,16 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 				return
 			}
 			if len(batch) == 0 {
-				return
+				// A consumer hears of a message a moment after its publisher has the answer.
+				kept, err := c.Kept(ctx, stream)
+				if err != nil {
+					fail(err)
+					return
+				}
+				if late++; kept.Last < from || kept.Last <= last || late > lateDraws {
+					return
+				}
+				continue
 			}
 			for _, m := range batch {
 				meta, err := m.Metadata()
@@ -55,7 +66,7 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 					fail(ErrDisturbed)
 					return
 				}
-				seen = meta.Sequence.Consumer
+				seen, last = meta.Sequence.Consumer, meta.Sequence.Stream
 				if !yield(&Message{Subject: m.Subject, Header: m.Header, Sequence: meta.Sequence.Stream, Time: meta.Timestamp}, nil) {
 					return
 				}
@@ -71,8 +82,16 @@ func (c *Conn) rewind(ctx context.Context, name string, from uint64) error {
 	return c.command(ctx, request, nil)
 }
 
-// drawHeaders returns what is there of the next scanBatch messages, without waiting for more.
-func (c *Conn) drawHeaders(ctx context.Context, name string) ([]*nats.Msg, error) {
+// A message that is stored and that the consumer does not give is waited for so long, and
+// so often: the last one of a stream may have been deleted.
+const (
+	lateWait  = 250 * time.Millisecond
+	lateDraws = 4
+)
+
+// drawHeaders returns what is there of the next scanBatch messages. It waits for the first
+// one only where it is told to.
+func (c *Conn) drawHeaders(ctx context.Context, name string, wait bool) ([]*nats.Msg, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
 	sub, err := c.nc.SubscribeSync(c.nc.NewInbox())
@@ -80,12 +99,16 @@ func (c *Conn) drawHeaders(ctx context.Context, name string) ([]*nats.Msg, error
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	data, _ := json.Marshal(map[string]any{"batch": scanBatch, "no_wait": true})
+	most, ask := scanBatch, map[string]any{"batch": scanBatch, "no_wait": true}
+	if wait {
+		most, ask = 1, map[string]any{"batch": 1, "expires": lateWait.Nanoseconds()}
+	}
+	data, _ := json.Marshal(ask)
 	if err := c.nc.PublishRequest(c.api+"CONSUMER.MSG.NEXT."+name, sub.Subject, data); err != nil {
 		return nil, err
 	}
 	var batch []*nats.Msg
-	for len(batch) < scanBatch {
+	for len(batch) < most {
 		m, err := sub.NextMsgWithContext(ctx)
 		if errors.Is(err, nats.ErrNoResponders) {
 			return nil, ErrNobody

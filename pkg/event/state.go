@@ -2,6 +2,7 @@ package event
 
 import (
 	"strings"
+	"time"
 
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
@@ -27,6 +28,18 @@ func Retried(r *itemv1.Record) bool {
 		}
 	}
 	return false
+}
+
+// Waiting is since when a mail waits to get through: since it was received, or since somebody
+// last took it up again.
+func Waiting(r *itemv1.Record) time.Time {
+	since := r.GetReceived().AsTime()
+	for _, aside := range r.GetPastAsides() {
+		if again := aside.GetRetried(); again.IsValid() && again.AsTime().After(since) {
+			since = again.AsTime()
+		}
+	}
+	return since
 }
 
 // StateWord is a state as HeaderState carries it: registered, filed, set_aside.

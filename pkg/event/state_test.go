@@ -10,6 +10,21 @@ import (
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
 
+func TestAMailWaitsSinceItWasReceivedOrLastTakenUp(t *testing.T) {
+	at := func(hour int) *timestamppb.Timestamp {
+		return timestamppb.New(time.Date(2026, 11, 21, hour, 0, 0, 0, time.UTC))
+	}
+	for want, record := range map[int]*itemv1.Record{
+		1: {Received: at(1)},
+		2: {Received: at(2), PastAsides: []*itemv1.SetAside{{}}},
+		5: {Received: at(1), PastAsides: []*itemv1.SetAside{{Retried: at(5)}, {Retried: at(3)}}},
+	} {
+		if got := event.Waiting(record); !got.Equal(at(want).AsTime()) {
+			t.Errorf("since %v, want %d o'clock", got, want)
+		}
+	}
+}
+
 func TestARecordIsTakenUpUntilItsMailIsStoredAnewOrFiled(t *testing.T) {
 	at := func(minute int) *timestamppb.Timestamp {
 		return timestamppb.New(time.Date(2026, 11, 21, 12, minute, 0, 0, time.UTC))

@@ -17,10 +17,10 @@ import (
 // mail is a delivery, read.
 type mail struct {
 	Delivery
-	env      *eventv1.Envelope // nil where the bytes are no envelope
-	msg      proto.Message
-	received time.Time // the age of the mail counts from here
-	garbled  error
+	env     *eventv1.Envelope // nil where the bytes are no envelope
+	msg     proto.Message
+	waiting time.Time // patience counts from here
+	garbled error
 }
 
 // read opens a delivery. Every event of a stage speaks of an item and carries its record.
@@ -39,7 +39,7 @@ func read(d Delivery) *mail {
 	case carrier.GetRecord().Received.CheckValid() != nil:
 		m.garbled = fault.FinalFor(errors.New("its record has no time of receipt"), event.Garbled)
 	default:
-		m.received = carrier.GetRecord().Received.AsTime()
+		m.waiting = event.Waiting(carrier.GetRecord())
 	}
 	return m
 }

@@ -172,6 +172,21 @@ func TestPatienceEndsWithTheAgeOfTheMail(t *testing.T) {
 	}
 }
 
+// What was taken up again after it had waited too long has its time once more.
+func TestPatienceBeginsAnewWhenAMailIsTakenUpAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := stagetest.New(ackWait)
+		msg := received(1)
+		msg.Record.Received = timestamppb.New(time.Now().Add(-10 * patience))
+		msg.Record.PastAsides = []*itemv1.SetAside{{Code: stage.PatienceExhausted, Retried: timestamppb.New(time.Now().Add(-patience))}}
+		k.Put(stagetest.Item(1), msg)
+		run(t, k, ends(errors.New("no luck")), synctest.Wait)
+		if got := k.State(0); got != "waiting" {
+			t.Error(got)
+		}
+	})
+}
+
 func TestThePatienceOfAWeekOldOutageIsCountedInAgeNotInTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := stagetest.New(ackWait)

@@ -82,7 +82,7 @@ func (r *runner) judge(ctx context.Context, m *mail, e *end, outs []Out, err err
 	case ctx.Err() != nil:
 		// It failed because we are stopping: nobody need wait for that.
 		e.kind, e.code, e.pause = fault.Delayed, Stopping, 0
-	case r.Clock.Now().After(m.received.Add(r.spec.Patience)):
+	case r.Clock.Now().After(m.waiting.Add(r.spec.Patience)):
 		e.kind, e.code = fault.Ended, PatienceExhausted
 	case verdict.Delay > 0:
 		e.pause = shaken(verdict.Delay, r.Jitter())

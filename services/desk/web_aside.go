@@ -22,7 +22,7 @@ const (
 	retriedAtOnce = 500
 	codeOversize  = "oversize"
 	// fetchMost is what ingest can be told to fetch, in MiB: more is read nowhere.
-	fetchMost = 64
+	fetchMost int64 = 64
 )
 
 // Who sees what is set aside, and who has it taken up again.
@@ -110,7 +110,7 @@ func (web *Web) asideOne(v *visit) error {
 	}
 	return web.render(v, "aside_one.html", map[string]any{
 		"Title": "A mail that is set aside", "Record": record, "Waits": record.GetState() == itemv1.State_STATE_SET_ASIDE,
-		"Layers": layersOf(Row{}, record), "Oversize": record.GetSetAside().GetCode() == codeOversize, "FetchMost": fetchMost,
+		"Layers": layersOf(Row{}, record), "Oversize": record.GetSetAside().GetCode() == codeOversize, "FetchLeast": fetchLeast(record.GetSize()), "FetchMost": fetchMost,
 		"Past": newestAsides(record.GetPastAsides()), "Retried": number(v, "retried"),
 	})
 }
@@ -132,6 +132,13 @@ func (web *Web) retryAside(v *visit) error {
 	case item != "" && code == "":
 		if !event.IsItem(item) {
 			return vault.ErrNotFound
+		}
+		record, err := web.retention.Record(v.Context(), item)
+		if err != nil {
+			return err
+		}
+		if limit > 0 && record.GetSize() > limit {
+			return wrong(http.StatusBadRequest, "The mail has "+size(record.GetSize())+": the limit must be no less.")
 		}
 		changed, err := web.asides.Retry(v.Context(), item, v.user.Name, limit)
 		if err != nil {
@@ -181,12 +188,15 @@ func fetchLimit(text string) (int64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	mib, err := strconv.Atoi(text)
+	mib, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || mib < 1 || mib > fetchMost {
 		return 0, wrong(http.StatusBadRequest, fmt.Sprintf("The limit is a whole number of MiB, from 1 to %d.", fetchMost))
 	}
-	return int64(mib) << 20, nil
+	return mib << 20, nil
 }
+
+// fetchLeast is the lowest limit within which a mail can be fetched, in MiB.
+func fetchLeast(bytes int64) int64 { return max(1, (bytes+1<<20-1)>>20) }
 
 func redirect(v *visit, to string) error {
 	http.Redirect(v.w, v.Request, to, http.StatusSeeOther)

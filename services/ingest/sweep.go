@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	sweepEvery = time.Minute
+	sweepEvery = 15 * time.Second // somebody who has a mail tried again waits for it
 	// standstill is how long a record must be untouched before it is said again.
 	standstill = 10 * time.Minute
 	// sweepLease is the lease under which one process sweeps. No mailbox has this

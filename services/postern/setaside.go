@@ -316,12 +316,12 @@ func (s shelf) retry(ctx context.Context, item string, limit, standard config.Si
 	if !answer.GetChanged() {
 		return fmt.Errorf("item %s was taken up by somebody else meanwhile: it is %s", item, event.StateWord(answer.GetRecord().GetState()))
 	}
-	next := "it goes through the pipeline anew within about a minute"
+	next := "it goes through the pipeline anew within half a minute"
 	switch {
 	case answer.GetRecord().GetState() == itemv1.State_STATE_RENDERED:
 		next = "it goes on to its ticket within some ten minutes"
 	case headersAlone(r):
-		next = fmt.Sprintf("within about a minute it is fetched whole from its mailbox, up to %s", limit)
+		next = fmt.Sprintf("within half a minute it is fetched whole from its mailbox, up to %s", limit)
 	}
 	fmt.Fprintf(s.out, "item %s is taken up again: %s\n", item, next)
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/pii"
@@ -96,7 +97,7 @@ func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
 		return err
 	}
 	young := func(record *itemv1.Record) bool {
-		return s.Clock.Now().Sub(record.GetReceived().AsTime()) < s.Config.Scan.Patience.Std()
+		return s.Clock.Now().Sub(event.Waiting(record)) < s.Config.Scan.Patience.Std()
 	}
 	options := attachment.Options{SecondOpinion: s.SecondOpinion}
 	worker := scan.NewWorker(s.reading, s.opener(client), options, young)
