@@ -141,7 +141,7 @@ func (s *Service) agree(ctx context.Context, closed *keyringv1.Closed, now time.
 			return fmt.Errorf("clock of the %s: %w", server.Name, err)
 		}
 		// It may have answered at any moment between.
-		skew := max(asked.Sub(there), there.Sub(time.Now()), 0)
+		skew := max(asked.Sub(there), time.Until(there), 0)
 		if err := s.near(server.Name, skew); err != nil {
 			return err
 		}
