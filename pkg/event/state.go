@@ -42,6 +42,27 @@ func Waiting(r *itemv1.Record) time.Time {
 	return since
 }
 
+// HeadersOnly tells a record under which there are only the headers of its mail, or nothing
+// of it. Sealing never makes bytes fewer, and the headers of a mail that is left on its server
+// for its size are at most half of it.
+func HeadersOnly(r *itemv1.Record) bool {
+	for _, layer := range r.GetLayers() {
+		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
+			return layer.GetSize() < r.GetSize()
+		}
+	}
+	return false
+}
+
+// Place is where the server has an item's mail: where it was found again, where its folder was
+// numbered anew.
+func Place(r *itemv1.Record) *itemv1.Place {
+	if r.GetPlace() != nil {
+		return r.GetPlace()
+	}
+	return &itemv1.Place{UidValidity: r.GetUidValidity(), Uid: r.GetUid(), Generation: r.GetGeneration()}
+}
+
 // StateWord is a state as HeaderState carries it: registered, filed, set_aside.
 func StateWord(s itemv1.State) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "STATE_"))

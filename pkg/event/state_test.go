@@ -10,6 +10,26 @@ import (
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
 
+func TestARecordSaysWhetherThereAreOnlyHeadersAndWhereItsMailIs(t *testing.T) {
+	record := &itemv1.Record{Size: 100, UidValidity: 1, Uid: 2, Layers: []*itemv1.Layer{
+		{Kind: itemv1.LayerKind_LAYER_KIND_VIEW, Size: 5}, {Kind: itemv1.LayerKind_LAYER_KIND_RAW, Size: 100},
+	}}
+	if event.HeadersOnly(record) || event.HeadersOnly(&itemv1.Record{Size: 100}) {
+		t.Error("a whole mail, or none, is taken for headers")
+	}
+	record.Layers[1].Size = 99
+	if !event.HeadersOnly(record) {
+		t.Error("fewer bytes than the mail has are taken for the mail")
+	}
+	if at := event.Place(record); at.GetUidValidity() != 1 || at.GetUid() != 2 {
+		t.Errorf("it is at %v", at)
+	}
+	record.Place = &itemv1.Place{UidValidity: 7, Uid: 8, Generation: 1}
+	if at := event.Place(record); at.GetUidValidity() != 7 || at.GetUid() != 8 || at.GetGeneration() != 1 {
+		t.Errorf("found again, it is at %v", at)
+	}
+}
+
 func TestAMailWaitsSinceItWasReceivedOrLastTakenUp(t *testing.T) {
 	at := func(hour int) *timestamppb.Timestamp {
 		return timestamppb.New(time.Date(2026, 11, 21, hour, 0, 0, 0, time.UTC))

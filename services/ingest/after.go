@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/stage"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
@@ -240,9 +241,9 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 	var asked []uint32
 	for _, j := range jobs {
 		// Under another UIDVALIDITY the UID says nothing. (RFC 3501 §2.3.1.1)
-		if validity, uid := placeOf(j.record); validity == opened.Validity {
-			records[uid] = j.record
-			asked = append(asked, uid)
+		if place := event.Place(j.record); place.GetUidValidity() == opened.Validity {
+			records[place.GetUid()] = j.record
+			asked = append(asked, place.GetUid())
 		}
 	}
 	if len(asked) == 0 {
@@ -277,15 +278,6 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 		return session.Delete(same)
 	}
 	return nil
-}
-
-// placeOf is where the server has an item's mail: where it was found again, where its
-// folder was numbered anew.
-func placeOf(record *itemv1.Record) (validity, uid uint32) {
-	if place := record.GetPlace(); place != nil {
-		return place.GetUidValidity(), place.GetUid()
-	}
-	return record.GetUidValidity(), record.GetUid()
 }
 
 // same gives the UIDs that still stand for their items' mails: size and date are what they were.

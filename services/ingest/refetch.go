@@ -55,7 +55,7 @@ func lacking(record *itemv1.Record) bool {
 	}
 	// Of some nothing was known when ingest set them aside, not even a size.
 	bare := record.GetSize() == 0 && past[len(past)-1].GetStage() == Stage && event.Retried(record)
-	return bare || headersOnly(record)
+	return bare || event.HeadersOnly(record)
 }
 
 // refetch fetches a mail whole, beside the sweep that found it. One that is in hand already is
@@ -222,8 +222,9 @@ func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) 
 
 // find looks for a record's mail where the server has it, and that it is still the same.
 func find(session *imap.Session, opened imap.Folder, record *itemv1.Record) (imap.Mail, error) {
-	validity, uid := placeOf(record)
-	if opened.Validity != validity { // it may still be found again under its new number
+	place := event.Place(record)
+	uid := place.GetUid()
+	if opened.Validity != place.GetUidValidity() { // it may still be found again under its new number
 		return imap.Mail{}, errNotThere
 	}
 	when, bare := record.GetInternalDate().AsTime(), record.GetSize() == 0

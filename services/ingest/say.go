@@ -41,7 +41,7 @@ func (s *Service) sayFor(ctx context.Context, cause string, record *itemv1.Recor
 	if code == "" && lacking(record) {
 		return nil // it is still to be fetched
 	}
-	if code == "" && headersOnly(record) {
+	if code == "" && event.HeadersOnly(record) {
 		code = CodeOversize
 	}
 	if record.GetState() == itemv1.State_STATE_REGISTERED && code != "" {
@@ -59,17 +59,6 @@ func (s *Service) sayFor(ctx context.Context, cause string, record *itemv1.Recor
 		return s.publish(ctx, cause, record, setAsideIndex, &mailv1.SetAside{Record: record})
 	}
 	return nil
-}
-
-// headersOnly tells an oversize mail's record. Sealing never makes bytes fewer, and
-// the headers of such a mail are at most half of it.
-func headersOnly(record *itemv1.Record) bool {
-	for _, layer := range record.GetLayers() {
-		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
-			return layer.GetSize() < record.GetSize()
-		}
-	}
-	return false
 }
 
 func (s *Service) publish(ctx context.Context, cause string, record *itemv1.Record, index int, msg proto.Message) error {

@@ -99,11 +99,10 @@ func (s *Service) newRecord(ctx context.Context, r *keyringv1.Register, item str
 	}, nil
 }
 
-// headersOnly tells a record that was taken up again and has only the headers of its mail.
-// Sealing never makes bytes fewer.
-func headersOnly(record *itemv1.Record) bool {
+// lacking tells a record that was taken up again and has only the headers of its mail.
+func lacking(record *itemv1.Record) bool {
 	l := layerOf(record, raw)
-	return record.State == itemv1.State_STATE_REGISTERED && len(record.PastAsides) > 0 && l != nil && l.State == present && l.Size < record.Size
+	return record.State == itemv1.State_STATE_REGISTERED && len(record.PastAsides) > 0 && l != nil && l.State == present && event.HeadersOnly(record)
 }
 
 // bare tells a record that was taken up again and was made when the server told nothing of its
@@ -120,7 +119,7 @@ func (s *Service) repeat(ctx context.Context, c *call, r *keyringv1.Register, th
 	switch {
 	case bare(there.Record) && r.Size > 0 && r.Raw.Size >= r.Size:
 		return s.complete(ctx, c, r, there)
-	case headersOnly(there.Record) && r.Raw.Size >= there.Record.Size:
+	case lacking(there.Record) && r.Raw.Size >= there.Record.Size:
 		if answer, err := again(r, there); err != nil {
 			return answer, err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
@@ -126,7 +127,7 @@ func (s *Service) readFolder(ctx context.Context, n numbering, folder *renumberi
 		if record.Mailbox != n.mailbox || record.Folder != n.folder || len(record.RawDigest) != sha256.Size {
 			continue
 		}
-		at := placeIn(record)
+		at := event.Place(record)
 		if at.UidValidity == n.validity && at.Generation == n.generation {
 			folder.placed[at.Uid] = record.Item
 			continue
@@ -143,14 +144,6 @@ func (s *Service) readFolder(ctx context.Context, n numbering, folder *renumberi
 		}
 	}
 	return nil
-}
-
-// placeIn is the number under which the server has a record's mail.
-func placeIn(record *itemv1.Record) *itemv1.Place {
-	if record.Place != nil {
-		return record.Place
-	}
-	return &itemv1.Place{UidValidity: record.UidValidity, Uid: record.Uid, Generation: record.Generation}
 }
 
 // recognise finds the item that a mail of a folder with new numbers is already, and notes

@@ -189,27 +189,15 @@ func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, 
 	c.Archive.JournalEvery = config.Duration(time.Second)
 	c.Audit.CheckpointEvery = config.Duration(time.Second)
 	c.Log.Level = "info"
-	host, port, err := net.SplitHostPort(box.Addr)
+	read, err := box.Mailbox(30 * time.Second)
 	if err != nil {
-		return c, fmt.Errorf("demo mailbox address: %w", err)
+		return c, err
 	}
-	c.Ingest.Mailboxes = []ingest.Mailbox{{
-		ID: "support", Host: host, Port: portNumber(port), CAFile: box.CAFile, Username: box.User,
-		PasswordFile: config.Secret(box.PasswordFile), Folders: []string{mailbox.Folder},
-		Poll: config.Duration(30 * time.Second), After: ingest.Keep,
-	}}
+	c.Ingest.Mailboxes = []ingest.Mailbox{read}
 	c.Verify.Boundaries = []verify.Boundary{{Mailbox: "*", TrustMX: []string{box.TrustedMX}}}
 	if c, err = c.Complete(); err != nil {
 		return c, err
 	}
 	users := desk.NewDirectory(c.Desk.UsersFile)
 	return c, users.Save(desk.User{Name: demoUser, Roles: desk.Roles})
-}
-
-func portNumber(text string) int {
-	port, err := net.LookupPort("tcp", text)
-	if err != nil {
-		return 0
-	}
-	return port
 }

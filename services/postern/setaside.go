@@ -253,12 +253,10 @@ func (s shelf) show(ctx context.Context, item string) error {
 	return table.Flush()
 }
 
-// headersAlone tells a record of whose mail there are only the headers, or nothing. Sealing
-// never makes bytes fewer.
+// headersAlone tells a record of whose mail there are only the headers, or nothing.
 func headersAlone(r *itemv1.Record) bool {
-	l := original(r)
 	bare := r.GetSize() == 0 && r.GetSetAside().GetStage() == ingest.Stage
-	return l != nil && (bare || l.GetSize() < r.GetSize())
+	return original(r) != nil && (bare || event.HeadersOnly(r))
 }
 
 func original(r *itemv1.Record) *itemv1.Layer {

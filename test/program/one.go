@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,19 +96,11 @@ func (one *One) config(t *testing.T, users []desk.User) wiring.Config {
 	c.Retain.MaxShare = 1
 	c.Archive.JournalEvery = config.Duration(time.Second)
 	c.Audit.CheckpointEvery = config.Duration(time.Second)
-	host, portText, err := net.SplitHostPort(one.Box.Addr)
+	read, err := one.Box.Mailbox(time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Ingest.Mailboxes = []ingest.Mailbox{{
-		ID: "support", Host: host, Port: port, CAFile: one.Box.CAFile, Username: one.Box.User,
-		PasswordFile: config.Secret(one.Box.PasswordFile), Folders: []string{mailbox.Folder},
-		Poll: config.Duration(time.Second), After: ingest.Keep,
-	}}
+	c.Ingest.Mailboxes = []ingest.Mailbox{read}
 	c.Verify.Boundaries = []verify.Boundary{{Mailbox: "*", TrustMX: []string{one.Box.TrustedMX}}}
 	if c, err = c.Complete(); err != nil {
 		t.Fatal(err)

@@ -4,10 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -46,11 +44,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) config(t *testing.T) wiring.Config {
 	t.Helper()
-	host, portText, err := net.SplitHostPort(w.box.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := strconv.Atoi(portText)
+	read, err := w.box.Mailbox(time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +54,7 @@ func (w *world) config(t *testing.T) wiring.Config {
 	c.Retain.MaxShare = 1
 	c.Archive.JournalEvery = config.Duration(100 * time.Millisecond)
 	c.Audit.CheckpointEvery = config.Duration(100 * time.Millisecond)
-	c.Ingest.Mailboxes = []ingest.Mailbox{{
-		ID: "support", Host: host, Port: port, CAFile: w.box.CAFile, Username: w.box.User,
-		PasswordFile: config.Secret(w.box.PasswordFile), Folders: []string{mailbox.Folder},
-		Poll: config.Duration(time.Second), After: ingest.Keep,
-	}}
+	c.Ingest.Mailboxes = []ingest.Mailbox{read}
 	c.Verify.Boundaries = []verify.Boundary{{Mailbox: "*", TrustMX: []string{w.box.TrustedMX}}}
 	if w.change != nil {
 		w.change(&c)

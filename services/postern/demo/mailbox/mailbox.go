@@ -16,6 +16,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,7 +26,9 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver"
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
 
+	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/services/ingest"
 )
 
 const (
@@ -56,6 +59,18 @@ type Server struct {
 	mu       sync.Mutex
 	appended int
 	closed   chan struct{}
+}
+
+// Mailbox is how ingest reads it.
+func (s *Server) Mailbox(poll time.Duration) (ingest.Mailbox, error) {
+	address, err := netip.ParseAddrPort(s.Addr)
+	if err != nil {
+		return ingest.Mailbox{}, fmt.Errorf("demo mailbox address: %w", err)
+	}
+	return ingest.Mailbox{
+		ID: "support", Host: address.Addr().String(), Port: int(address.Port()), CAFile: s.CAFile, Username: s.User,
+		PasswordFile: config.Secret(s.PasswordFile), Folders: []string{Folder}, Poll: config.Duration(poll), After: ingest.Keep,
+	}, nil
 }
 
 // A Mail is one of the demonstration's mails.
