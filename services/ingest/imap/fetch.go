@@ -146,7 +146,7 @@ func (b *Body) Read(p []byte) (int, error) {
 }
 
 // Bodies streams the mails' bodies in the order that the server chooses. Mails
-// that are gone are passed over. take reads as much of the body as it likes
+// that are gone are passed over, also where the server hands over a notice in their place. take reads as much of the body as it likes
 // before it returns and keeps the body no longer; its error ends the session's use.
 func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
 	known := make(map[uint32]Mail, len(mails))
@@ -163,8 +163,30 @@ func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
 			return fmt.Errorf("%w: a body that nobody asked for", ErrAnswer)
 		}
 		body.Mail = mail
+		if gone, err := body.standIn(); gone || err != nil {
+			return err
+		}
 		return take(body)
 	})
+}
+
+// What Courier hands over in the place of a mail whose file it does not find, because somebody
+// else has removed it or, for a moment, because its flags, which are part of the file's name,
+// change. It tells a size that fits and a date of its own, so nothing else gives it away.
+const courierStandIn = "From: System Administrator <root@localhost>\r\nSubject: message unavailable\r\n\r\nThis message is no longer available on the server.\r\n"
+
+// standIn tells whether the body is not the mail but says that there is none. Any other body can
+// still be read.
+func (b *Body) standIn() (bool, error) {
+	if b.Length != int64(len(courierStandIn)) {
+		return false, nil
+	}
+	text := make([]byte, b.Length)
+	if _, err := io.ReadFull(b, text); err != nil {
+		return false, err
+	}
+	b.from, b.read = bytes.NewReader(text), 0
+	return string(text) == courierStandIn, nil
 }
 
 // Headers is a mail's header section with the empty line that ends it. Where it is

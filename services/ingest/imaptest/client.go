@@ -26,8 +26,8 @@ type Client struct {
 	validity uint32
 }
 
-// Open signs in over TLS and selects folder for reading and writing. With nil
-// for trust the connection is in the clear.
+// Open signs in over TLS and selects folder, where one is named, for reading and writing. With
+// nil for trust the connection is in the clear.
 func Open(t testing.TB, address string, trust *tls.Config, user, password, folder string) *Client {
 	t.Helper()
 	var (
@@ -47,7 +47,9 @@ func Open(t testing.TB, address string, trust *tls.Config, user, password, folde
 		t.Fatalf("imap test client: greeting %.40q", greeting)
 	}
 	client.do(fmt.Sprintf("LOGIN %q %q", user, password))
-	client.SelectFolder(folder)
+	if folder != "" {
+		client.SelectFolder(folder)
+	}
 	return client
 }
 
@@ -78,6 +80,45 @@ func (c *Client) Append(folder string, raw []byte) {
 		c.t.Fatalf("imap test client: %v", err)
 	}
 	c.finish()
+}
+
+// Offer puts mails into a folder by one command (RFC 3502 where there are several), the first under
+// an INTERNALDATE where one is given, and tells whether the server took them, all or none: there
+// are mails that one server keeps and another refuses.
+func (c *Client) Offer(folder, date string, list ...[]byte) (taken bool) {
+	c.t.Helper()
+	if date != "" {
+		date = strconv.Quote(date) + " "
+	}
+	c.send(fmt.Sprintf("APPEND %q %s{%d}", folder, date, len(list[0])))
+	for {
+		_, answer := c.line()
+		switch {
+		case strings.HasPrefix(answer, "+") && len(list) > 0:
+			end := "\r\n"
+			if len(list) > 1 {
+				end = fmt.Sprintf(" {%d}\r\n", len(list[1]))
+			}
+			if _, err := c.conn.Write(append(list[0][:len(list[0]):len(list[0])], end...)); err != nil {
+				c.t.Fatalf("imap test client: %v", err)
+			}
+			list = list[1:]
+		case strings.HasPrefix(answer, "* "):
+		default:
+			return strings.HasPrefix(answer, fmt.Sprintf("a%d OK", c.commands))
+		}
+	}
+}
+
+// Capabilities are what the server offers now.
+func (c *Client) Capabilities() []string {
+	c.t.Helper()
+	for _, answer := range c.do("CAPABILITY") {
+		if words := strings.Fields(answer.text); len(words) > 1 && words[1] == "CAPABILITY" {
+			return words[2:]
+		}
+	}
+	return nil
 }
 
 // Create makes a folder.

@@ -5,7 +5,6 @@ package courier
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -42,18 +41,18 @@ func Start(t testing.TB, settings Settings, users ...string) *mailserver.Server 
 	owner := mailserver.OwnerOf(t)
 	server.Give(owner, "mail")
 	files = files.Near(server)
-	askTheTest(t, server, files)
+	copies := copiesOf(t, server, files, owner)
 	for _, user := range users {
 		maildir(t, files, filepath.Join(server.Dir, "mail", user), owner)
 	}
 	server.Listen("auth", func(conn io.ReadWriter) { answer(conn, server.Dir, owner, slices.Clone(users)) })
 	server.Run(func() ([]mailserver.Program, error) {
-		environment := files.Environment([]string{filepath.Join(server.Dir, "first")}, variables(server, files, settings)...)
-		login := []string{files.Path("usr/lib/courier/courier/imaplogin"), files.Path("usr/bin/imapd"), "Maildir"}
+		environment := files.Environment([]string{copies.folder}, variables(server, files, settings)...)
+		login := []string{copies.login, files.Path("usr/bin/imapd"), "Maildir"}
 		encrypted := slices.Concat([]string{files.Path("usr/bin/couriertls"), "-server", "-tcpd"}, login)
 		list := []mailserver.Program{
-			{Path: files.Path("usr/sbin/couriertcpd"), Args: listen(server.PlainAddr, login), Environment: environment},
-			{Path: files.Path("usr/sbin/couriertcpd"), Args: listen(server.Addr, encrypted), Environment: environment},
+			{Path: files.Path("usr/sbin/couriertcpd"), Args: listen(server.PlainAddr, login), Environment: environment, As: &owner},
+			{Path: files.Path("usr/sbin/couriertcpd"), Args: listen(server.Addr, encrypted), Environment: environment, As: &owner},
 		}
 		if settings.Unwatched {
 			return list, nil
@@ -105,38 +104,6 @@ func maildir(t testing.TB, files mailserver.Files, path string, owner mailserver
 		}
 		return os.Chown(path, owner.UID, owner.GID)
 	}))
-}
-
-// Where Debian's libcourierauth looks for the authentication daemon.
-const socket = "/run/courier/authdaemon/socket\x00"
-
-// half is the size of the pieces in which compilers copy a constant of that length, the
-// second of them ending with it.
-const half = 16
-
-// askTheTest puts a copy of libcourierauth into the folder that is searched first, in which
-// the test's own socket stands in place of the machine's.
-func askTheTest(t testing.TB, server *mailserver.Server, files mailserver.Files) {
-	library, err := os.ReadFile(files.Library(t, "libcourierauth.so.0"))
-	mailserver.Must(t, err)
-	own := server.Dir + "/auth"
-	if len(own) >= len(socket) {
-		mailserver.Absent(t, fmt.Sprintf("courier: a socket in %s has too long a name: give a shorter TMPDIR", server.Dir))
-	}
-	own += strings.Repeat("\x00", len(socket)-len(own))
-	begin, end := len(socket)-half, half // where the pieces begin and end
-	switch {
-	case bytes.Count(library, []byte(socket)) == 1:
-		library = bytes.Replace(library, []byte(socket), []byte(own), 1)
-	case bytes.Count(library, []byte(socket[:end])) == 1 && bytes.Count(library, []byte(socket[begin:])) == 1:
-		library = bytes.Replace(library, []byte(socket[:end]), []byte(own[:end]), 1)
-		library = bytes.Replace(library, []byte(socket[begin:]), []byte(own[begin:]), 1)
-	default:
-		mailserver.Absent(t, "courier: this build of libcourierauth hides where it looks for its daemon")
-	}
-	folder := filepath.Join(server.Dir, "first")
-	mailserver.Must(t, os.Mkdir(folder, 0o755))
-	mailserver.Must(t, os.WriteFile(filepath.Join(folder, "libcourierauth.so.0"), library, 0o644))
 }
 
 // answer speaks the authentication daemon's protocol: "AUTH", a length, and that many bytes

@@ -7,11 +7,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"text/template"
 
+	"github.com/postern-mail/postern/services/ingest/imaptest"
 	"github.com/postern-mail/postern/services/ingest/imaptest/mailserver"
 )
 
@@ -37,11 +39,12 @@ func Start(t testing.TB, settings Settings, users ...string) *mailserver.Server 
 	owner := mailserver.OwnerOf(t)
 	server.Give(owner, "state", "state/proc", "state/log", "state/socket", "spool")
 	files = files.Near(server)
-	known := mailserver.Users(slices.Clone(users))
+	memory := inMemory(t, owner)
+	known := mailserver.Users(append(slices.Clone(users), administrator))
 	server.Listen("auth", func(conn io.ReadWriter) { answer(conn, known) })
 	server.Run(func() ([]mailserver.Program, error) {
 		all := values{
-			Dir: server.Dir, Bin: files.Path("usr/lib/cyrus/bin"), Owner: owner,
+			Dir: server.Dir, Memory: memory, Bin: files.Path("usr/lib/cyrus/bin"), Administrator: administrator, Owner: owner,
 			PlainAddr: server.PlainAddr, Addr: server.Addr, Settings: settings,
 		}
 		for name, text := range map[string]*template.Template{"imapd.conf": configuration, "cyrus.conf": programs} {
@@ -57,11 +60,33 @@ func Start(t testing.TB, settings Settings, users ...string) *mailserver.Server 
 			Environment: files.Environment(nil, "SASL_PATH="+files.Modules("sasl2")),
 		}}, nil
 	})
+	client := imaptest.Open(t, server.Addr, server.TLS(), administrator, mailserver.Password, "")
+	defer client.Close()
+	for _, user := range users {
+		client.Create("user" + server.Separator + user)
+	}
 	return server
 }
 
+// administrator is who may make mailboxes.
+const administrator = "cyrus"
+
+// inMemory gives a folder without a disk for the file that each session replaces with every
+// command, for which a disk would be waited for; none where the machine has no such place.
+func inMemory(t testing.TB, owner mailserver.Owner) string {
+	path, err := os.MkdirTemp("/dev/shm", "cyrus")
+	if err != nil {
+		return ""
+	}
+	t.Cleanup(func() { os.RemoveAll(path) })
+	mailserver.Must(t, os.Chown(path, owner.UID, owner.GID))
+	return path
+}
+
 type values struct {
-	Dir, Bin        string
+	Dir, Memory     string
+	Bin             string
+	Administrator   string
 	Owner           mailserver.Owner
 	PlainAddr, Addr string
 	Settings
@@ -72,14 +97,16 @@ var configuration = template.Must(template.New("imapd.conf").Funcs(template.Func
 configdirectory: {{.Dir}}/state
 defaultpartition: default
 partition-default: {{.Dir}}/spool
+{{- with .Memory}}
+proc_path: {{.}}
+{{- end}}
 cyrus_user: {{.Owner.Name}}
 cyrus_group: {{.Owner.Group}}
 allowplaintext: yes
 sasl_mech_list: PLAIN
 sasl_pwcheck_method: saslauthd
 sasl_saslauthd_path: {{.Dir}}/auth
-# A user's INBOX comes with the first sign-in.
-autocreate_quota: 0
+admins: {{.Administrator}}
 tls_server_cert: {{.Dir}}/cert.pem
 tls_server_key: {{.Dir}}/key.pem
 tls_session_timeout: 0

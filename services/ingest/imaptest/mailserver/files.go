@@ -21,7 +21,7 @@ func Find(t testing.TB, name, program string) Files {
 		tools = filepath.Join(home, ".cache/postern/tools")
 	}
 	for _, root := range []string{filepath.Join(tools, "servers", name), "/"} {
-		if _, err := os.Stat(filepath.Join(root, program)); err == nil {
+		if exists(filepath.Join(root, program)) {
 			return Files{root}
 		}
 	}
@@ -63,8 +63,18 @@ func (f Files) Environment(first []string, more ...string) []string {
 	if f.root != "/" {
 		folders = slices.Concat(first, f.libraries())
 	}
-	path := "LD_LIBRARY_PATH=" + strings.Join(folders, ":")
-	return append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", path}, more...)
+	environment := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "LD_LIBRARY_PATH=" + strings.Join(folders, ":")}
+	for _, folder := range folders {
+		if unsynced := filepath.Join(folder, "libeatmydata.so"); exists(unsynced) {
+			environment = append(environment, "LD_PRELOAD="+unsynced) // nothing waits for the disk
+		}
+	}
+	return append(environment, more...)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (f Files) libraries() []string {
