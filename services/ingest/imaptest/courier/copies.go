@@ -25,16 +25,24 @@ const half = 16
 
 // copies are the changed files.
 type copies struct {
+	socket string // where the library looks for the daemon
 	folder string // with the library, to be searched first
 	login  string // the program that answers before a sign-in
 }
 
 func copiesOf(t testing.TB, server *mailserver.Server, files mailserver.Files, owner mailserver.Owner) copies {
 	t.Helper()
-	c := copies{filepath.Join(server.Dir, "copies"), files.Path("usr/lib/courier/courier/imaplogin")}
+	c := copies{server.Dir + "/auth", filepath.Join(server.Dir, "copies"), files.Path("usr/lib/courier/courier/imaplogin")}
+	if len(c.socket) >= len(socket) { // a folder with a shorter name
+		dir, err := os.MkdirTemp("/tmp", "auth")
+		mailserver.Must(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		mailserver.Must(t, os.Chmod(dir, 0o755))
+		c.socket = dir + "/s"
+	}
 	mailserver.Must(t, os.Mkdir(c.folder, 0o755))
 	library := read(t, files.Library(t, "libcourierauth.so.0"))
-	own := padded(t, server.Dir+"/auth", len(socket))
+	own := padded(t, c.socket, len(socket))
 	changed, ok := instead(library, socket, own)
 	if !ok {
 		changed, ok = instead(library, socket[:half], own[:half])

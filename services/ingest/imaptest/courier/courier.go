@@ -45,7 +45,7 @@ func Start(t testing.TB, settings Settings, users ...string) *mailserver.Server 
 	for _, user := range users {
 		maildir(t, files, filepath.Join(server.Dir, "mail", user), owner)
 	}
-	server.Listen("auth", func(conn io.ReadWriter) { answer(conn, server.Dir, owner, slices.Clone(users)) })
+	server.Listen(copies.socket, func(conn io.ReadWriter) { answer(conn, server.Dir, owner, slices.Clone(users)) })
 	server.Run(func() ([]mailserver.Program, error) {
 		environment := files.Environment([]string{copies.folder}, variables(server, files, settings)...)
 		login := []string{copies.login, files.Path("usr/bin/imapd"), "Maildir"}

@@ -41,7 +41,7 @@ func Start(t testing.TB, settings Settings, users ...string) *mailserver.Server 
 	files = files.Near(server)
 	memory := inMemory(t, owner)
 	known := mailserver.Users(append(slices.Clone(users), administrator))
-	server.Listen("auth", func(conn io.ReadWriter) { answer(conn, known) })
+	server.Listen(server.Dir+"/auth", func(conn io.ReadWriter) { answer(conn, known) })
 	server.Run(func() ([]mailserver.Program, error) {
 		all := values{
 			Dir: server.Dir, Memory: memory, Bin: files.Path("usr/lib/cyrus/bin"), Administrator: administrator, Owner: owner,

@@ -14,7 +14,7 @@ type settings struct {
 	Introspection      string
 	Capabilities       string // none: as they are
 	Root               bool
-	Me                 string
+	Me, Group          string
 }
 
 // Commands that Debian's Dovecot 2.3 reads.
@@ -45,6 +45,7 @@ mail_gid = nogroup
 {{- else}}
 default_internal_user = {{.Me}}
 default_login_user = {{.Me}}
+default_internal_group = {{.Group}}
 {{- end}}
 first_valid_uid = 1
 service anvil {
@@ -115,7 +116,11 @@ func (s *settings) owner() error {
 	if err != nil {
 		return err
 	}
-	s.Root, s.Me = me.Uid == "0", me.Username
+	group, err := user.LookupGroupId(me.Gid)
+	if err != nil {
+		return err
+	}
+	s.Root, s.Me, s.Group = me.Uid == "0", me.Username, group.Name
 	return nil
 }
 

@@ -4,10 +4,8 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -19,20 +17,15 @@ func (u Users) Known(name, password string) bool {
 	return password == Password && slices.Contains(u, name)
 }
 
-// Listen answers on a Unix socket in the server's folder, one connection at a time, as
-// the daemons do that mail servers ask about passwords. It ends with the test.
-func (s *Server) Listen(name string, answer func(conn io.ReadWriter)) {
+// Listen answers on a Unix socket, as the daemons do that mail
+// servers ask about passwords. It ends with the test.
+func (s *Server) Listen(path string, answer func(conn io.ReadWriter)) {
 	s.t.Helper()
-	path := filepath.Join(s.Dir, name)
 	listener, err := net.Listen("unix", path)
 	Must(s.t, err)
 	Must(s.t, os.Chmod(path, 0o777))
-	serve(s.t, listener, answer)
-}
-
-func serve(t testing.TB, listener net.Listener, answer func(conn io.ReadWriter)) {
 	var serving sync.WaitGroup
-	t.Cleanup(func() {
+	s.t.Cleanup(func() {
 		listener.Close()
 		serving.Wait()
 	})
@@ -42,9 +35,11 @@ func serve(t testing.TB, listener net.Listener, answer func(conn io.ReadWriter))
 			if err != nil {
 				return
 			}
-			_ = conn.SetDeadline(time.Now().Add(patience))
-			answer(conn)
-			conn.Close()
+			serving.Go(func() {
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(patience))
+				answer(conn)
+			})
 		}
 	})
 }
