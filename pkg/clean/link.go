@@ -249,7 +249,7 @@ func mailURL(rest string) (target, refusal) {
 }
 
 // claimedHost finds the first word of a link's text that names a host: a URL,
-// or something with a dot that ends in a top-level domain.
+// or something with a dot that ends in a top-level domain or begins with www.
 func claimedHost(text string) string {
 	for _, word := range strings.Fields(text) {
 		if host := hostOf(word); host != "" {
@@ -260,12 +260,13 @@ func claimedHost(text string) string {
 }
 
 func hostOf(word string) string {
-	if len(word) > 300 || !strings.Contains(word, ".") {
+	if len(word) > 300 {
 		return ""
 	}
 	word = strings.Trim(word, "<>()[]{}\"'“”„‘’«».,;:!?…")
-	if at := strings.Index(word, "://"); at >= 0 {
-		word = word[at+3:]
+	address := false // an address as such, whatever its host's last label is
+	if scheme, rest, ok := strings.Cut(word, "://"); ok {
+		address, word = isScheme(scheme), rest
 	}
 	if end := strings.IndexAny(word, "/?#\\"); end >= 0 {
 		word = word[:end]
@@ -276,7 +277,7 @@ func hostOf(word string) string {
 	if colon := strings.IndexByte(word, ':'); colon >= 0 {
 		word = word[:colon]
 	}
-	if !strings.Contains(word, ".") {
+	if !address && !strings.Contains(word, ".") {
 		return ""
 	}
 	host, ok := hostName(word)
@@ -286,11 +287,20 @@ func hostOf(word string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return host
 	}
+	if address || strings.HasPrefix(host, "www.") {
+		return host
+	}
 	suffix, listed := publicsuffix.PublicSuffix(host)
 	if !listed || suffix == host || !strings.Contains(host, ".") {
 		return ""
 	}
 	return host
+}
+
+// isScheme says whether what stands before "://" ends in a scheme whose addresses lead to hosts.
+func isScheme(word string) bool {
+	word = strings.ToLower(word)
+	return strings.HasSuffix(word, "https") || strings.HasSuffix(word, "http") || strings.HasSuffix(word, "ftp")
 }
 
 // sameParty says whether two hosts belong to one registrable domain.
