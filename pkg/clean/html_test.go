@@ -101,7 +101,7 @@ func TestLinksShowWhereTheyLead(t *testing.T) {
 		`<a href="http://evil.org/">(https://mail.local)</a>`:              `<a href="http://evil.org/` + rel + `(https://mail.local)</a><span class="postern-mismatch"> [leads to evil.org, not to mail.local]</span>`,
 		`<a href="http://evil.org/">www.bank.internal</a>`:                 `<a href="http://evil.org/` + rel + `www.bank.internal</a><span class="postern-mismatch"> [leads to evil.org, not to www.bank.internal]</span>`,
 		`<a href="http://a.shop.example/">http://b.shop.example/</a>`:      `<a href="http://a.shop.example/` + rel + `http://b.shop.example/</a><span class="postern-host"> [a.shop.example]</span>`,
-		`<a href="http://evil.org/">version 1.2.nosuchtld</a>`:                 `<a href="http://evil.org/` + rel + `version 1.2.nosuchtld</a><span class="postern-host"> [evil.org]</span>`,
+		`<a href="http://evil.org/">version 1.2.nosuchtld</a>`:             `<a href="http://evil.org/` + rel + `version 1.2.nosuchtld</a><span class="postern-host"> [evil.org]</span>`,
 		`<a href="http://evil.org/">http://./x</a>`:                        `<a href="http://evil.org/` + rel + `http://./x</a><span class="postern-host"> [evil.org]</span>`,
 		`<a href="https://click.bank.com/">bank.com</a>`:                   `<a href="https://click.bank.com/` + rel + `bank.com</a><span class="postern-host"> [click.bank.com]</span>`,
 		`<a href="https://bank.com@evil.example/">x</a>`:                   `<a href="https://evil.example/` + rel + `x</a><span class="postern-host"> [evil.example]</span>`,
