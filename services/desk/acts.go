@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/readmodel"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 )
@@ -86,6 +87,40 @@ func (b *Board) ApplyAct(ctx context.Context, sequence uint64, subject string, d
 
 // isLook says whether an act is a look at a list: of many items, and on none of them.
 func isLook(act *auditv1.Act) bool { return len(act.GetItems()) > 1 }
+
+// isCard says whether an act showed a card in a list. The desk names the ticket wherever it
+// opens one, and names none where it shows a list: also one that a single mail stands in.
+func isCard(act *auditv1.Act) bool {
+	return act.GetAction() == "open" && act.GetPurpose() == keys.ForRead && act.GetTicket() == ""
+}
+
+// An actLine is one line of a page of acts: an act, or several openings that read alike.
+type actLine struct {
+	*auditv1.Act
+	Times int
+}
+
+// actLines draws together openings that follow one another, read alike and are of one
+// minute: a page of a ticket opens it more than once. Of one item it does not matter what
+// else stood in a list; of all it does. What people change stands for itself.
+func actLines(acts []*auditv1.Act, ofOne bool) []actLine {
+	var lines []actLine
+	for _, act := range acts {
+		if n := len(lines); n > 0 && alike(lines[n-1].Act, act) && (ofOne || slices.Equal(lines[n-1].GetItems(), act.GetItems())) {
+			lines[n-1].Times++
+			continue
+		}
+		lines = append(lines, actLine{act, 1})
+	}
+	return lines
+}
+
+func alike(a, b *auditv1.Act) bool {
+	minute := func(act *auditv1.Act) time.Time { return act.GetTime().AsTime().Truncate(time.Minute) }
+	return a.GetAction() == "open" && len(a.GetReason()) == 0 && len(b.GetReason()) == 0 && minute(a).Equal(minute(b)) &&
+		a.GetActor() == b.GetActor() && actWords(a) == actWords(b) && a.GetOutcome() == b.GetOutcome() &&
+		a.GetTicket() == b.GetTicket() && a.GetValue() == b.GetValue()
+}
 
 func itemsOf(act *auditv1.Act) []string {
 	return slices.DeleteFunc(slices.Clone(act.GetItems()), func(item string) bool { return !event.IsItem(item) })

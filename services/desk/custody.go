@@ -139,7 +139,7 @@ func (c *Custody) Hold(ctx context.Context, item, actor, reason string) error {
 }
 
 func (c *Custody) seal(ctx context.Context, item, actor, reason string) ([]byte, error) {
-	key, err := c.opener.Open(ctx, open.Ask{Purpose: keys.ForRead, Layer: itemv1.LayerKind_LAYER_KIND_VIEW, Item: item, Actor: actor})
+	key, err := c.opener.Open(ctx, open.Ask{Purpose: keys.ForRead, Layer: itemv1.LayerKind_LAYER_KIND_VIEW, Item: item, Ticket: event.Ticket(item), Actor: actor})
 	if err != nil {
 		if gone(err) {
 			return nil, ErrGone

@@ -101,7 +101,7 @@ func (web *Web) showReads(v *visit, row Row, shown record) error {
 		}
 	}
 	return web.render(v, "reads.html", map[string]any{
-		"Title": "Who read " + row.Ticket, "Row": row, "Acts": shown.Acts, "Log": shown.Log, "Holds": web.record(v.Context(), row).GetHolds(),
+		"Title": "Who read " + row.Ticket, "Row": row, "Acts": actLines(shown.Acts, true), "Log": shown.Log, "Holds": web.record(v.Context(), row).GetHolds(),
 		"Reasons": shown.Reasons, "Sealed": sealed, "Readable": row.layer(viewLayer) != nil,
 	})
 }
@@ -150,7 +150,7 @@ func (web *Web) recentReads(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": shown.Acts, "Log": shown.Log})
+	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": actLines(shown.Acts, false), "Log": shown.Log})
 }
 
 func (web *Web) retentionPage(v *visit) error {

@@ -159,6 +159,9 @@ var actText = map[string]string{
 }
 
 func actWords(act *auditv1.Act) string {
+	if isCard(act) {
+		return "saw it in a list"
+	}
 	text := worded(actText, act.GetAction(), strings.ReplaceAll(act.GetAction(), "_", " "))
 	if name := layerName(act.GetLayer()); name != "" && act.GetAction() == "open" {
 		text += " the " + name
