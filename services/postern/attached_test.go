@@ -33,28 +33,33 @@ func TestAnItemOfTheOneProcessIsErasedByACommandWhileItRuns(t *testing.T) {
 	o.process.Clock.Advance(ahead)
 	o.configure("clock: {offset: 50h}\n")
 
-	code, out, said := o.command("retention", "hold", second, "--reason", "case-7")
-	if code != done || !strings.HasSuffix(out, "counts for 1 items\n") {
+	// The one is named by its item, by its ticket, and by both, which is one.
+	ticket := event.Ticket(second)
+	code, out, said := o.command("retention", "hold", ticket, second, "--reason", "case-7")
+	if named := "ticket " + ticket + " is item " + second + "\n"; code != done || !strings.HasPrefix(out, named) || !strings.HasSuffix(out, "counts for 1 items\n") {
 		t.Fatalf("hold: exit %d, %q, %q", code, out, said)
 	}
-	hold := strings.Fields(out)[1]
+	hold := regexp.MustCompile(`(?m)^hold (H\S+) counts`).FindStringSubmatch(out)[1]
 	unknown := event.Item("support", "INBOX", 1, 999, 0)
 	for _, verb := range []string{"hold", "erase"} {
 		if code, out, said := o.command("retention", verb, first, unknown, "--reason", "request-7"); code != failed || out != "" || !strings.Contains(said, "there is no such item, and nothing was done: "+unknown) {
 			t.Errorf("%s an unknown item: exit %d, %q, %q", verb, code, out, said)
 		}
-		if code, out, said := o.command("retention", verb, first, "12", "--reason", "request-7"); code != misuse || out != "" || !strings.Contains(said, `"12" is not the id of an item`) {
+		if code, out, said := o.command("retention", verb, first, "12", "--reason", "request-7"); code != misuse || out != "" || !strings.Contains(said, `"12" is neither the id of an item`) {
 			t.Errorf("%s a bad id: exit %d, %q, %q", verb, code, out, said)
+		}
+		if code, out, said := o.command("retention", verb, event.Ticket(first), event.Ticket(unknown), "--reason", "request-7"); code != failed || out != "" || !strings.Contains(said, "there is no such ticket, and nothing was done: "+event.Ticket(unknown)) {
+			t.Errorf("%s an unknown ticket: exit %d, %q, %q", verb, code, out, said)
 		}
 	}
 	if code, _, said := o.command("retention", "erase", second, "--reason", "request-7"); code != failed || !strings.Contains(said, "lift the hold first") {
 		t.Errorf("erasing what is held: exit %d, %q", code, said)
 	}
-	if code, out, said := o.command("retention", "release", hold, second, "--reason", "case-7-closed"); code != done || !strings.Contains(out, "released from 1 items") {
+	if code, out, said := o.command("retention", "release", hold, ticket, "--reason", "case-7-closed"); code != done || !strings.Contains(out, "released from 1 items") {
 		t.Errorf("release: exit %d, %q, %q", code, out, said)
 	}
 
-	code, out, said = o.command("retention", "erase", first, "--reason", "request-7", "--wait", "3m")
+	code, out, said = o.command("retention", "erase", event.Ticket(first), "--reason", "request-7", "--wait", "3m")
 	if code != done || !strings.Contains(out, "key packets removed") || !strings.Contains(out, "done: what was due is destroyed and certified") {
 		t.Fatalf("erase: exit %d, %q, %q", code, out, said)
 	}
@@ -75,7 +80,7 @@ func TestAnItemOfTheOneProcessIsErasedByACommandWhileItRuns(t *testing.T) {
 	if text := string(document); !strings.Contains(text, `"cause":"erasure"`) || !strings.Contains(text, `"ciphertext":"gone","versions":1`) {
 		t.Errorf("certificate %s", text)
 	}
-	if code, out, said := typed(t, "", "certificate", "verify", certificate, "--key", filepath.Join(o.dir, "data", "keys", "certificate.ed25519.pub")); code != done || !strings.Contains(out, "good, signed by key") {
+	if code, out, said := typed(t, "", "certificate", "verify", certificate, "--item", first, "--key", filepath.Join(o.dir, "data", "keys", "certificate.ed25519.pub")); code != done || !strings.Contains(out, "good, signed by key") {
 		t.Errorf("certificate: exit %d, %q, %q", code, out, said)
 	}
 	o.until("the one is gone and the other is not", inStates(tombstone, ticketed))

@@ -6,11 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"os/user"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
@@ -23,7 +26,7 @@ import (
 // retentionCommand acts in retention's name, with retention's credential. It is for
 // operators: who may read that credential may do this.
 func retentionCommand(ctx context.Context, args []string, io stdio) int {
-	flags := newFlags("retention", "run | erase ITEM... | hold ITEM... | release HOLD ITEM...   --reason WORD [--wait 1m] [--config FILE]", io.err)
+	flags := newFlags("retention", "run | erase ITEM|TICKET... | hold ITEM|TICKET... | release HOLD ITEM|TICKET...   --reason WORD [--wait 1m] [--config FILE]", io.err)
 	path := configFlag(flags)
 	reason := flags.String("reason", "", "why, for erase, hold and release: one `word`, such as the number of a case, that names nobody")
 	wait := flags.Duration("wait", time.Minute, "how long run and erase wait for what comes with time, such as the journal or the end of a day's intake keys")
@@ -38,9 +41,10 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 		flags.Usage()
 		return misuse
 	}
-	for _, item := range named(words) {
-		if !event.IsItem(item) {
-			return notAnItem(item, io)
+	for _, word := range named(words) {
+		if !event.IsItem(word) && !event.IsTicket(word) {
+			fmt.Fprintf(io.err, "postern: %q is neither the id of an item, which is 64 hex digits, nor the name of a ticket, which is T and 20\n", word)
+			return misuse
 		}
 	}
 	if words[0] != "run" {
@@ -79,7 +83,7 @@ func understood(words []string) bool {
 	return slices.Contains([]string{"erase", "hold", "release"}, words[0]) && len(named(words)) > 0
 }
 
-// named are the items of a command's words: behind its verb, and behind the hold that is released.
+// named are the items and tickets of a command's words: behind its verb, and behind the hold that is released.
 func named(words []string) []string {
 	if words[0] == "release" {
 		return words[min(2, len(words)):]
@@ -89,13 +93,21 @@ func named(words []string) []string {
 
 // notAnItem says that a word is none of an item's ids.
 func notAnItem(word string, io stdio) int {
-	fmt.Fprintf(io.err, "postern: %q is not the id of an item, which is 64 hex digits\n", word)
+	if event.IsTicket(word) {
+		fmt.Fprintf(io.err, "postern: %s is the name of a ticket; the id of an item is 64 hex digits\n", word)
+	} else {
+		fmt.Fprintf(io.err, "postern: %q is not the id of an item, which is 64 hex digits\n", word)
+	}
 	return misuse
 }
 
 func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, wait time.Duration, io stdio) error {
 	actor := operator()
 	records := retain.NewStreamRecords(tool.Conn)
+	words, err := itemsOf(ctx, tool.Conn, words, io)
+	if err != nil {
+		return err
+	}
 	if words[0] != "release" { // which names those that do not have the hold
 		if err := known(ctx, records, named(words)); err != nil {
 			return err
@@ -130,6 +142,53 @@ func act(ctx context.Context, tool *wiring.Tool, words []string, reason string, 
 		}
 	}
 	return finish(ctx, service, wait, io)
+}
+
+// A scanner reads a stream.
+type scanner interface {
+	Scan(ctx context.Context, stream string, from uint64, options ...bus.ScanOption) iter.Seq2[*bus.Message, error]
+}
+
+// itemsOf puts the item in the place of each ticket of a command's words, each item once, and
+// says which it is.
+func itemsOf(ctx context.Context, conn scanner, words []string, io stdio) ([]string, error) {
+	var items, unknown, said []string
+	for _, word := range named(words) {
+		item := word
+		if event.IsTicket(word) {
+			var err error
+			if item, err = itemOf(ctx, conn, word); err != nil {
+				return nil, fmt.Errorf("ticket %s: %w", word, err)
+			}
+			if item == "" {
+				unknown = append(unknown, word)
+				continue
+			}
+			said = append(said, fmt.Sprintf("ticket %s is item %s\n", word, item))
+		}
+		if !slices.Contains(items, item) {
+			items = append(items, item)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("there is no such ticket, and nothing was done: %s", strings.Join(unknown, " "))
+	}
+	fmt.Fprint(io.out, strings.Join(said, ""))
+	return slices.Concat(words[:len(words)-len(named(words))], items), nil
+}
+
+// itemOf is the item that became a ticket; "" where nothing was said of that ticket. What
+// opened it names the item, what was said at the desk does not.
+func itemOf(ctx context.Context, conn scanner, ticket string) (string, error) {
+	for message, err := range conn.Scan(ctx, topology.Tickets, 1, bus.Matching("tickets."+ticket)) {
+		if err != nil {
+			return "", err
+		}
+		if envelope, _, err := event.Open(message.Subject, message.Data); err == nil && event.Ticket(envelope.GetItem()) == ticket {
+			return envelope.GetItem(), nil
+		}
+	}
+	return "", nil
 }
 
 // known refuses items of which there is no record: an id that was mistyped must not look like
