@@ -28,6 +28,7 @@ const (
 	CodeGone      = "gone_from_server"       // it is not in its folder any more
 	CodeChanged   = "changed_on_server"      // its UID stands for a mail of another size or date
 	CodeNoMailbox = "mailbox_not_configured" // nobody reads its mailbox any more
+	CodeRefused   = "keyring_refused"        // the keyring does not take it, and will not as time passes
 )
 
 // refetchTries is how many sessions in a row must fail at the mail itself. A mailbox that is
@@ -136,13 +137,15 @@ func (s *Service) fetchLimit(record *itemv1.Record) int64 {
 // failing is the set-aside code of a mail that fails so every time; empty where the mail is not
 // the reason.
 func failing(err error) string {
-	refusal, _ := keys.RefusalOf(err)
+	refusal, refused := keys.RefusalOf(err)
 	var at *atMail
 	switch {
 	case errors.Is(err, errOversize):
 		return CodeOversize
 	case refusal == keys.Conflict, errors.Is(err, errOtherMail):
 		return CodeChanged
+	case refused && !refusal.Passing():
+		return CodeRefused
 	case errors.Is(err, errNotThere):
 		return CodeGone
 	case errors.Is(err, errSize):

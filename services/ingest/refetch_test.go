@@ -13,7 +13,9 @@ import (
 
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imap"
 	"github.com/postern-mail/postern/services/ingest/imaptest"
@@ -316,6 +318,41 @@ func TestAMailThatAnotherHasCarriedOnWithIsNotSetAsideAgain(t *testing.T) {
 	}
 	if got := w.record(5); got.State != itemv1.State_STATE_FILED || len(w.said) != 0 {
 		t.Errorf("state %v, said %v", got.State, w.kinds())
+	}
+}
+
+// What the keyring refuses for good is set aside again and lets the mailbox's next mail in;
+// what it refuses for a while is fetched.
+func TestAMailThatTheKeyringRefusesForGoodIsSetAsideAgainAndHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	for refusal, want := range map[keys.Refusal]string{
+		keys.Malformed: ingest.CodeRefused, keys.Forbidden: ingest.CodeRefused, keys.Conflict: ingest.CodeChanged, keys.Late: "", keys.JournalBehind: "",
+	} {
+		t.Run(string(refusal), func(t *testing.T) {
+			t.Parallel()
+			raw := lengthy(1000)
+			script := &imaptest.Script{Validity: 9, Next: 7, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw}, {UID: 6, Raw: raw}}}
+			w := newWorld(t)
+			conf := plaintextConfig(t, script.Serve(t))
+			for _, uid := range []uint32{5, 6} {
+				w.retry(w.asideRecord(uid, int64(len(raw)), ingest.CodeOversize), 0)
+			}
+			refused := 0
+			w.refuse = func(r *keyringv1.Register) error {
+				if r.GetUid() == 5 && (want != "" || refused < 11) { // more than a mail that is the reason itself is given
+					refused++
+					return fmt.Errorf("register: %w", refusal)
+				}
+				return nil
+			}
+			w.sweep(t.Context(), w.sweeper(conf, w.deps()))
+			if got := w.record(5); got.GetSetAside().GetCode() != want || refused == 0 || want == "" && !bytes.Equal(w.raw(got), raw) {
+				t.Errorf("refused %d times, code %q, want %q", refused, got.GetSetAside().GetCode(), want)
+			}
+			if got := w.record(6); got.GetSetAside() != nil || !bytes.Equal(w.raw(got), raw) {
+				t.Errorf("the next mail: code %q, %d bytes", got.GetSetAside().GetCode(), len(w.raw(got)))
+			}
+		})
 	}
 }
 
