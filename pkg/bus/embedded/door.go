@@ -49,7 +49,7 @@ type door struct {
 // socket that lies there is one that a killed process left, and is replaced.
 func openDoor(path string, inside func() (net.Conn, error), log *slog.Logger) (*door, error) {
 	folder := filepath.Dir(path)
-	if err := ownFolder(folder); err != nil {
+	if err := ownFolder(folder, os.Geteuid()); err != nil {
 		return nil, err
 	}
 	switch info, err := os.Lstat(path); {
@@ -76,8 +76,9 @@ func openDoor(path string, inside func() (net.Conn, error), log *slog.Logger) (*
 }
 
 // ownFolder makes the folder, or takes its mode back to what it must be. One that belongs to
-// somebody else, or a link, is refused.
-func ownFolder(folder string) error {
+// anybody but the process's user, or a link, is refused: whoever owns it can put another socket
+// in the door's place. That its mode cannot be changed tells nothing to root, who may change any.
+func ownFolder(folder string, user int) error {
 	if err := os.Mkdir(folder, doorFolder); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -88,7 +89,14 @@ func ownFolder(folder string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is there and is no folder: remove it", folder)
 	}
-	return os.Chmod(folder, doorFolder) // refused where it is another's; a umask may have narrowed it
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("folder %s does not tell its owner", folder)
+	}
+	if int64(stat.Uid) != int64(user) {
+		return fmt.Errorf("folder %s belongs to user %d and not to %d, who runs this: remove it, or give it to that user", folder, stat.Uid, user)
+	}
+	return os.Chmod(folder, doorFolder) // a umask may have narrowed it, or somebody opened it
 }
 
 func listen(path string) (*net.UnixListener, error) {

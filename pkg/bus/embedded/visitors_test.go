@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -40,6 +41,31 @@ func TestOnlyTheOwnersUserMayUseTheDoor(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAFolderOfAnotherUserIsNoPlaceForADoor(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "run")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "belongs to user") {
+			t.Errorf("error %v", err)
+		}
+		if info, err := os.Lstat(folder); err != nil || info.Mode() != fs.ModeDir|0o755 {
+			t.Errorf("its mode was changed: %v, %v", info.Mode(), err)
+		}
+	}
+	refused(ownFolder(folder, os.Geteuid()+1))
+	if os.Geteuid() != 0 {
+		return // only root can give a folder away, and only root may change the mode of another's
+	}
+	if err := os.Chown(folder, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openDoor(filepath.Join(folder, "bus.sock"), new(crowd).enter, slog.New(slog.DiscardHandler))
+	refused(err)
 }
 
 // crowd counts who is inside at once.
