@@ -27,6 +27,15 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 			return
 		}
 		defer unlock()
+		// What comes later is the next scan's: a scan ends while records keep coming.
+		kept, err := c.Kept(ctx, stream)
+		if err != nil {
+			fail(err)
+			return
+		}
+		if kept.Last < from {
+			return
+		}
 		name := stream + "." + topology.HeadersConsumer(c.service)
 		if err := c.rewind(ctx, name, max(from, 1)); err != nil {
 			fail(err)
@@ -34,7 +43,7 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 		}
 		var seen uint64 // the consumer's own count, without gaps while we are alone
 		var last uint64 // sequence of the last message
-		for late := 0; ; {
+		for late := 0; last < kept.Last; {
 			var batch []*nats.Msg
 			err := c.around(Call{CallScan, stream}, func() (err error) {
 				batch, err = c.drawHeaders(ctx, name, late > 0)
@@ -44,18 +53,13 @@ func (c *Conn) scanHeaders(ctx context.Context, stream string, from uint64) iter
 				fail(err)
 				return
 			}
-			if len(batch) == 0 {
-				// A consumer hears of a message a moment after its publisher has the answer.
-				kept, err := c.Kept(ctx, stream)
-				if err != nil {
-					fail(err)
-					return
-				}
-				if late++; kept.Last < from || kept.Last <= last || late > lateDraws {
+			if len(batch) == 0 { // a consumer hears of a message a moment after its publisher has the answer
+				if late++; late > lateDraws {
 					return
 				}
 				continue
 			}
+			late = 0
 			for _, m := range batch {
 				meta, err := m.Metadata()
 				if err != nil {
@@ -89,8 +93,8 @@ const (
 	lateDraws = 4
 )
 
-// drawHeaders returns what is there of the next scanBatch messages. It waits for the first
-// one only where it is told to.
+// drawHeaders returns what is there of the next scanBatch messages. It waits for more only
+// where it is told to.
 func (c *Conn) drawHeaders(ctx context.Context, name string, wait bool) ([]*nats.Msg, error) {
 	ctx, cancel := c.within(ctx)
 	defer cancel()
@@ -99,16 +103,16 @@ func (c *Conn) drawHeaders(ctx context.Context, name string, wait bool) ([]*nats
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	most, ask := scanBatch, map[string]any{"batch": scanBatch, "no_wait": true}
+	ask := map[string]any{"batch": scanBatch, "no_wait": true}
 	if wait {
-		most, ask = 1, map[string]any{"batch": 1, "expires": lateWait.Nanoseconds()}
+		ask = map[string]any{"batch": scanBatch, "expires": lateWait.Nanoseconds()}
 	}
 	data, _ := json.Marshal(ask)
 	if err := c.nc.PublishRequest(c.api+"CONSUMER.MSG.NEXT."+name, sub.Subject, data); err != nil {
 		return nil, err
 	}
 	var batch []*nats.Msg
-	for len(batch) < most {
+	for len(batch) < scanBatch {
 		m, err := sub.NextMsgWithContext(ctx)
 		if errors.Is(err, nats.ErrNoResponders) {
 			return nil, ErrNobody

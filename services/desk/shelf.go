@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
@@ -43,10 +45,13 @@ type Shelf struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	mu    sync.Mutex
-	made  time.Time // of the stream: another one counts anew
-	next  uint64    // sequence of the first record that was not looked at
-	lying map[string]Aside
+	waiting atomic.Int64 // how many lie there
+
+	looking chan struct{} // held by whoever looks: the rest is theirs
+	made    time.Time     // of the stream: another one counts anew
+	begun   time.Time     // when it was last read from its start
+	next    uint64        // sequence of the first record that was not looked at
+	lying   map[string]Aside
 
 	count  *prometheus.GaugeVec
 	oldest prometheus.Gauge
@@ -56,8 +61,9 @@ type Shelf struct {
 func NewShelf(conn Bus, keyring Retrier, now func() time.Time, log *slog.Logger, meters prometheus.Registerer) *Shelf {
 	s := &Shelf{
 		bus: conn, keyring: keyring, custody: NewCustody(conn, nil, nil, nil), now: now, log: log, lying: map[string]Aside{},
-		count:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_aside_mails", Help: "Mails that are set aside and wait for a person, by cause."}, []string{"code"}),
-		oldest: prometheus.NewGauge(prometheus.GaugeOpts{Name: "postern_aside_oldest_seconds", Help: "For how long the oldest of them has been set aside; 0: there is none."}),
+		looking: make(chan struct{}, 1),
+		count:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_aside_mails", Help: "Mails that are set aside and wait for a person, by cause."}, []string{"code"}),
+		oldest:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "postern_aside_oldest_seconds", Help: "For how long the oldest of them has been set aside; 0: there is none."}),
 	}
 	if meters != nil {
 		meters.MustRegister(s.count, s.oldest)
@@ -65,8 +71,14 @@ func NewShelf(conn Bus, keyring Retrier, now func() time.Time, log *slog.Logger,
 	return s
 }
 
-// lookEvery is how old the badge and the meters may be.
-const lookEvery = 15 * time.Second
+const (
+	lookEvery = 15 * time.Second // how old the badge and the meters may be
+	// anewEvery is after how long everything is looked at again: desks share a consumer of
+	// headers, and one that another moves before its first draw is told of nothing.
+	anewEvery   = time.Hour
+	layAtOnce   = 16  // records that are read at once
+	layTogether = 512 // changes that are taken in together
+)
 
 // Run keeps the badge and the meters as they should be, until ctx ends.
 func (s *Shelf) Run(ctx context.Context) error {
@@ -86,9 +98,17 @@ func (s *Shelf) Run(ctx context.Context) error {
 
 // Aside is Asides.Aside.
 func (s *Shelf) Aside(ctx context.Context) ([]Aside, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.look(ctx); err != nil {
+	select {
+	case s.looking <- struct{}{}:
+		defer func() { <-s.looking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	err := s.look(ctx)
+	if errors.Is(err, bus.ErrDisturbed) { // another desk looked; it has done so now
+		err = s.look(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	all := make([]Aside, 0, len(s.lying))
@@ -102,55 +122,90 @@ func (s *Shelf) Aside(ctx context.Context) ([]Aside, error) {
 
 // Waiting is Asides.Waiting.
 func (s *Shelf) Waiting() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.lying)
+	return int(s.waiting.Load())
 }
 
-// look takes in what has changed since the last look. The caller holds the lock.
+// look takes in what has changed since the last look. The caller is the one who looks.
 func (s *Shelf) look(ctx context.Context) error {
 	kept, err := s.bus.Kept(ctx, topology.Items)
 	if err != nil {
 		return fmt.Errorf("item records: %w", err)
 	}
+	defer func() { s.waiting.Store(int64(len(s.lying))) }()
 	if !kept.Made.Equal(s.made) || kept.Last+1 < s.next { // streams that were lost and made anew
-		s.made, s.next = kept.Made, 1
+		s.begun = time.Time{}
+	}
+	if now := s.now(); now.Sub(s.begun).Abs() > anewEvery {
+		s.made, s.begun, s.next = kept.Made, now, 1
 		clear(s.lying)
 	}
 	if kept.Last < s.next {
 		return nil
 	}
+	var changed []*bus.Message
 	for message, err := range s.bus.Scan(ctx, topology.Items, s.next, bus.HeadersOnly()) {
 		if err != nil {
 			return fmt.Errorf("item records: %w", err)
 		}
-		item := strings.TrimPrefix(message.Subject, "items.")
-		delete(s.lying, item)
-		if message.Header.Get(event.HeaderState) == event.StateWord(itemv1.State_STATE_SET_ASIDE) {
-			if err := s.lay(ctx, item); err != nil {
+		if changed = append(changed, message); len(changed) == layTogether {
+			if err := s.take(ctx, changed); err != nil {
 				return err
 			}
+			changed = changed[:0]
+		}
+	}
+	return s.take(ctx, changed)
+}
+
+// take takes changes in, which are in order.
+func (s *Shelf) take(ctx context.Context, changed []*bus.Message) error {
+	asides := make([]*Aside, len(changed))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(layAtOnce)
+	for i, message := range changed {
+		if message.Header.Get(event.HeaderState) == event.StateWord(itemv1.State_STATE_SET_ASIDE) {
+			group.Go(func() (err error) {
+				asides[i], err = s.aside(ctx, message)
+				return err
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, message := range changed {
+		delete(s.lying, itemOf(message))
+		if asides[i] != nil {
+			s.lying[itemOf(message)] = *asides[i]
 		}
 		s.next = message.Sequence + 1
 	}
 	return nil
 }
 
-func (s *Shelf) lay(ctx context.Context, item string) error {
+func itemOf(message *bus.Message) string { return strings.TrimPrefix(message.Subject, "items.") }
+
+// unreadable is shown in place of the cause of a record that cannot be read.
+const unreadable = "unreadable_record"
+
+// aside reads the record of a change, nil where it is set aside no more.
+func (s *Shelf) aside(ctx context.Context, message *bus.Message) (*Aside, error) {
+	item := itemOf(message)
 	record, err := s.custody.Record(ctx, item)
-	if errors.Is(err, vault.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if aside := record.GetSetAside(); record.GetState() == itemv1.State_STATE_SET_ASIDE {
-		s.lying[item] = Aside{
+	switch aside := record.GetSetAside(); {
+	case errors.Is(err, vault.ErrNotFound):
+		return nil, nil
+	case errors.Is(err, proto.Error):
+		return &Aside{Item: item, Code: unreadable, Stage: "keyring", Since: message.Time}, nil
+	case err != nil:
+		return nil, err
+	case record.GetState() == itemv1.State_STATE_SET_ASIDE:
+		return &Aside{
 			Item: item, Mailbox: record.GetMailbox(), Folder: record.GetFolder(), UID: record.GetUid(),
 			Code: aside.GetCode(), Stage: aside.GetStage(), Since: aside.GetTime().AsTime(),
-		}
+		}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 func (s *Shelf) measure(newestFirst []Aside) {

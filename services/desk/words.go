@@ -190,6 +190,7 @@ var asideText = map[string]string{
 	"panicked":           "Working on it broke our own program. An engineer has to look at it.",
 	"ingest_panicked":    "Taking it in broke our own program. An engineer has to look at it.",
 	"sender_too_large":   "So much is said about its sender that the report of it is too large.",
+	unreadable:           "Its record cannot be read. An engineer has to look at it.",
 	"unexpected_event":   "It came to a service that has nothing to do with it.",
 	"not_rendered":       "It came to the desk without its words.",
 	"no_berth":           "It was filed without a place for its ticket.",
