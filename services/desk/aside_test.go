@@ -204,3 +204,17 @@ postern_aside_oldest_seconds 14400
 	put(4, ticketed, "")
 	lies()
 }
+
+func TestMailsThatAreTooLargeAreNotTriedAgainTogether(t *testing.T) {
+	w := desktest.New(t)
+	w.SetAside("oversize", "ingest")
+	lead := as(w, t, "lena")
+	a := lead.get("/aside")
+	if a.has("<button>Try") || !a.has(`<a href="/aside?code=oversize">each with a limit of its own</a>`) {
+		t.Error("the page offers to try them again without a limit")
+	}
+	w.SetAside("killed_worker", "scan")
+	if a := lead.get("/aside"); strings.Count(a.body, "<button>Try it again") != 1 || !a.has(`name="code" value="killed_worker"`) {
+		t.Error("another cause is not tried again from the page any more")
+	}
+}

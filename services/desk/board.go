@@ -53,10 +53,11 @@ func sets(row Row) []string {
 	if assignee == "" {
 		assignee = "-"
 	}
-	return []string{
-		"tickets", "tickets:status:" + row.Status, "tickets:assignee:" + assignee,
-		"tickets:status:" + row.Status + ":assignee:" + assignee,
+	in := []string{"tickets", "tickets:assignee:" + assignee}
+	if row.Over() && row.Status != Solved {
+		return in // there is no work in it
 	}
+	return append(in, "tickets:status:"+row.Status, "tickets:status:"+row.Status+":assignee:"+assignee)
 }
 
 func setOf(filter Filter) string {

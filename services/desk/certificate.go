@@ -54,11 +54,7 @@ type certificate struct {
 		Generation uint64 `json:"generation"`
 		Limits     string `json:"limits"`
 	}
-	Checks []struct {
-		Code   string `json:"code"`
-		Count  int    `json:"count"`
-		Result string `json:"result"`
-	}
+	Checks []destructionCheck
 	Issuer string
 	Issued time.Time
 }
@@ -71,6 +67,16 @@ type destroyedLayer struct {
 	Versions    int    `json:"versions"`
 	LockedUntil string `json:"locked_until"`
 }
+
+type destructionCheck struct {
+	Code   string `json:"code"`
+	Count  int    `json:"count"`
+	Result string `json:"result"`
+}
+
+// Tells says whether a check is one to show: its result is a sentence about what it
+// counted, and where nothing is under a lock there is nothing to say of locks.
+func (c destructionCheck) Tells() bool { return c.Code != "objects_locked" || c.Count > 0 }
 
 // readCertificate reads the file of a certificate, keeping the first lines of what may be
 // very many, and refuses one that is another's.

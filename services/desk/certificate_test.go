@@ -97,3 +97,20 @@ func TestTheLengthOfAValueIsBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestACertificatesPageSaysHowItIsCheckedAndNothingOfLocksThatAreNot(t *testing.T) {
+	const kept = "ciphertext is kept by the store's lock; its keys are gone"
+	for count, says := range map[int]bool{0: false, 2: true} {
+		w := desktest.New(t)
+		w.Certify("C1", strings.Replace(certificateFile, `"checks":[`, fmt.Sprintf(`"checks":[{"code":"objects_locked","count":%d,"result":%q},`, count, kept), 1))
+		page := as(w, t, "petra").get("/retention/certificates/C1?as=page")
+		if page.has("Objects under a lock") != says || page.has("kept by the store") != says {
+			t.Errorf("with %d objects under a lock the page speaks of locks: %t", count, !says)
+		}
+		for _, want := range []string{"postern certificate verify C1.json --key certificate.ed25519.pub", "keys/certificate.ed25519.pub", "1: none left"} {
+			if !page.has(want) {
+				t.Errorf("the page does not say %q", want)
+			}
+		}
+	}
+}

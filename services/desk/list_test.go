@@ -120,7 +120,7 @@ func TestWhatIsDestroyedOrBrokenDoesNotHideTheRest(t *testing.T) {
 	w.Destroy(noted, view, "C1")
 	w.Destroy(unnoted, view, "") // the keyring knows before the board does
 	w.Break(broken)
-	a := as(w, t, "agnes").get("/tickets")
+	a := as(w, t, "agnes").get("/tickets?status=all")
 	if a.StatusCode != 200 || !slices.Equal(subjects(a.body), []string{"fine"}) {
 		t.Fatalf("%d %q", a.StatusCode, subjects(a.body))
 	}
@@ -156,6 +156,63 @@ func TestAnEmptyListSaysSo(t *testing.T) {
 	for query, want := range map[string]string{"": "shows up by itself", "?assignee=me": "Nothing open is yours", "?after=1.T00000000000000000000": "No more tickets"} {
 		if a := c.get("/tickets" + query); !a.has(want) {
 			t.Errorf("%q does not say %q", query, want)
+		}
+	}
+}
+
+func TestTicketsThatAreOverAreNoOpenWork(t *testing.T) {
+	w := desktest.New(t)
+	view := itemv1.LayerKind_LAYER_KIND_VIEW
+	for _, subject := range []string{"fine", "late"} {
+		w.Ticket(simple(subject))
+	}
+	over, waiting, solved := w.Ticket(simple("over")), w.Ticket(simple("waiting")), w.Ticket(simple("solved"))
+	c := as(w, t, "lena")
+	c.post("/tickets/"+over+"/assignee", "assignee", "lena")
+	c.post("/tickets/"+waiting+"/status", "status", "pending")
+	c.post("/tickets/"+solved+"/status", "status", "solved")
+	if a := c.get("/tickets/" + over); !a.has(`action="/tickets/`+over+`/status"`) || !a.has(`action="/tickets/`+over+`/assignee"`) {
+		t.Error("a ticket that is there has no status to set and cannot be given")
+	}
+	for _, ticket := range []string{over, waiting, solved} {
+		w.Destroy(ticket, view, "C1")
+	}
+	rows := func(query string) int { return strings.Count(c.get("/tickets"+query).body, `class="line"`) }
+	for query, want := range map[string]int{"": 2, "?status=pending": 0, "?status=solved": 1, "?status=all": 5, "?assignee=me": 0, "?status=all&assignee=me": 1, "?assignee=-": 2} {
+		if got := rows(query); got != want {
+			t.Errorf("%q has %d rows, want %d", query, got, want)
+		}
+	}
+	a := c.get("/tickets")
+	if !a.has("Open <b>2</b>") || !a.has("Pending <b>0</b>") || !a.has("Solved <b>1</b>") {
+		t.Error("the counts are not those of the rows, 2, 0 and 1")
+	}
+	if a := c.get("/tickets/" + over); a.has(`/status"`) || a.has(`/assignee"`) || !a.has("nothing left to work on") {
+		t.Error("a ticket that is over has a status to set, or can be given")
+	}
+	// What is said of it all the same does not bring it back.
+	c.post("/tickets/"+solved+"/status", "status", "open")
+	c.post("/tickets/"+over+"/status", "status", "solved")
+	c.post("/tickets/"+over+"/status", "status", "open")
+	if got := []int{rows(""), rows("?status=solved"), rows("?status=all")}; !slices.Equal(got, []int{2, 0, 5}) {
+		t.Errorf("then there are %d rows", got)
+	}
+}
+
+func TestALineShowsTheAddressBesideTheName(t *testing.T) {
+	w := desktest.New(t)
+	for _, from := range [][2]string{{"Erika Muster", "erika@example.org"}, {"", "max@example.org"}, {"Nobody", ""}} {
+		mail := simple("Printer")
+		mail.Card.FromName, mail.Card.FromAddress = from[0], from[1]
+		w.Ticket(mail)
+	}
+	a := as(w, t, "agnes").get("/tickets")
+	for _, want := range []string{
+		`<bdi>Erika Muster</bdi> <bdi class="address">erika@example.org</bdi></span>`,
+		`<span class="from"><bdi>max@example.org</bdi></span>`, `<span class="from"><bdi>Nobody</bdi></span>`,
+	} {
+		if !a.has(want) {
+			t.Errorf("the list has no %s", want)
 		}
 	}
 }

@@ -127,3 +127,27 @@ func TestAWishThatIsTurnedDownIsNotRecordedAsAsked(t *testing.T) {
 		t.Errorf("%d, %v", a.StatusCode, w.Acts())
 	}
 }
+
+func TestTheTicketShowsWhoWaitsForItsOriginal(t *testing.T) {
+	w, ticket, agnes := asked(t)
+	albert := as(w, t, "albert")
+	shows := func(c *client, want string) {
+		t.Helper()
+		a := c.get("/tickets/" + ticket)
+		if !a.has(want) || !a.has(`href="/tickets/`+ticket+`/original"`) {
+			_, rest, _ := strings.Cut(a.body, `<ul class="plain-list">`)
+			got, _, _ := strings.Cut(rest, "</ul>")
+			t.Errorf("the ticket does not say %q: %s", want, got)
+		}
+	}
+	shows(agnes, "The original: asked for by you, ")
+	shows(albert, "The original: asked for by agnes, ")
+	decide(t, as(w, t, "lena"), ticket, "approve")
+	shows(agnes, "The original: lena let you have it, ")
+	shows(albert, "The original: lena let ")
+	if a := albert.get("/tickets/" + ticket); !a.has("agnes have it") || a.has("download it") {
+		t.Error("another person's approval reads like one's own")
+	}
+	agnes.post("/tickets/" + ticket + "/original/file")
+	shows(agnes, "Ask for the original")
+}

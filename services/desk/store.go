@@ -35,9 +35,15 @@ type Row struct {
 	Destroyed map[int32]string `json:"destroyed"`
 }
 
+// Over says whether the ticket's words are destroyed: nobody can work on it any more.
+func (r Row) Over() bool {
+	_, gone := r.Destroyed[int32(viewLayer)]
+	return gone
+}
+
 // A Filter narrows the list.
 type Filter struct {
-	Status   string // "" for every status
+	Status   string // "" for every status; tickets that are over are neither open nor pending
 	Assignee string // "" for everybody's, "-" for nobody's
 	Oldest   bool   // the oldest first
 }
@@ -55,7 +61,7 @@ type Tickets interface {
 	List(ctx context.Context, filter Filter, after Place, limit int) ([]Row, error)
 	// Get answers false where there is no such ticket.
 	Get(ctx context.Context, ticket string) (Row, bool, error)
-	// Counts gives how many tickets each status has.
+	// Counts gives how many tickets a list of each status has.
 	Counts(ctx context.Context) (map[string]int64, error)
 	// Await returns when what was said up to a sequence of TICKETS shows, or when it has
 	// waited as long as a person likes to.

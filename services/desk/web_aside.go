@@ -50,6 +50,10 @@ type causeLine struct {
 	Oldest time.Time
 }
 
+// Apart says whether its mails are tried again one by one only: with the limit that set
+// them aside they would lie there again.
+func (c causeLine) Apart() bool { return c.Code == codeOversize }
+
 // causes groups, the largest first.
 func causes(all []Aside) []causeLine {
 	by := map[string]*causeLine{}

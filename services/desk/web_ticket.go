@@ -56,7 +56,13 @@ func (web *Web) showTicket(v *visit, row Row, s sheet, revealed map[int32]string
 	data := map[string]any{
 		"Title": "Ticket " + row.Ticket, "Row": row, "Revealed": revealed, "People": web.people(),
 		"Gone": s.Message == nil, "Layers": layersOf(row, record), "Holds": record.GetHolds(), "Class": record.GetClass(),
-		"Original": row.layer(rawLayer) != nil,
+		"Original": row.layer(rawLayer) != nil && row.layer(viewLayer) != nil,
+	}
+	switch w, waiting, err := web.originals.get(v.Context(), row.Ticket); {
+	case err != nil: // the ticket still shows
+		web.log.Warn("wish for an original not read", "ticket", row.Ticket, "err", err)
+	case waiting:
+		data["Wish"], data["Mine"] = w, w.By == v.user.Name
 	}
 	if s.Message != nil {
 		var err error
