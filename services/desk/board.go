@@ -86,6 +86,7 @@ func (b *Board) ApplyTicket(ctx context.Context, sequence uint64, subject string
 		if err != nil {
 			return err
 		}
+		stood := sets(before) // what is folded in may change what before holds, too
 		after, err := apply(before, said, at)
 		if err != nil {
 			return err
@@ -98,7 +99,7 @@ func (b *Board) ApplyTicket(ctx context.Context, sequence uint64, subject string
 			return err
 		}
 		if known {
-			for _, set := range sets(before) {
+			for _, set := range stood {
 				tx.Remove(set, before.Ticket)
 			}
 		}

@@ -107,7 +107,7 @@ func TestACertificatesPageSaysHowItIsCheckedAndNothingOfLocksThatAreNot(t *testi
 		if page.has("Objects under a lock") != says || page.has("kept by the store") != says {
 			t.Errorf("with %d objects under a lock the page speaks of locks: %t", count, !says)
 		}
-		for _, want := range []string{"postern certificate verify C1.json --key certificate.ed25519.pub", "keys/certificate.ed25519.pub", "1: none left"} {
+		for _, want := range []string{`postern certificate verify C1.json <span class="nowrap">--key certificate.ed25519.pub</span></code>`, "keys/certificate.ed25519.pub", "1: none left"} {
 			if !page.has(want) {
 				t.Errorf("the page does not say %q", want)
 			}

@@ -175,6 +175,7 @@ func TestTicketsThatAreOverAreNoOpenWork(t *testing.T) {
 		t.Error("a ticket that is there has no status to set and cannot be given")
 	}
 	for _, ticket := range []string{over, waiting, solved} {
+		w.Destroy(ticket, itemv1.LayerKind_LAYER_KIND_RAW, "C0") // originals go first
 		w.Destroy(ticket, view, "C1")
 	}
 	rows := func(query string) int { return strings.Count(c.get("/tickets"+query).body, `class="line"`) }
