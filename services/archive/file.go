@@ -88,14 +88,15 @@ func refusal(err error) error {
 // at the store, and locks it until then where the store can.
 func (s *Service) mark(ctx context.Context, record *itemv1.Record) error {
 	filer, ok := s.vault.(vault.Filer)
-	if !ok || (!s.config.Tags && !s.config.ObjectLock) {
+	tagged := s.config.Tags == Always
+	if !ok || (!tagged && !s.config.ObjectLock) {
 		return nil
 	}
 	for _, layer := range record.GetLayers() {
 		if layer.GetKind() != itemv1.LayerKind_LAYER_KIND_RAW || layer.GetObject() == "" {
 			continue
 		}
-		if s.config.Tags {
+		if tagged {
 			tags := map[string]string{"class": record.GetClass(), "due": layer.GetDue().AsTime().Format(time.DateOnly)}
 			if err := filer.SetTags(ctx, layer.GetObject(), tags); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 				return fmt.Errorf("tags: %w", err)

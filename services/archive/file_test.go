@@ -139,7 +139,7 @@ func TestTheKeyringsWordDecidesWhetherItIsTriedAgain(t *testing.T) {
 
 func TestTheObjectIsTaggedAndLockedUntilItIsDueAndNotLonger(t *testing.T) {
 	config := archive.DefaultConfig()
-	config.Tags, config.ObjectLock = true, true
+	config.Tags, config.ObjectLock = archive.Always, true
 	store := stored(t)
 	if _, err := archive.New(config, &filer{}, store).File(t.Context(), scanned("person", "clean")); err != nil {
 		t.Fatal(err)
@@ -156,9 +156,30 @@ func TestTheObjectIsTaggedAndLockedUntilItIsDueAndNotLonger(t *testing.T) {
 	}
 }
 
+func TestTagsAreForStoresThatPeopleLookAt(t *testing.T) {
+	for _, c := range []struct {
+		configured archive.Tagging
+		s3         bool
+		want       archive.Tagging
+	}{
+		{archive.OnS3, true, archive.Always}, {archive.OnS3, false, archive.Never},
+		{archive.Always, false, archive.Always}, {archive.Never, true, archive.Never},
+	} {
+		if got := c.configured.For(c.s3); got != c.want {
+			t.Errorf("%s, S3 %v: %s, want %s", c.configured, c.s3, got, c.want)
+		}
+	}
+	config := archive.DefaultConfig()
+	if config.Tags = "yes"; config.Check() == nil {
+		t.Error("an unknown word is taken")
+	}
+}
+
 func TestNothingIsMarkedUnlessItIsWanted(t *testing.T) {
 	store := stored(t)
-	if _, err := archive.New(archive.DefaultConfig(), &filer{}, store).File(t.Context(), scanned("person", "clean")); err != nil {
+	config := archive.DefaultConfig()
+	config.Tags, config.ObjectLock = archive.Never, false
+	if _, err := archive.New(config, &filer{}, store).File(t.Context(), scanned("person", "clean")); err != nil {
 		t.Fatal(err)
 	}
 	if marks, err := store.Marks(t.Context(), object); err != nil || len(marks.Tags) > 0 || !marks.RetainUntil.IsZero() {
@@ -168,7 +189,7 @@ func TestNothingIsMarkedUnlessItIsWanted(t *testing.T) {
 
 func TestAStoreWithoutLocksOnlyGetsTags(t *testing.T) {
 	config := archive.DefaultConfig()
-	config.Tags, config.ObjectLock = true, true
+	config.Tags, config.ObjectLock = archive.Always, true
 	store := memory.New()
 	if _, err := store.Put(t.Context(), object, strings.NewReader("sealed"), vault.PutOptions{}); err != nil {
 		t.Fatal(err)

@@ -129,6 +129,9 @@ func checkOpen(c *call, r *keyringv1.Open) (purpose, error) {
 			return p, refuse(keys.Malformed, "an item's id is not an item id")
 		}
 	}
+	if p.approval && (len(r.Items) != 1 || r.Ticket != event.Ticket(r.Items[0])) {
+		return p, refuse(keys.Malformed, "an original is handed out on its own ticket, one at a time")
+	}
 	if r.Purpose == keys.ForReveal && (len(r.Items) != 1 || r.Ticket != event.Ticket(r.Items[0])) {
 		return p, refuse(keys.Malformed, "a value is revealed on its own ticket, one at a time")
 	}

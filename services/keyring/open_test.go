@@ -47,7 +47,8 @@ func TestAPurposeOpensItsLayerAndAsksForWhatItMust(t *testing.T) {
 		"breakglass alone":           {"desk", open.Ask{Purpose: "breakglass", Layer: raw, Actor: "anna", Reason: reason}, keys.Forbidden},
 		"breakglass by one for both": {"desk", open.Ask{Purpose: "breakglass", Layer: raw, Actor: "anna", Reason: reason, ApprovedBy: "anna"}, keys.Forbidden},
 		"breakglass without reason":  {"desk", open.Ask{Purpose: "breakglass", Layer: raw, Actor: "anna", ApprovedBy: "bert"}, keys.Malformed},
-		"breakglass":                 {"desk", open.Ask{Purpose: "breakglass", Layer: raw, Actor: "anna", Reason: reason, ApprovedBy: "bert"}, ""},
+		"breakglass elsewhere":       {"desk", open.Ask{Purpose: "breakglass", Layer: raw, Actor: "anna", Reason: reason, ApprovedBy: "bert", Ticket: "T00000000000000000000"}, keys.Malformed},
+		"breakglass":                 {"desk", open.Ask{Purpose: "breakglass", Layer: raw, Actor: "anna", Reason: reason, ApprovedBy: "bert", Ticket: ticket}, ""},
 		"read":                       {"desk", open.Ask{Purpose: "read", Layer: view, Actor: "anna"}, ""},
 		"reveal":                     {"desk", open.Ask{Purpose: "reveal", Layer: pii, Actor: "anna", Ticket: ticket, Reason: reason, Value: 2}, ""},
 	} {

@@ -21,6 +21,7 @@ import (
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/services/archive"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imap"
 	"github.com/postern-mail/postern/services/postern/wiring"
@@ -99,7 +100,7 @@ func (l life) config() (wiring.Config, error) {
 	c.Operations.Listen = ""
 	c.Desk.Listen = "127.0.0.1:0"
 	c.Retain.MaxShare = 1
-	c.Archive.Tags = true
+	c.Archive.Tags = archive.Always
 	c.Archive.JournalEvery = config.Duration(100 * time.Millisecond)
 	c.Audit.CheckpointEvery = config.Duration(100 * time.Millisecond)
 	c.Verify.DNS.Server = "none"

@@ -87,7 +87,6 @@ func (w *oneProcess) useS3(t *testing.T, c *wiring.Config) {
 		AccessKeyFile: secret("s3-access", w.store.AccessKey), SecretKeyFile: secret("s3-secret", w.store.SecretKey),
 		Lock: string(w.store.Lock),
 	}
-	c.Archive.Tags, c.Archive.ObjectLock = true, w.store.Lock != s3.NoLock
 }
 
 func (w *oneProcess) start(t *testing.T) {

@@ -109,7 +109,10 @@ func runArchive(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
-	files := archive.New(s.Config.Archive, client, s.Vault)
+	config := s.Config.Archive
+	config.Tags = config.Tags.For(s.Config.Vault.Kind == "s3")
+	config.ObjectLock = config.ObjectLock && s.Config.Vault.S3.Lock != ""
+	files := archive.New(config, client, s.Vault)
 	keeper := archive.NewKeeper(s.Config.Archive, conn, s.Vault, client, s.Clock.Now, s.Log, s.Registry)
 	s.offerJournal(keeper)
 	return together(ctx,
