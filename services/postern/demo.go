@@ -19,11 +19,17 @@ import (
 	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/postern/demo/mailbox"
+	"github.com/postern-mail/postern/services/postern/fleet"
 	"github.com/postern-mail/postern/services/postern/wiring"
 	"github.com/postern-mail/postern/services/verify"
 )
 
-const demoUser = "demo"
+// Who signs in at the demonstration's desk, by a link only: one who may do everything, and
+// one who approves what needs a second person.
+const (
+	demoUser   = "demo"
+	secondUser = "second"
+)
 
 // demoCommand runs everything in one process on a mailbox of its own.
 func demoCommand(ctx context.Context, args []string, io stdio) int {
@@ -39,7 +45,14 @@ func demoCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return misuse
 	}
-	if err := runDemo(ctx, io, demoOptions{*data, *listen, *operations, ahead}); err != nil && ctx.Err() == nil {
+	err := ownDemo.check(*data)
+	if errors.Is(err, errNoFolder) {
+		return wrong(flags, err)
+	}
+	if err == nil {
+		err = runDemo(ctx, io, demoOptions{*data, *listen, *operations, ahead})
+	}
+	if err != nil && ctx.Err() == nil {
 		return fail(io, err)
 	}
 	fmt.Fprintln(io.out, "\nStopped. Run it again to go on from where it stands.")
@@ -50,10 +63,16 @@ func demoCommand(ctx context.Context, args []string, io stdio) int {
 func readOffset(flags *flag.FlagSet, text string) (config.Duration, bool) {
 	ahead, err := config.ParseDuration(text)
 	if err != nil {
-		fmt.Fprintf(flags.Output(), "postern %s: --clock-offset: %v\n", flags.Name(), err)
-		flags.Usage()
+		wrong(flags, fmt.Errorf("--clock-offset: %w", err))
 	}
 	return ahead, err == nil
+}
+
+// wrong says what is wrong with a command's flags.
+func wrong(flags *flag.FlagSet, err error) int {
+	fmt.Fprintf(flags.Output(), "postern %s: %v\n", flags.Name(), err)
+	flags.Usage()
+	return misuse
 }
 
 type demoOptions struct {
@@ -107,6 +126,11 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 		return err
 	}
 	defer process.Close()
+	beside := newBesideFile(c)
+	process.Moved = func() error { return beside.write(process.Clock) }
+	if err := process.Moved(); err != nil {
+		return err
+	}
 	if process.Resolver, err = dns.NewZone(box.Zone); err != nil {
 		return err
 	}
@@ -134,12 +158,15 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 		return err
 	}
 	link, err := web.SignInLink(ctx, demoUser)
-	if err != nil {
+	second, err2 := web.SignInLink(ctx, secondUser)
+	if err := errors.Join(err, err2); err != nil {
 		cancel()
 		return errors.Join(err, <-ended)
 	}
-	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
-		time.Since(began).Seconds(), link, filepath.Join(o.data, "postern.log"), o.operations)
+	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nTo see an approval by a second person, sign in once in another browser or a private window with\n\n    %s\n\n",
+		time.Since(began).Seconds(), link, second)
+	fmt.Fprintf(io.out, "Commands beside it: postern doctor, setaside, retention or audit with --config %s\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
+		filepath.Join(o.data, "postern.yaml"), filepath.Join(o.data, "postern.log"), fleet.Reached(o.operations))
 	account.greet()
 	told := make(chan error, 1)
 	go func() { told <- account.follow(ctx, process) }()
@@ -156,13 +183,13 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 // lockFolder keeps a second demonstration out of the folder, before anything is written
 // there that the first one reads. Closing the file lets others in.
 func lockFolder(dir string) (*os.File, error) {
-	file, err := os.OpenFile(filepath.Join(dir, "mailbox", "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, ownDemo.lock), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("data folder %s: another demonstration runs there: stop that first, or choose another with --data", dir)
+		return nil, ownDemo.taken(dir)
 	}
 	return file, nil
 }
@@ -184,7 +211,7 @@ func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, 
 	c.Clock.Offset = o.ahead
 	c.Operations.Listen = o.operations
 	c.Desk.Listen, c.Desk.Demo = o.listen, true
-	c.Desk.BaseURL = "http://" + o.listen
+	c.Desk.BaseURL = "http://" + fleet.Reached(o.listen)
 	c.Retain.MaxShare = 1 // the demonstration moves its clock by months
 	c.Archive.JournalEvery = config.Duration(time.Second)
 	c.Audit.CheckpointEvery = config.Duration(time.Second)
@@ -199,5 +226,8 @@ func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, 
 		return c, err
 	}
 	users := desk.NewDirectory(c.Desk.UsersFile)
-	return c, users.Save(desk.User{Name: demoUser, Roles: desk.Roles})
+	return c, errors.Join(
+		users.Save(desk.User{Name: demoUser, Roles: desk.Roles}),
+		users.Save(desk.User{Name: secondUser, Roles: []desk.Role{desk.Lead}}),
+	)
 }

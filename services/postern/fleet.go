@@ -24,6 +24,13 @@ func fleetCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return misuse
 	}
+	err := ownFleet.check(*data)
+	if errors.Is(err, errNoFolder) {
+		return wrong(flags, err)
+	}
+	if err != nil {
+		return fail(io, err)
+	}
 	address, err := free(ctx, *listen, "fleet", "--listen")
 	if err != nil {
 		return fail(io, err)
@@ -70,7 +77,7 @@ func runFleet(ctx context.Context, io stdio, o fleet.Options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "\nThe desk is at http://%s. Sign in once with\n\n    %s\n\nCtrl-C stops all of it.\n\n", f.Desk(), link)
+	fmt.Fprintf(io.out, "\nThe desk is at http://%s. Sign in once with\n\n    %s\n\nCtrl-C stops all of it.\n\n", fleet.Reached(f.Desk()), link)
 
 	account.greet()
 	watching, stop := context.WithCancel(ctx)

@@ -18,16 +18,16 @@ import (
 // A life is one run of the demonstration.
 type life struct {
 	*process
-	desk, operations, link, temporary string
+	desk, operations, link, second, temporary string
 }
 
 func demo(t *testing.T, data string, more ...string) *life {
 	t.Helper()
 	l := &life{temporary: short(t)}
 	l.process = start(t, l.temporary, append([]string{"demo", "--data", data, "--listen", "127.0.0.1:0", "--operations", "127.0.0.1:0"}, more...)...)
-	said := l.says(t, `is up in ([0-9.]+) s[\s\S]+?(http://(\S+)/link/\S+)[\s\S]+?http://(\S+)/metrics`)
+	said := l.says(t, `is up in ([0-9.]+) s[\s\S]+?(http://(\S+)/link/\S+)[\s\S]+?second person[\s\S]+?(http://\S+/link/\S+)[\s\S]+?http://(\S+)/metrics`)
 	t.Logf("up in %s s; a newcomer is promised 15", said[1])
-	l.link, l.desk, l.operations = said[2], said[3], said[4]
+	l.link, l.desk, l.second, l.operations = said[2], said[3], said[4], said[5]
 	return l
 }
 

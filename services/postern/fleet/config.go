@@ -98,7 +98,7 @@ func (f *Fleet) config(name string) ([]byte, error) {
 		"archive": Section{"journal_every": "1s"},
 		"audit":   Section{"checkpoint_every": "1s"},
 		"retain":  Section{"max_share": 1}, // demonstrations move the clock by months
-		"desk":    Section{"listen": f.servers.desk, "base_url": "http://" + f.servers.desk},
+		"desk":    Section{"listen": f.servers.desk, "base_url": "http://" + Reached(f.servers.desk)},
 	}
 	if f.options.Change != nil {
 		f.options.Change(name, config)

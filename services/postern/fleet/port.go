@@ -49,4 +49,14 @@ func freeAddress() (string, error) {
 	return loopback(port), err
 }
 
+// Reached is the address by which somebody on this machine reaches what listens on one: what
+// listens everywhere is on the loopback interface too.
+func Reached(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
+}
+
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -114,6 +114,11 @@ func (d demoClock) Now() time.Time { return d.Clock.Now() }
 
 func (d demoClock) Advance(ctx context.Context, by time.Duration) error {
 	d.Clock.Advance(by)
+	if d.Moved != nil {
+		if err := d.Moved(); err != nil {
+			return err
+		}
+	}
 	return d.SweepWhole(ctx)
 }
 

@@ -53,6 +53,9 @@ type Process struct {
 	Resolver      mailauth.Resolver
 	SecondOpinion attachment.SecondOpinion
 
+	// Moved is called when the desk has moved the clock, for demonstrations; nil: nobody is told.
+	Moved func() error
+
 	tracer  trace.Tracer
 	local   *embedded.Server
 	door    bus.Local // to the server of another process, for a command; nil: none
