@@ -3,8 +3,10 @@ package run
 import (
 	"context"
 	"log/slog"
+	"math"
 	"reflect"
 	"regexp"
+	"strconv"
 )
 
 // withheld stands in a line for what may not leave the process.
@@ -82,8 +84,10 @@ var prose = map[string]bool{"err": true, "stack": true, "notice": true, "warning
 func admit(attr slog.Attr) slog.Attr {
 	attr.Value = attr.Value.Resolve()
 	switch attr.Value.Kind() {
-	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
+	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindDuration, slog.KindTime:
 		return attr
+	case slog.KindFloat64:
+		return slog.Attr{Key: attr.Key, Value: fraction(attr.Value.Float64())}
 	case slog.KindGroup:
 		members := attr.Value.Group()
 		admitted := make([]slog.Attr, len(members))
@@ -121,8 +125,18 @@ func admitAny(key string, value any) slog.Value {
 		return slog.Int64Value(v.Int())
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return slog.Uint64Value(v.Uint())
+	case reflect.Float32, reflect.Float64:
+		return fraction(v.Float())
 	case reflect.String:
 		return slog.StringValue(admitString(key, v.String()))
 	}
 	return slog.StringValue(withheld)
+}
+
+// fraction gives a number; as a word where JSON has none for it: NaN, +Inf, -Inf.
+func fraction(number float64) slog.Value {
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		return slog.StringValue(strconv.FormatFloat(number, 'g', -1, 64))
+	}
+	return slog.Float64Value(number)
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"mime"
 	"net"
 	"net/mail"
@@ -140,6 +141,44 @@ func TestNumbersOfPeopleDoNotLeaveInErrors(t *testing.T) {
 		if !strings.Contains(line, "value ‹…›") {
 			t.Errorf("a number is in the log: %s", line)
 		}
+	}
+}
+
+// Digits are taken out of sentences alone: what is a number itself is no mail's.
+func TestANumberIsWrittenWholeHoweverLongItIs(t *testing.T) {
+	type fraction float64
+	type amount int64
+	moment := time.Date(2026, 11, 22, 3, 44, 39, 123456789, time.UTC)
+	for _, c := range []struct {
+		value any
+		want  string // in JSON
+	}{
+		{uint64(math.MaxUint64), "18446744073709551615"}, {int64(math.MinInt64), "-9223372036854775808"},
+		{104_857_601, "104857601"}, {amount(123_456_789_012), "123456789012"}, {uint32(4_111_111_111), "4111111111"},
+		{moment, `"2026-11-22T03:44:39.123456789Z"`}, {1234567891011 * time.Nanosecond, "1234567891011"},
+		{1234567890.125, "1234567890.125"}, {fraction(0.125), "0.125"}, {float32(0.5), "0.5"},
+		{math.NaN(), `"NaN"`}, {math.Inf(1), `"+Inf"`}, {math.Inf(-1), `"-Inf"`}, {fraction(math.Inf(1)), `"+Inf"`}, {float32(math.Inf(-1)), `"-Inf"`},
+	} {
+		for _, key := range []string{"took", "sequence", "err", "item", "size"} {
+			var out bytes.Buffer
+			log, err := run.NewLogger(&out, run.LogConfig{Level: "info", Format: "json"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			log.With("group", slog.GroupValue(slog.Any(key, c.value))).Info("something happened", key, c.value)
+			if want := fmt.Sprintf("%q:%s", key, c.want); strings.Count(out.String(), want) != 2 {
+				t.Errorf("%v under %s: %s", c.value, key, out.String())
+			}
+		}
+	}
+	var out bytes.Buffer
+	log, err := run.NewLogger(&out, run.LogConfig{Level: "info", Format: "text"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Info("something happened", "took", 1234567891011*time.Nanosecond, "share", math.NaN(), "from", moment)
+	if !strings.Contains(out.String(), "took=20m34.567891011s share=NaN from=2026-11-22T03:44:39.123Z") {
+		t.Error(out.String())
 	}
 }
 

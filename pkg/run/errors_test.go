@@ -14,10 +14,11 @@ var readers = regexp.MustCompile(`/(pkg/(mail|mailauth|signature|attachment|clea
 // testSupport are packages that only tests and demonstrations run, and what reads files of operators.
 var testSupport = regexp.MustCompile(`/(desktest|imaptest|clamtest)/|/services/desk/(user|link)\.go$|/services/ingest/(config|oauth2)\.go$|/mailauth/dns/zone\.go$`)
 
-// unquoted are verbs that put a string into a text as it is, and nouns those that may stand
+// unquoted are verbs that put a string into a text as it is, or a cause elsewhere than in
+// its turn, where the door would not look for it; and nouns those that may stand
 // before one: what follows is an id, or a name from the configuration or the program.
 var (
-	unquoted = regexp.MustCompile(`%[-+# 0-9.]*[svxX]`)
+	unquoted = regexp.MustCompile(`%[-+# 0-9.*\[\]]*[svxX]|%[-+# 0-9.]*\[\d+\]`)
 	nouns    = regexp.MustCompile(`(bucket|bucket key|open|item|ticket|certificate|folder|mailbox|stream|cursor|it is no|%w:) $`)
 )
 
@@ -51,6 +52,9 @@ func TestErrorsWherePlaintextIsHoldStringsInQuotesAlone(t *testing.T) {
 				text, constant := literal(call.Args[0])
 				if !constant && called == "errors.New" {
 					t.Errorf("%s: the text of an error is put together", at(call))
+				}
+				if strings.Count(text, `"`)%2 != 0 {
+					t.Errorf("%s: a quote in %q has no other end: the door would take what follows for quoted", at(call), text)
 				}
 				if slices.Contains(known, text) {
 					return true
