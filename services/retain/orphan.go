@@ -48,17 +48,17 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	}
 	sweep := ulid.MustNew(ulid.Timestamp(s.clock.Now()), ulid.DefaultEntropy()).String()
 	removed := 0
-	broken := err // one object that cannot be removed must not keep the others
+	var broken failures // one object that cannot be removed must not keep the others
+	broken.add(err)
 	for part := range slices.Chunk(orphans, maxRiding) {
 		swept := &retentionv1.Swept{Sweep: fmt.Sprintf("%s.%d", sweep, removed), Time: timestamppb.New(s.clock.Now())}
 		for _, object := range part {
 			gone, err := s.removeOrphan(ctx, object, before)
 			if ctx.Err() != nil {
-				broken = ctx.Err()
 				break
 			}
 			if err != nil {
-				broken = errors.Join(broken, fmt.Errorf("orphans: %w", err))
+				broken.add(fmt.Errorf("orphans: %w", err))
 			}
 			if gone {
 				swept.Objects = append(swept.Objects, object)
@@ -71,7 +71,7 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 			}
 		}
 		if ctx.Err() != nil {
-			return unlocked + removed, broken
+			return unlocked + removed, ctx.Err()
 		}
 	}
 	if removed > 0 {
@@ -81,10 +81,38 @@ func (s *Service) SweepOrphans(ctx context.Context) (int, error) {
 	unfinished := time.Now().Add(-s.config.OrphanAge.Std())
 	for _, prefix := range layerFolders {
 		if _, err := s.eraser.Sweep(ctx, prefix, unfinished); err != nil {
-			broken = errors.Join(broken, fmt.Errorf("unfinished uploads: %w", err))
+			broken.add(fmt.Errorf("unfinished uploads: %w", err))
 		}
 	}
-	return unlocked + removed, broken
+	return unlocked + removed, broken.err()
+}
+
+// maxFailures is how many errors of a sweep are kept. Of a store that removes nothing there
+// would be one for each object.
+const maxFailures = 5
+
+// failures are the first errors of a sweep, and how many came after them.
+type failures struct {
+	first []error
+	more  int
+}
+
+func (f *failures) add(err error) {
+	switch {
+	case err == nil:
+	case len(f.first) < maxFailures:
+		f.first = append(f.first, err)
+	default:
+		f.more++
+	}
+}
+
+// err is nil where nothing failed.
+func (f *failures) err() error {
+	if f.more == 0 {
+		return errors.Join(f.first...)
+	}
+	return errors.Join(append(slices.Clone(f.first), fmt.Errorf("and %d more", f.more))...)
 }
 
 // layerFolders are where layers lie in the vault.

@@ -88,3 +88,39 @@ func TestOnlyOldOrphansAreSweptAndNoneByAWrongClock(t *testing.T) {
 		t.Errorf("with a clock two days ahead it swept %v, %v; %s is about to be registered", got, err, fresh)
 	}
 }
+
+// jammed removes nothing.
+type jammed struct {
+	listing
+	asked int
+}
+
+func (j *jammed) Erase(context.Context, string) (erase.Report, error) {
+	j.asked++
+	return erase.Report{}, errInjected
+}
+
+func (*jammed) Sweep(context.Context, string, time.Time) (int, error) {
+	return 0, errors.ErrUnsupported
+}
+
+func TestOfAStoreThatRemovesNothingTheFirstErrorsAreToldAndTheRestCounted(t *testing.T) {
+	for orphans, want := range map[int]string{
+		0:   "unfinished uploads: unsupported operation\nunfinished uploads: unsupported operation\nunfinished uploads: unsupported operation",
+		2:   "orphans: injected\norphans: injected\nunfinished uploads: unsupported operation\nunfinished uploads: unsupported operation\nunfinished uploads: unsupported operation",
+		3:   "orphans: injected\norphans: injected\norphans: injected\nunfinished uploads: unsupported operation\nunfinished uploads: unsupported operation\nand 1 more",
+		300: "orphans: injected\norphans: injected\norphans: injected\norphans: injected\norphans: injected\nand 298 more",
+	} {
+		w := newWorld(t)
+		w.config.AlwaysAllowed = orphans
+		for uid := range uint32(orphans) { //nolint:gosec // a few hundred
+			w.attempt(uid+1, 100*time.Hour)
+		}
+		store := &jammed{}
+		w.eraser = store
+		removed, err := w.service().SweepOrphans(t.Context())
+		if removed != 0 || err == nil || err.Error() != want || store.asked != orphans || orphans > 0 && !errors.Is(err, errInjected) {
+			t.Errorf("of %d orphans %d removed, %d asked for: %v", orphans, removed, store.asked, err)
+		}
+	}
+}
