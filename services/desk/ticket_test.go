@@ -52,6 +52,20 @@ func TestATicketShowsWhatIsKnownOfItsMail(t *testing.T) {
 	}
 }
 
+func TestACleanMailSaysSoAndWhatWasNotLookedAtWith(t *testing.T) {
+	w := desktest.New(t)
+	alone, both := simple("Printer"), simple("Screen")
+	alone.Message.Scan = []byte(`{"attachments":[],"scan":{"verdict":"clean","reasons":["no_second_opinion"]}}`)
+	both.Message.Scan = []byte(`{"attachments":[],"scan":{"verdict":"clean","reasons":[]}}`)
+	c := as(w, t, "agnes")
+	if a := c.get("/tickets/" + w.Ticket(alone)); !a.has("<b>Clean</b>") || !a.has("No virus scanner is set up") {
+		t.Error("that no scanner has looked at it is not said")
+	}
+	if a := c.get("/tickets/" + w.Ticket(both)); !a.has("<b>Clean</b>") || !a.has("Nothing harmful was found") || a.has("No virus scanner") {
+		t.Error("that it is clean is not said")
+	}
+}
+
 func TestStatusAndAssigneeShowAtOnceAndAreRecorded(t *testing.T) {
 	w := desktest.New(t)
 	ticket := w.Ticket(simple("Printer"))
