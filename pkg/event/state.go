@@ -42,13 +42,19 @@ func Waiting(r *itemv1.Record) time.Time {
 	return since
 }
 
-// HeadersOnly tells a record under which there are only the headers of its mail, or nothing
-// of it. Sealing never makes bytes fewer, and the headers of a mail that is left on its server
-// for its size are at most half of it.
-func HeadersOnly(r *itemv1.Record) bool {
+// HeadersOnly tells a record under which there are only the headers of its mail, or nothing of
+// it. No comparison of sizes tells that: sealing adds bytes, and servers are wrong about sizes.
+func HeadersOnly(r *itemv1.Record) bool { return r.GetHeadersOnly() }
+
+// Lacking tells a record that was taken up again and whose mail is still to be fetched. Of one
+// that was erased meanwhile nothing is.
+func Lacking(r *itemv1.Record) bool {
+	if r.GetState() != itemv1.State_STATE_REGISTERED || len(r.GetPastAsides()) == 0 || !HeadersOnly(r) {
+		return false
+	}
 	for _, layer := range r.GetLayers() {
 		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
-			return layer.GetSize() < r.GetSize()
+			return layer.GetState() == itemv1.LayerState_LAYER_STATE_PRESENT
 		}
 	}
 	return false

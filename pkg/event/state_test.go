@@ -11,15 +11,16 @@ import (
 )
 
 func TestARecordSaysWhetherThereAreOnlyHeadersAndWhereItsMailIs(t *testing.T) {
-	record := &itemv1.Record{Size: 100, UidValidity: 1, Uid: 2, Layers: []*itemv1.Layer{
-		{Kind: itemv1.LayerKind_LAYER_KIND_VIEW, Size: 5}, {Kind: itemv1.LayerKind_LAYER_KIND_RAW, Size: 100},
-	}}
-	if event.HeadersOnly(record) || event.HeadersOnly(&itemv1.Record{Size: 100}) {
+	record := &itemv1.Record{Size: 100, UidValidity: 1, Uid: 2, Layers: []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_RAW, Size: 99}}}
+	if event.HeadersOnly(record) || event.HeadersOnly(nil) {
 		t.Error("a whole mail, or none, is taken for headers")
 	}
-	record.Layers[1].Size = 99
-	if !event.HeadersOnly(record) {
-		t.Error("fewer bytes than the mail has are taken for the mail")
+	record.HeadersOnly = true
+	for _, sealed := range []int64{99, 100, 151} { // whatever their size
+		record.Layers[0].Size = sealed
+		if !event.HeadersOnly(record) {
+			t.Errorf("headers of %d bytes are taken for the mail", sealed)
+		}
 	}
 	if at := event.Place(record); at.GetUidValidity() != 1 || at.GetUid() != 2 {
 		t.Errorf("it is at %v", at)
@@ -27,6 +28,36 @@ func TestARecordSaysWhetherThereAreOnlyHeadersAndWhereItsMailIs(t *testing.T) {
 	record.Place = &itemv1.Place{UidValidity: 7, Uid: 8, Generation: 1}
 	if at := event.Place(record); at.GetUidValidity() != 7 || at.GetUid() != 8 || at.GetGeneration() != 1 {
 		t.Errorf("found again, it is at %v", at)
+	}
+}
+
+func TestAMailIsToBeFetchedWhereItsHeadersWereTakenUpAgainAndAreStillThere(t *testing.T) {
+	record := func(headers bool, state itemv1.State, taken int, layers ...itemv1.LayerState) *itemv1.Record {
+		r := &itemv1.Record{HeadersOnly: headers, State: state, PastAsides: make([]*itemv1.SetAside, taken)}
+		for _, l := range layers {
+			r.Layers = append(r.Layers, &itemv1.Layer{Kind: itemv1.LayerKind_LAYER_KIND_RAW, State: l})
+		}
+		return r
+	}
+	const registered, present = itemv1.State_STATE_REGISTERED, itemv1.LayerState_LAYER_STATE_PRESENT
+	for name, c := range map[string]struct {
+		record *itemv1.Record
+		want   bool
+	}{
+		"taken up":              {record(true, registered, 1, present), true},
+		"whole":                 {record(false, registered, 1, present), false},
+		"never taken up":        {record(true, registered, 0, present), false},
+		"still set aside":       {record(true, itemv1.State_STATE_SET_ASIDE, 1, present), false},
+		"a tombstone":           {record(true, itemv1.State_STATE_TOMBSTONE, 1, itemv1.LayerState_LAYER_STATE_DESTROYED), false},
+		"erased meanwhile":      {record(true, registered, 1, itemv1.LayerState_LAYER_STATE_ERASED), false},
+		"destroyed meanwhile":   {record(true, registered, 1, itemv1.LayerState_LAYER_STATE_DESTROYED), false},
+		"without an original":   {record(true, registered, 1), false},
+		"nothing":               {nil, false},
+		"again, the third time": {record(true, registered, 3, present), true},
+	} {
+		if got := event.Lacking(c.record); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
 

@@ -240,6 +240,9 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 	records := map[uint32]*itemv1.Record{}
 	var asked []uint32
 	for _, j := range jobs {
+		if event.HeadersOnly(j.record) {
+			continue // the mail itself is here and nowhere else
+		}
 		// Under another UIDVALIDITY the UID says nothing. (RFC 3501 §2.3.1.1)
 		if place := event.Place(j.record); place.GetUidValidity() == opened.Validity {
 			records[place.GetUid()] = j.record

@@ -112,6 +112,33 @@ func TestNothingIsTouchedBeforeArchivedAndThenOnlyWhatIsArchived(t *testing.T) {
 	}
 }
 
+// Whatever a record with headers alone has come to: its mail is on the server and nowhere else.
+func TestAMailOfWhichOnlyTheHeadersAreKeptIsNeverTouched(t *testing.T) {
+	for _, after := range []ingest.Action{ingest.Keyword, ingest.Move, ingest.Delete} {
+		t.Run(string(after), func(t *testing.T) {
+			t.Parallel()
+			server := dovecot.Start(t, "ada")
+			w, service, records := taken(t, server, 3, func(m *ingest.Mailbox) {
+				m.After, m.Keyword, m.MoveTo = after, "$Archived", "Done"
+			})
+			records[2].HeadersOnly = true
+			for _, err := range archived(t, w, service, records[1], records[2], records[3]) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			client := server.Client("ada", "INBOX")
+			left, flags := client.UIDs(), client.Flags()
+			if !slices.Contains(left, 2) || slices.Contains(flags[2], "$Archived") {
+				t.Errorf("left %v, flags %v", left, flags[2])
+			}
+			if after != ingest.Keyword && !slices.Equal(left, []uint32{2}) {
+				t.Errorf("left %v", left)
+			}
+		})
+	}
+}
+
 func TestAMailThatIsNoLongerTheSameIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	server := dovecot.Start(t, "ada")

@@ -45,6 +45,9 @@ type attempt struct {
 	digest []byte // of the raw bytes, sealed
 	code   string // set-aside code; empty: what the record says of itself
 	want   []byte // SHA-256 that the raw bytes must have; nil: any
+	partly bool   // what is sealed is the mail's headers alone, or nothing of it
+
+	record *itemv1.Record // as the keyring answered
 }
 
 // begin names the attempt and finds the bucket that it is sealed to.
@@ -74,8 +77,9 @@ func (a *attempt) storeWhole(ctx context.Context, hands *buffers) error {
 	return a.store(ctx, hands, a.mail.Size)
 }
 
-// storeHeaders is storeWhole for the headers of a mail that is too large.
+// storeHeaders is storeWhole for what there is of a mail that is not taken: its headers, or nothing.
 func (a *attempt) storeHeaders(ctx context.Context, hands *buffers) error {
+	a.partly = true
 	return a.store(ctx, hands, int64(len(hands.plain)))
 }
 
@@ -170,7 +174,8 @@ func (a *attempt) register(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	return a.service.say(ctx, recorded.GetRecord(), a.code)
+	a.record = recorded.GetRecord()
+	return a.service.say(ctx, a.record, a.code)
 }
 
 func (a *attempt) request() *keyringv1.Register {
@@ -183,8 +188,9 @@ func (a *attempt) request() *keyringv1.Register {
 			Object: a.object, Size: a.sealed.Size, Digest: a.sealed.Digest, PacketEnds: a.sealed.PacketEnds,
 			KeyPacket: a.sealed.KeyPacket, Bucket: a.sealed.Bucket, Attempted: timestamppb.New(a.began),
 		},
-		RawDigest:  a.digest,
-		Renumbered: a.mail.UID < a.where.renumbered,
+		RawDigest:   a.digest,
+		Renumbered:  a.mail.UID < a.where.renumbered,
+		HeadersOnly: a.partly,
 	}
 }
 

@@ -118,15 +118,15 @@ func (w *world) Register(_ context.Context, r *keyringv1.Register) (*keyringv1.R
 	}
 	item := event.Item(r.Mailbox, r.Folder, r.UidValidity, r.Uid, r.Generation)
 	if old := w.records[item]; old != nil {
-		again := old.State == itemv1.State_STATE_REGISTERED && len(old.PastAsides) > 0
-		if again && old.Size == 0 { // nothing was known of it
+		completes := event.Lacking(old) && !r.HeadersOnly
+		if completes && old.Size == 0 { // nothing was known of it
 			old.Size, old.InternalDate = r.Size, r.InternalDate
 		}
 		if old.Size != r.Size || !old.InternalDate.AsTime().Equal(r.InternalDate.AsTime()) {
 			return nil, fmt.Errorf("register: %w", keys.Conflict)
 		}
-		if again && old.Layers[0].Size < old.Size && r.Raw.Size >= old.Size {
-			old.Layers, old.FetchLimit, w.digests[item] = []*itemv1.Layer{r.Raw}, 0, r.RawDigest
+		if completes {
+			old.Layers, old.FetchLimit, old.HeadersOnly, w.digests[item] = []*itemv1.Layer{r.Raw}, 0, false, r.RawDigest
 			return &keyringv1.Recorded{Record: proto.CloneOf(old), Changed: true}, nil
 		}
 		return &keyringv1.Recorded{Record: proto.CloneOf(old)}, nil
@@ -134,7 +134,7 @@ func (w *world) Register(_ context.Context, r *keyringv1.Register) (*keyringv1.R
 	record := &itemv1.Record{
 		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
 		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.Now(), State: itemv1.State_STATE_REGISTERED,
-		Layers: []*itemv1.Layer{r.Raw},
+		Layers: []*itemv1.Layer{r.Raw}, HeadersOnly: r.HeadersOnly,
 	}
 	w.records[item], w.digests[item] = record, r.RawDigest
 	return &keyringv1.Recorded{Record: proto.CloneOf(record), Changed: true}, nil

@@ -48,17 +48,6 @@ type refetches struct {
 	items   map[string]bool
 }
 
-// lacking tells a record that was taken up again and whose mail is still to be fetched.
-func lacking(record *itemv1.Record) bool {
-	past := record.GetPastAsides()
-	if record.GetState() != itemv1.State_STATE_REGISTERED || len(past) == 0 {
-		return false
-	}
-	// Of some nothing was known when ingest set them aside, not even a size.
-	bare := record.GetSize() == 0 && past[len(past)-1].GetStage() == Stage && event.Retried(record)
-	return bare || event.HeadersOnly(record)
-}
-
 // refetch fetches a mail whole, beside the sweep that found it. One that is in hand already is
 // left to whoever has it.
 func (s *Service) refetch(ctx context.Context, record *itemv1.Record) {
@@ -219,6 +208,10 @@ func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) 
 	if err := whole.register(registering); err != nil {
 		return err
 	}
+	if event.HeadersOnly(whole.record) { // its headers were erased meanwhile, and it stays so
+		m.log.Warn("mail taken up again is not completed any more", "item", record.GetItem())
+		return nil
+	}
 	m.log.Info("mail taken up again is whole", "item", record.GetItem())
 	return nil
 }
@@ -291,7 +284,7 @@ func (s *Service) asideAgain(ctx context.Context, record *itemv1.Record, code st
 		if err != nil {
 			return fmt.Errorf("item record: %w", err)
 		}
-		if !lacking(fresh) {
+		if !event.Lacking(fresh) {
 			return nil
 		}
 		record = fresh

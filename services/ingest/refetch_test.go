@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
+	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/ingest"
@@ -192,7 +195,7 @@ func (w *world) asideRecord(uid uint32, size int64, code string) string {
 	item := event.Item("support", "INBOX", 9, uid, 0)
 	w.records[item] = &itemv1.Record{
 		Item: item, Mailbox: "support", Folder: "INBOX", UidValidity: 9, Uid: uid, Size: size, InternalDate: timestamppb.New(scriptDate),
-		State: itemv1.State_STATE_SET_ASIDE, SetAside: &itemv1.SetAside{Code: code, Stage: ingest.Stage},
+		State: itemv1.State_STATE_SET_ASIDE, SetAside: &itemv1.SetAside{Code: code, Stage: ingest.Stage}, HeadersOnly: true,
 		Layers: []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_RAW, State: itemv1.LayerState_LAYER_STATE_PRESENT, Size: 90}},
 	}
 	return item
@@ -243,6 +246,75 @@ func TestAMailThatCannotBeFetchedAnyMoreIsSetAsideAgainAndWhyIsSaid(t *testing.T
 				t.Errorf("said %v, code %q, want %q", kinds, got.GetSetAside().GetCode(), c.want)
 			}
 		})
+	}
+}
+
+// The headers of a short mail, or of one that is announced too small, are no fewer bytes when they
+// are sealed than the mail. They are not taken for it: it is fetched, or set aside again.
+func TestTheHeadersOfAShortMailAreNotTakenForTheMail(t *testing.T) {
+	t.Parallel()
+	const heads, short = "Subject: cancel\r\n\r\n", "please cancel my order\r\n"
+	long := strings.Repeat("the customer's words\r\n", 20)
+	differing := func(body string) func(int) []byte {
+		return func(n int) []byte { return fmt.Appendf(nil, "%s%s%d\r\n", heads, body, n) }
+	}
+	for name, c := range map[string]struct {
+		mail, becomes imaptest.ScriptMail
+		fetched       bool
+	}{
+		"withheld":                 {imaptest.ScriptMail{Raw: []byte(heads + short), Withheld: true}, imaptest.ScriptMail{Raw: []byte(heads + short)}, true},
+		"ends the session":         {imaptest.ScriptMail{Raw: []byte(heads + short), Breaks: true}, imaptest.ScriptMail{Raw: []byte(heads + short)}, true},
+		"nothing is known":         {imaptest.ScriptMail{Raw: []byte(heads + short), Undescribed: 1 << 30, Withheld: true}, imaptest.ScriptMail{Raw: []byte(heads + short)}, true},
+		"never the same":           {imaptest.ScriptMail{Size: int64(len(heads)) + 40, Vary: differing(short)}, imaptest.ScriptMail{Raw: []byte(heads + short)}, false},
+		"told as less than it has": {imaptest.ScriptMail{Size: 60, Vary: differing(long)}, imaptest.ScriptMail{Raw: []byte(heads + long), Size: 60}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.mail.UID, c.becomes.UID = 5, 5
+			script := among(c.mail)
+			w, record := aside(t, script, func(*ingest.Config) {})
+			if !record.HeadersOnly || c.fetched && record.Layers[0].Size < record.Size {
+				t.Fatalf("headers only: %v, %d bytes sealed of %d", record.HeadersOnly, record.Layers[0].Size, record.Size)
+			}
+			script.Change(func(s *imaptest.Script) { s.Mails[1] = c.becomes })
+			w.retry(record.Item, 0)
+			w.said = nil
+			w.sweep(t.Context(), w.sweeper(plaintextConfig(t, script.Serve(t)), w.deps()))
+			w.said = slices.DeleteFunc(w.said, func(e *eventv1.Envelope) bool { return e.Item != record.Item })
+			got, kinds := w.record(5), w.kinds()
+			if c.fetched {
+				if kinds["mail.v1.Received"] != 1 || !bytes.Equal(w.raw(got), c.becomes.Raw) || got.HeadersOnly {
+					t.Errorf("said %v, code %q, %d bytes", kinds, got.GetSetAside().GetCode(), len(w.raw(got)))
+				}
+				return
+			}
+			if kinds["mail.v1.Received"] != 0 || kinds["mail.v1.SetAside"] != 1 || !got.HeadersOnly {
+				t.Errorf("said %v, headers only: %v", kinds, got.HeadersOnly)
+			}
+		})
+	}
+}
+
+// Somebody had it erased between the wish to try again and the fetching.
+func TestAMailThatWasErasedAfterItWasTakenUpIsNotFetchedAndNotSaid(t *testing.T) {
+	t.Parallel()
+	raw := lengthy(1000)
+	script := &imaptest.Script{Validity: 9, Next: 7, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw}}}
+	for name, size := range map[string]int64{"headers": int64(len(raw)), "nothing": 0} {
+		w := newWorld(t)
+		conf := plaintextConfig(t, script.Serve(t))
+		item := w.asideRecord(5, size, ingest.CodeWithheld)
+		w.retry(item, 0)
+		before := proto.CloneOf(w.records[item])
+		w.records[item].Layers[0].State = itemv1.LayerState_LAYER_STATE_ERASED
+		service := w.sweeper(conf, w.deps())
+		w.sweep(t.Context(), service)
+		if err := ingest.Complete(service, t.Context(), before); err != nil && size != 0 { // who read it before
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := w.record(5); len(w.said) != 0 || got.Layers[0].State != itemv1.LayerState_LAYER_STATE_ERASED || got.State != itemv1.State_STATE_REGISTERED {
+			t.Errorf("%s: said %v, state %v, layer %v", name, w.kinds(), got.State, got.Layers[0].State)
+		}
 	}
 }
 

@@ -31,17 +31,17 @@ func isStoreEnded(err error) bool {
 
 // say publishes what a record calls for: Received while it is only registered, and
 // nothing once somebody has carried on; the sweep says the same again from the
-// record and the cursor. A record whose sealed bytes are fewer than the
-// mail's holds its headers only: that mail is set aside, as is one with a code.
+// record and the cursor. A mail of which only the headers are kept is set
+// aside, as is one with a code; once erased, it is nobody's work.
 func (s *Service) say(ctx context.Context, record *itemv1.Record, code string) error {
 	return s.sayFor(ctx, record.GetItem(), record, code)
 }
 
 func (s *Service) sayFor(ctx context.Context, cause string, record *itemv1.Record, code string) error {
-	if code == "" && lacking(record) {
-		return nil // it is still to be fetched
-	}
-	if code == "" && event.HeadersOnly(record) {
+	if event.HeadersOnly(record) && code == "" {
+		if len(record.GetPastAsides()) > 0 && record.GetState() == itemv1.State_STATE_REGISTERED {
+			return nil // it is still to be fetched, or was erased
+		}
 		code = CodeOversize
 	}
 	if record.GetState() == itemv1.State_STATE_REGISTERED && code != "" {

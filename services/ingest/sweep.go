@@ -127,7 +127,7 @@ func (s *Service) SweepFrom(ctx context.Context, from uint64) (next uint64, err 
 		if changed := record.GetChanged(); !head.Retried && changed != nil && s.deps.Now().Sub(changed.AsTime()) < s.standstill {
 			continue
 		}
-		if lacking(record) {
+		if event.Lacking(record) {
 			s.refetch(ctx, record)
 			continue
 		}

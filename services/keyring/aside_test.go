@@ -126,7 +126,7 @@ func TestARecordRemembersTheLastTimesItWasSetAside(t *testing.T) {
 func (w *world) headers(uid uint32, size int64) *keyringv1.Register {
 	w.t.Helper()
 	r := w.registration(uid, "Subject: large\r\n\r\n")
-	r.Size = size
+	r.Size, r.HeadersOnly = size, true
 	return r
 }
 
@@ -163,7 +163,10 @@ func TestAMailWhoseHeadersWereKeptIsCompleted(t *testing.T) {
 		t.Error("a mail of another size completed it")
 	}
 	headers := proto.CloneOf(layerOf(w.record(item), raw))
-	if got, err = ingest.Register(t.Context(), whole); err != nil || !got.Changed {
+	if !w.record(item).HeadersOnly {
+		t.Error("the record does not say that there are only the headers")
+	}
+	if got, err = ingest.Register(t.Context(), whole); err != nil || !got.Changed || got.Record.HeadersOnly {
 		t.Fatalf("%v, %v", got, err)
 	}
 	w.mustOpen(item, raw, text)
@@ -182,6 +185,136 @@ func TestAMailWhoseHeadersWereKeptIsCompleted(t *testing.T) {
 		t.Errorf("a repeat: %v, %v", again, err)
 	}
 	w.render(w.file(item, 30), "a view")
+}
+
+// Sealing adds bytes, and a server may announce fewer than it has: the headers of a short mail are no
+// fewer bytes, sealed, than the mail.
+func TestHeadersThatAreNoFewerBytesThanTheirMailAreCompletedToo(t *testing.T) {
+	const text = "Subject: cancel\r\n\r\nPlease cancel.\r\n"
+	w := newWorld(t)
+	w.start()
+	ingest := w.client("ingest")
+	small := w.headers(1, int64(len(text)))
+	if small.Raw.Size < small.Size {
+		t.Fatalf("%d bytes sealed of %d", small.Raw.Size, small.Size)
+	}
+	got, err := ingest.Register(t.Context(), small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := got.Record.Item
+	w.aside(item, "breaks_session")
+	w.retry(item)
+	if got, err = ingest.Register(t.Context(), w.headers(1, int64(len(text)))); err != nil || got.Changed || !got.Record.HeadersOnly {
+		t.Errorf("the headers once more: %v, %v", got, err)
+	}
+	if got, err = ingest.Register(t.Context(), w.registration(1, text)); err != nil || !got.Changed || got.Record.HeadersOnly {
+		t.Fatalf("%v, %v", got, err)
+	}
+	w.mustOpen(item, raw, text)
+	// Taken up again it is whole, and nothing takes its place.
+	w.aside(item, "broken")
+	w.retry(item)
+	for name, r := range map[string]*keyringv1.Register{"itself": w.registration(1, text), "its headers": w.headers(1, int64(len(text)))} {
+		if got, err = ingest.Register(t.Context(), r); err != nil || got.Changed || got.Record.HeadersOnly {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	w.mustOpen(item, raw, text)
+}
+
+func TestAWholeMailHasAsManyBytesSealedAsItIsLong(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	for more, want := range map[int64]keys.Refusal{0: "", 1: keys.Malformed} {
+		r := w.registration(1, "a mail")
+		r.Size = r.Raw.Size + more
+		if _, err := w.client("ingest").Register(t.Context(), r); want != refusalOf(err) {
+			t.Errorf("%d bytes short: %v", more, err)
+		}
+	}
+}
+
+func refusalOf(err error) keys.Refusal {
+	code, _ := keys.RefusalOf(err)
+	return code
+}
+
+// While the keys of a plan are being destroyed nothing moves out of its buckets.
+func TestAMailIsNotCompletedWhileItsHeadersAreBeingDestroyed(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	ingest := w.client("ingest")
+	text := strings.Repeat("a large mail\r\n", 1000)
+	got, err := ingest.Register(t.Context(), w.headers(1, int64(len(text))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := got.Record.Item
+	w.aside(item, "oversize")
+	w.retry(item) // the mailbox is away, and stays so until the headers are due
+	due, err := time.Parse(dayForm, lastDayOfBucket(layerOf(w.record(item), raw).Bucket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pass(due.AddDate(0, 0, 1).Add(2 * time.Hour).Sub(w.clock.Now()))
+	w.forget() // the intake keys of then
+	plan := w.plan("p1")
+	if len(plan.Targets) != 1 || plan.Targets[0].Item != item {
+		t.Fatalf("targets %v", plan.Targets)
+	}
+	w.journalled()
+	whole := w.registration(1, text)
+	var refused error
+	w.records.scanned = func() { _, refused = ingest.Register(t.Context(), whole) }
+	if _, err := w.client("retain").Destroy(t.Context(), &keyringv1.Destroy{Plan: plan}); err != nil {
+		t.Fatalf("destroy: %v", err)
+	}
+	if refusalOf(refused) != keys.ClosedBucket {
+		t.Errorf("the whole mail: %v", refused)
+	}
+	// Nor afterwards: what was destroyed stays so.
+	if got, err := ingest.Register(t.Context(), whole); err != nil || got.Changed || layerOf(got.Record, raw).State == present {
+		t.Errorf("the whole mail, too late: %v, %v", got, err)
+	}
+}
+
+func TestAMailThatWasErasedAfterItWasTakenUpIsNotCompleted(t *testing.T) {
+	text := strings.Repeat("a mail\r\n", 1000)
+	for name, of := range map[string]struct {
+		first func(w *world) *keyringv1.Register
+		again keys.Refusal
+	}{
+		"headers": {func(w *world) *keyringv1.Register { return w.headers(1, int64(len(text))) }, ""},
+		"nothing": {func(w *world) *keyringv1.Register { return w.nothing(1) }, keys.Conflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start()
+			ingest := w.client("ingest")
+			got, err := ingest.Register(t.Context(), of.first(w))
+			if err != nil {
+				t.Fatal(err)
+			}
+			item := got.Record.Item
+			if _, err := ingest.SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "not_handed_over", Stage: "ingest"}); err != nil {
+				t.Fatal(err)
+			}
+			w.clock.advance(time.Second)
+			w.retry(item)
+			if _, err := w.client("retain").Erase(t.Context(), &keyringv1.Erase{Request: "request1", Items: []string{item}, Actor: "paula"}); err != nil {
+				t.Fatal(err)
+			}
+			for _, is := range []itemv1.LayerState{erased, destroyed} {
+				_, err := ingest.Register(t.Context(), w.registration(1, text))
+				if l := layerOf(w.record(item), raw); l.State != is || l.Plan != "request1" || len(l.KeyPacket) != 0 || refusalOf(err) != of.again {
+					t.Errorf("%v, plan %q, want %v; answer %v", l.State, l.Plan, is, err)
+				}
+				w.pass(3 * day)
+				w.forget()
+			}
+		})
+	}
 }
 
 func TestAHeldMailThatWasSetAsideIsTakenUpInItsHold(t *testing.T) {
@@ -206,14 +339,19 @@ func TestAHeldMailThatWasSetAsideIsTakenUpInItsHold(t *testing.T) {
 	w.mustOpen(item, raw, "held")
 }
 
-// A mail of which the server told nothing was registered without size and date.
+// nothing registers a mail of which the server told nothing: without size and date.
+func (w *world) nothing(uid uint32) *keyringv1.Register {
+	w.t.Helper()
+	r := w.headers(uid, 0)
+	r.InternalDate = timestamppb.New(time.Unix(0, 0))
+	return r
+}
+
 func TestAMailOfWhichNothingWasKnownIsCompletedOnceItIsTakenUp(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	ingest := w.client("ingest")
-	nothing := w.registration(1, "\r\n")
-	nothing.Size, nothing.InternalDate = 0, timestamppb.New(time.Unix(0, 0))
-	got, err := ingest.Register(t.Context(), nothing)
+	got, err := ingest.Register(t.Context(), w.nothing(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ type memRecords struct {
 	after   bool // the failing Put takes effect all the same
 	gets    int
 	away    int // how many scans fail before one goes through
+	scanned func()
 }
 
 func newMemRecords() *memRecords { return &memRecords{last: map[string]Stored{}} }
@@ -76,7 +77,12 @@ func (m *memRecords) All(context.Context) iter.Seq2[Stored, error] {
 	for _, s := range m.last {
 		all = append(all, Stored{proto.CloneOf(s.Record), s.Sequence})
 	}
+	scanned := m.scanned
+	m.scanned = nil
 	m.mu.Unlock()
+	if scanned != nil { // once, and what it does is not in this scan
+		scanned()
+	}
 	slices.SortFunc(all, func(a, b Stored) int { return int(a.Sequence) - int(b.Sequence) })
 	return func(yield func(Stored, error) bool) {
 		for _, s := range all {

@@ -91,7 +91,7 @@ func (s *Service) newRecord(ctx context.Context, r *keyringv1.Register, item str
 		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
 		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.New(now),
 		Direction: itemv1.Direction_DIRECTION_RECEIVED, State: itemv1.State_STATE_REGISTERED,
-		RawDigest: digest, DigestPeriod: period,
+		RawDigest: digest, DigestPeriod: period, HeadersOnly: r.HeadersOnly,
 		Layers: []*itemv1.Layer{{
 			Kind: raw, State: present, Object: r.Raw.Object, Size: r.Raw.Size, Digest: r.Raw.Digest,
 			PacketEnds: r.Raw.PacketEnds, KeyPacket: r.Raw.KeyPacket, Bucket: r.Raw.Bucket, Attempted: r.Raw.Attempted,
@@ -99,44 +99,39 @@ func (s *Service) newRecord(ctx context.Context, r *keyringv1.Register, item str
 	}, nil
 }
 
-// lacking tells a record that was taken up again and has only the headers of its mail.
-func lacking(record *itemv1.Record) bool {
-	l := layerOf(record, raw)
-	return record.State == itemv1.State_STATE_REGISTERED && len(record.PastAsides) > 0 && l != nil && l.State == present && event.HeadersOnly(record)
-}
-
-// bare tells a record that was taken up again and was made when the server told nothing of its
-// mail, not even a size.
+// bare tells a record that was made when the server told nothing of its mail, not even a size.
 func bare(record *itemv1.Record) bool {
-	if record.Size != 0 || !event.Retried(record) || !record.InternalDate.AsTime().Equal(time.Unix(0, 0)) {
-		return false
-	}
-	return record.PastAsides[len(record.PastAsides)-1].Stage == "ingest"
+	return event.HeadersOnly(record) && record.Size == 0 && record.InternalDate.AsTime().Equal(time.Unix(0, 0))
 }
 
 // repeat answers a registration of an id that is taken, by the mail itself or by its headers.
+// The whole of a mail completes headers that were taken up again, and nothing else: what was
+// erased stays so.
 func (s *Service) repeat(ctx context.Context, c *call, r *keyringv1.Register, there Stored) (proto.Message, error) {
-	switch {
-	case bare(there.Record) && r.Size > 0 && r.Raw.Size >= r.Size:
-		return s.complete(ctx, c, r, there)
-	case lacking(there.Record) && r.Raw.Size >= there.Record.Size:
+	if !event.Lacking(there.Record) || r.HeadersOnly {
+		return again(r, there)
+	}
+	if !bare(there.Record) {
 		if answer, err := again(r, there); err != nil {
 			return answer, err
 		}
-		return s.complete(ctx, c, r, there)
 	}
-	return again(r, there)
+	return s.complete(ctx, c, r, there)
 }
 
 // complete puts the whole of a mail in the place of its headers. The headers' keys go when
 // the mail's go; their object is nobody's any more.
 func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, there Stored) (proto.Message, error) {
-	fresh, err := s.newRecord(ctx, r, there.Record.Item)
+	record := proto.CloneOf(there.Record)
+	headers := layerOf(record, raw)
+	if s.doomed(headers.Bucket) {
+		return nil, refuse(keys.ClosedBucket, "the headers' bucket is being destroyed")
+	}
+	fresh, err := s.newRecord(ctx, r, record.Item)
 	if err != nil {
 		return nil, err
 	}
-	record := proto.CloneOf(there.Record)
-	headers, whole := layerOf(record, raw), fresh.Layers[0]
+	whole := fresh.Layers[0]
 	whole.PastBuckets, whole.Due = append(slices.Clone(headers.PastBuckets), headers.Bucket), headers.Due
 	if len(record.Holds) > 0 {
 		held, err := s.ensure(ctx, place{holdClass(record.Holds[0].Id), raw, endless})
@@ -150,7 +145,7 @@ func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, 
 	}
 	record.Layers = []*itemv1.Layer{whole}
 	record.Size, record.InternalDate = r.Size, r.InternalDate // as they were, or known only now
-	record.RawDigest, record.DigestPeriod, record.FetchLimit = fresh.RawDigest, fresh.DigestPeriod, 0
+	record.RawDigest, record.DigestPeriod, record.FetchLimit, record.HeadersOnly = fresh.RawDigest, fresh.DigestPeriod, 0, false
 	a := s.act(c, "register", "")
 	a.Items = []string{record.Item}
 	if err := s.scribe.append(ctx, a); err != nil {
@@ -185,6 +180,9 @@ func checkRegister(r *keyringv1.Register, item string) error {
 	}
 	if err := checkSealed(l); err != nil {
 		return err
+	}
+	if !r.HeadersOnly && l.Size < r.Size { // sealing never makes bytes fewer
+		return refuse(keys.Malformed, "fewer bytes are sealed than the mail has")
 	}
 	began, ok := attemptOf(l.Object, "raw/", item)
 	if !ok {

@@ -255,8 +255,7 @@ func (s shelf) show(ctx context.Context, item string) error {
 
 // headersAlone tells a record of whose mail there are only the headers, or nothing.
 func headersAlone(r *itemv1.Record) bool {
-	bare := r.GetSize() == 0 && r.GetSetAside().GetStage() == ingest.Stage
-	return original(r) != nil && (bare || event.HeadersOnly(r))
+	return original(r) != nil && event.HeadersOnly(r)
 }
 
 func original(r *itemv1.Record) *itemv1.Layer {

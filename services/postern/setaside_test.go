@@ -176,7 +176,7 @@ func (r *records) Retry(_ context.Context, request *keyringv1.Retry) (*keyringv1
 // asideOf is an item that was set aside, with so much of its mail sealed.
 func asideOf(uid uint32, size, sealed int64, change ...func(*itemv1.Record)) *itemv1.Record {
 	r := &itemv1.Record{
-		Item: event.Item("support", "INBOX", 1, uid, 0), Mailbox: "support", Folder: "INBOX", Uid: uid, Size: size, State: asideState,
+		Item: event.Item("support", "INBOX", 1, uid, 0), Mailbox: "support", Folder: "INBOX", Uid: uid, Size: size, State: asideState, HeadersOnly: sealed < size || size == 0,
 		SetAside: &itemv1.SetAside{Code: "oversize", Stage: "ingest", From: itemv1.State_STATE_REGISTERED, Time: timestamppb.New(time.Date(2026, 11, 21, 12, int(uid), 0, 0, time.UTC))},
 		Layers:   []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_RAW, State: itemv1.LayerState_LAYER_STATE_PRESENT, Size: sealed}},
 	}

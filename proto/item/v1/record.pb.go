@@ -286,7 +286,9 @@ type Record struct {
 	// Up to how many bytes a mail of which there are only the headers is to be fetched; 0: as configured.
 	FetchLimit int64 `protobuf:"varint,25,opt,name=fetch_limit,json=fetchLimit,proto3" json:"fetch_limit,omitempty"`
 	// Where the server has the mail since it numbered the folder anew.
-	Place         *Place `protobuf:"bytes,26,opt,name=place,proto3" json:"place,omitempty"`
+	Place *Place `protobuf:"bytes,26,opt,name=place,proto3" json:"place,omitempty"`
+	// Raw holds the headers of its mail alone, or nothing of it: the mail itself is on its server and nowhere else.
+	HeadersOnly   bool `protobuf:"varint,27,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,6 +503,13 @@ func (x *Record) GetPlace() *Place {
 		return x.Place
 	}
 	return nil
+}
+
+func (x *Record) GetHeadersOnly() bool {
+	if x != nil {
+		return x.HeadersOnly
+	}
+	return false
 }
 
 // A Place is a mail's number in its folder.
@@ -1045,7 +1054,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xd5\b\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xfe\b\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
 	"\amailbox\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
@@ -1080,7 +1089,8 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"pastAsides\x12%\n" +
 	"\vfetch_limit\x18\x19 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
 	"fetchLimit\x12*\n" +
-	"\x05place\x18\x1a \x01(\v2\x0e.item.v1.PlaceB\x04\xc8\xf3\x18\bR\x05place\"n\n" +
+	"\x05place\x18\x1a \x01(\v2\x0e.item.v1.PlaceB\x04\xc8\xf3\x18\bR\x05place\x12'\n" +
+	"\fheaders_only\x18\x1b \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\"n\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +

@@ -39,7 +39,9 @@ type Register struct {
 	RawDigest []byte `protobuf:"bytes,9,opt,name=raw_digest,json=rawDigest,proto3" json:"raw_digest,omitempty"`
 	// The folder was numbered anew: what is there may be an item already, under another
 	// number. Then the answer is that item's record, which names this place.
-	Renumbered    bool `protobuf:"varint,10,opt,name=renumbered,proto3" json:"renumbered,omitempty"`
+	Renumbered bool `protobuf:"varint,10,opt,name=renumbered,proto3" json:"renumbered,omitempty"`
+	// What was sealed is not the mail but its headers alone, or nothing of it.
+	HeadersOnly   bool `protobuf:"varint,11,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,6 +142,13 @@ func (x *Register) GetRawDigest() []byte {
 func (x *Register) GetRenumbered() bool {
 	if x != nil {
 		return x.Renumbered
+	}
+	return false
+}
+
+func (x *Register) GetHeadersOnly() bool {
+	if x != nil {
+		return x.HeadersOnly
 	}
 	return false
 }
@@ -580,7 +589,7 @@ var File_keyring_v1_register_proto protoreflect.FileDescriptor
 const file_keyring_v1_register_proto_rawDesc = "" +
 	"\n" +
 	"\x19keyring/v1/register.proto\x12\n" +
-	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\x83\x03\n" +
+	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\xac\x03\n" +
 	"\bRegister\x12\x1e\n" +
 	"\amailbox\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
 	"\x06folder\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x06folder\x12'\n" +
@@ -597,7 +606,8 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"\n" +
 	"renumbered\x18\n" +
 	" \x01(\bB\x04\xc8\xf3\x18\x02R\n" +
-	"renumbered\"\xbc\x01\n" +
+	"renumbered\x12'\n" +
+	"\fheaders_only\x18\v \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\"\xbc\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05class\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05class\x123\n" +
