@@ -184,6 +184,8 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 			"a bus in the clear on this machine": {"ok", "bus", "does not leave this machine", func(c fleet.Section) { onBus(c, "127.0.0.1:"+even+", nats://localhost:"+even) }},
 			"Redis in the clear":                 {"note", "redis", "without TLS over a network", func(c fleet.Section) { fleet.Below(c, "redis")["address"] = everywhere(redis) }},
 			"an object store in the clear":       {"note", "vault", "without TLS over a network", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = everywhere(store) }},
+			"no mailboxes":                       {"note", "mailboxes", "no mailboxes are named: nothing is read", func(c fleet.Section) { delete(fleet.Below(c, "ingest"), "mailboxes") }},
+			"no boundaries":                      {"note", "boundaries", "no verify.boundaries: every sender stays unconfirmed", func(c fleet.Section) { delete(fleet.Below(c, "verify"), "boundaries") }},
 			"fresh signatures":                   {"ok", "clamd", "27800", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(6)) }},
 			"old signatures":                     {"note", "clamd", "its signatures are 8 days old", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(8)) }},
 			"no signatures":                      {"note", "clamd", "without published signatures", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3") }},

@@ -230,7 +230,7 @@ func (x *examination) dns(ctx context.Context) {
 
 func (x *examination) mailboxes(ctx context.Context) {
 	if len(x.config.Ingest.Mailboxes) == 0 {
-		x.note("mailboxes", "none are named", "name them under ingest.mailboxes")
+		x.note("mailboxes", "no mailboxes are named: nothing is read", "name them under ingest.mailboxes")
 		return
 	}
 	troubles, err := ingest.Probe(ctx, x.config.Ingest, time.Now)
@@ -247,6 +247,13 @@ func (x *examination) mailboxes(ctx context.Context) {
 		default:
 			x.well("mailbox", fmt.Sprintf("%s: signed in, every folder opens, %s TLS", box.ID, box.TLS))
 		}
+	}
+}
+
+// boundaries looks whether it is known which hosts are ours.
+func (x *examination) boundaries(context.Context) {
+	if len(x.config.Verify.Boundaries) == 0 {
+		x.note("boundaries", "no verify.boundaries: every sender stays unconfirmed", "name your own mail servers under verify.boundaries, as they stand after \"by\" in the Received lines that they write")
 	}
 }
 
