@@ -31,6 +31,9 @@ func TestAnItemOfTheOneProcessIsErasedByACommandWhileItRuns(t *testing.T) {
 	// The day's intake keys, in which the mails came, live for another day.
 	const ahead = 50 * time.Hour
 	o.process.Clock.Advance(ahead)
+	if code, out, said := o.command("retention", "run"); code != failed || out != "" || !strings.Contains(said, "clock.offset") {
+		t.Errorf("by another clock: exit %d, %q, %q", code, out, said)
+	}
 	o.configure("clock: {offset: 50h}\n")
 
 	// The one is named by its item, by its ticket, and by both, which is one.

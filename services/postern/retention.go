@@ -275,6 +275,9 @@ func finish(ctx context.Context, service *retain.Service, wait time.Duration, io
 	for {
 		err := service.Run(ctx)
 		refusal, refused := keys.RefusalOf(err)
+		if refusal == keys.StaleRequest { // no waiting helps
+			return explained(err)
+		}
 		// The running service may be at it in this very moment: one of two is told to wait.
 		if passing := refused && refusal.Passing(); !passing && !errors.Is(err, retain.ErrPending) {
 			if err == nil {

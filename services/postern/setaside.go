@@ -335,7 +335,7 @@ func explained(err error) error {
 	case refusal == keys.Forbidden:
 		return fmt.Errorf("the keyring does not know this credential, let it read the nkeys' public halves anew (%w)", err)
 	case refusal == keys.StaleRequest:
-		return fmt.Errorf("this machine's clock is not the keyring's (%w)", err)
+		return fmt.Errorf("this machine's clock is not the keyring's: set both by NTP, and give clock.offset as the running Postern has it (%w)", err)
 	case refusal == keys.ClosedBucket:
 		return fmt.Errorf("its keys are being destroyed in this moment (%w)", err)
 	}
