@@ -88,7 +88,8 @@ func erased(plan *retentionv1.Planned) []string {
 // asTaken gives the plan with its targets as the records have them now that their packets
 // are gone. An erasure takes whatever an item has when it comes to it: a layer that was
 // made, or moved to another bucket, since the plan was listed is taken, checked and
-// certified like the others. The hash stays that of the list that was planned.
+// certified like the others. The hash stays that of the list that was planned. Of a layer that is
+// present, in the record at least, nothing is taken but what the list names.
 func (s *Service) asTaken(ctx context.Context, plan *retentionv1.Planned) (*retentionv1.Planned, error) {
 	type layer struct {
 		item string
@@ -106,6 +107,12 @@ func (s *Service) asTaken(ctx context.Context, plan *retentionv1.Planned) (*rete
 		}
 		for _, l := range record.GetLayers() {
 			at := layer{item, l.GetKind()}
+			if l.GetState() == itemv1.LayerState_LAYER_STATE_PRESENT && !wasListed(listed[at], l) {
+				if named := listed[at]; named.GetObject() != "" && named.GetObject() == l.GetObject() {
+					return nil, fmt.Errorf("plan %s: a layer that it lists is present in another bucket, and its object stays", plan.GetPlan())
+				}
+				continue // another one stands in its place; what the plan took is as listed
+			}
 			if listed[at] != nil || l.GetPlan() == plan.GetPlan() {
 				targets = append(targets, targetOf(item, l))
 				delete(listed, at)
@@ -119,6 +126,12 @@ func (s *Service) asTaken(ctx context.Context, plan *retentionv1.Planned) (*rete
 	taken, _ := proto.Clone(plan).(*retentionv1.Planned)
 	taken.Targets = targets
 	return taken, nil
+}
+
+// wasListed tells whether a target is this very layer, in a bucket that once wrapped it. The record of one
+// whose keys are gone may say that it is present, where a bus was lost that had not been written down.
+func wasListed(target *retentionv1.Target, l *itemv1.Layer) bool {
+	return target != nil && target.GetObject() == l.GetObject() && (target.GetBucket() == l.GetBucket() || slices.Contains(target.GetPastBuckets(), l.GetBucket()))
 }
 
 // targetOf is a layer as a plan lists it.
