@@ -15,6 +15,7 @@ import (
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/bustest"
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/desk/desktest"
@@ -94,6 +95,41 @@ func TestAllOfACauseAreTriedAgainTogether(t *testing.T) {
 	}
 	if a := lead.get("/aside/" + other); !a.has("Try it again") {
 		t.Error("a mail of another cause was taken up, too")
+	}
+}
+
+// Which comes first in a cause is no reason for the others to wait: only what passes stops them all.
+func TestAMailThatCannotBeTriedAgainHoldsUpNoOtherOfItsCause(t *testing.T) {
+	for refusal, says := range map[keys.Refusal]string{
+		keys.Malformed: "2 mails were taken up again. What comes of it shows within some minutes. 1 that the keyring refuses for good stays here",
+		keys.Forbidden: "1 that the keyring refuses for good stays here", keys.UnknownItem: "1 that the keyring refuses for good stays here",
+		keys.Destroyed: "2 mails were taken up again. What comes of it shows within some minutes.</p>",
+	} {
+		for first := range 3 {
+			w := desktest.New(t)
+			items := []string{w.SetAside("killed_worker", "scan"), w.SetAside("killed_worker", "scan"), w.SetAside("killed_worker", "scan")}
+			w.Refuse(items[first], refusal)
+			lead := as(w, t, "lena")
+			a := lead.post("/aside/retry", "code", "killed_worker")
+			if a.StatusCode != 303 {
+				t.Fatalf("%s: %d", refusal, a.StatusCode)
+			}
+			if page := lead.get(a.Header.Get("Location")); !page.has("2 mails were taken up again") || !page.has(says) {
+				t.Errorf("%s: the page does not say %q", refusal, says)
+			}
+			for i, item := range items {
+				if waits := w.RecordOf(item).GetState() == itemv1.State_STATE_SET_ASIDE; waits != (i == first) {
+					t.Errorf("%s of mail %d: mail %d is set aside: %v", refusal, first, i, waits)
+				}
+			}
+		}
+	}
+	for _, passing := range []keys.Refusal{keys.StaleRequest, keys.JournalBehind} {
+		w := desktest.New(t)
+		w.Refuse(w.SetAside("killed_worker", "scan"), passing)
+		if a := as(w, t, "lena").post("/aside/retry", "code", "killed_worker"); a.StatusCode != 503 || !a.has("0 of 1") {
+			t.Errorf("%s: %d", passing, a.StatusCode)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -81,7 +82,7 @@ func (web *Web) asidePage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": "Set aside", "Causes": causes(all), "All": len(all), "Retried": number(v, "retried"), "Left": number(v, "left")}
+	data := map[string]any{"Title": "Set aside", "Causes": causes(all), "All": len(all), "Retried": number(v, "retried"), "Refused": number(v, "refused"), "Left": number(v, "left")}
 	if code := v.URL.Query().Get("code"); code != "" {
 		all = slices.DeleteFunc(all, func(one Aside) bool { return one.Code != code })
 		data["Code"] = code
@@ -158,7 +159,8 @@ func (web *Web) retryAside(v *visit) error {
 	return wrong(http.StatusBadRequest, "Say what is to be tried again: one mail, or all of a cause.")
 }
 
-// retryAll stops at the first one that fails for a reason of ours: the others would, too.
+// retryAll passes over those that the keyring refuses for good, and counts them. It stops at
+// the first one that fails for a reason that passes with time: the others would, too.
 func (web *Web) retryAll(v *visit, code string, limit int64) error {
 	all, err := web.asides.Aside(v.Context())
 	if err != nil {
@@ -166,10 +168,15 @@ func (web *Web) retryAll(v *visit, code string, limit int64) error {
 	}
 	all = slices.DeleteFunc(all, func(one Aside) bool { return one.Code != code })
 	slices.Reverse(all) // the oldest have waited longest
-	retried := 0
+	retried, refusals := 0, 0
 	for _, one := range all[:min(len(all), retriedAtOnce)] {
 		changed, err := web.asides.Retry(v.Context(), one.Item, v.user.Name, limit)
-		if refusal, refused := keys.RefusalOf(err); refused && refusal == keys.Destroyed {
+		if errors.Is(err, keys.Destroyed) {
+			continue // it waits no more
+		}
+		if refused(err) {
+			web.log.Warn("mail that is set aside cannot be tried again", "item", one.Item, "err", err)
+			refusals++
 			continue
 		}
 		if err != nil {
@@ -181,6 +188,9 @@ func (web *Web) retryAll(v *visit, code string, limit int64) error {
 		}
 	}
 	values := url.Values{"retried": {strconv.Itoa(retried)}}
+	if refusals > 0 {
+		values.Set("refused", strconv.Itoa(refusals))
+	}
 	if left := len(all) - min(len(all), retriedAtOnce); left > 0 {
 		values.Set("left", strconv.Itoa(left))
 	}

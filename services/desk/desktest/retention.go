@@ -118,6 +118,9 @@ func (a asides) Waiting() int {
 	return len(all)
 }
 
+// Refuse has the keyring not take up an item again.
+func (w *World) Refuse(item string, refusal keys.Refusal) { w.set(func() { w.gone[item] = refusal }) }
+
 // Retry is desk.Asides.Retry.
 func (a asides) Retry(ctx context.Context, item, actor string, limit int64) (bool, error) {
 	a.world.mu.Lock()
@@ -128,6 +131,9 @@ func (a asides) Retry(ctx context.Context, item, actor string, limit int64) (boo
 	}
 	if a.world.shut != nil {
 		return false, a.world.shut
+	}
+	if refusal, refused := a.world.gone[item]; refused {
+		return false, refusal
 	}
 	aside := record.GetSetAside()
 	if record.GetState() != itemv1.State_STATE_SET_ASIDE {
