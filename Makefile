@@ -13,12 +13,13 @@ help: ## Say what can be made.
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 build: ## Build bin/postern.
+	@echo "building bin/postern; the first time takes a minute or two ..."
 	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/postern ./services/postern
 
-demo: build ## Build and run everything in one process, with a mailbox of varied mail.
+demo: build ## Build and run everything in one process, with a mailbox of varied mail; DEMO='--listen 127.0.0.1:0' gives it flags.
 	@bin/postern demo --data demo-data $(DEMO)
 
-fleet: build tools ## Run every service as its own process on real servers, on this machine.
+fleet: build tools ## Run every service as its own process on real servers, on this machine; FLEET='...' gives it flags.
 	@bin/postern fleet --data fleet-data $(FLEET)
 
 test: tools ## Install what the tests need and run them all.

@@ -47,6 +47,9 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 		return fail(io, err)
 	}
 	defer process.Close()
+	if reads := len(services) == 0 || slices.Contains(services, "ingest"); reads && len(c.Ingest.Mailboxes) == 0 {
+		process.Log.Warn("no mailbox is named: nothing is read; name some under ingest.mailboxes")
+	}
 	if err := process.Run(ctx, services...); err != nil {
 		return fail(io, err)
 	}

@@ -60,7 +60,7 @@ func linkUser(ctx context.Context, path, name string, io stdio) int {
 		return failed
 	}
 	if c.Redis.Address == "" {
-		return fail(io, errors.New("links are kept inside the running process, which prints one itself: name redis.address to share them"))
+		return fail(io, errors.New("links are kept inside the running process, where no command comes: sign in with a password (postern user passwd NAME sets one), or name redis.address, which shares them"))
 	}
 	process, err := wiring.New(ctx, c, wiring.Options{})
 	if err != nil {

@@ -78,7 +78,7 @@ func TestWrongUsageIsNamedAndHasACodeOfItsOwn(t *testing.T) {
 		"user add anna berta":                     {misuse, "usage: postern user"},
 		"user list anna":                          {misuse, "usage: postern user"},
 		"user list --config " + nowhere:           {failed, "nowhere.yaml"},
-		"user link anna --config " + alone:        {failed, "name redis.address"},
+		"user link anna --config " + alone:        {failed, "sign in with a password (postern user passwd NAME sets one), or name redis.address"},
 		"certificate":                             {misuse, "usage: postern certificate"},
 		"certificate verify":                      {misuse, "usage: postern certificate"},
 		"certificate check one":                   {misuse, "usage: postern certificate"},

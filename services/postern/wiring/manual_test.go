@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/postern-mail/postern/pkg/config"
@@ -40,6 +41,26 @@ func TestTheManualAndTheExampleAreMadeFromTheStructs(t *testing.T) {
 		if err != nil || string(got) != want {
 			t.Errorf("%s is not current (%v): run make generate", name, err)
 		}
+	}
+}
+
+// TestWhatTheReadmeOffersToPasteIsRead: its configuration names one mailbox and one boundary.
+func TestWhatTheReadmeOffersToPasteIsRead(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)   ```yaml\n(.*?)   ```\n").FindSubmatch(text)
+	if block == nil {
+		t.Fatal("the README has no configuration")
+	}
+	path := filepath.Join(t.TempDir(), "postern.yaml")
+	if err := os.WriteFile(path, block[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := wiring.Load(path)
+	if err != nil || len(c.Ingest.Mailboxes) != 1 || len(c.Verify.Boundaries) != 1 || c.Verify.Boundaries[0].Mailbox != c.Ingest.Mailboxes[0].ID {
+		t.Errorf("%v: mailboxes %v, boundaries %v", err, c.Ingest.Mailboxes, c.Verify.Boundaries)
 	}
 }
 

@@ -86,6 +86,7 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
+	s.Log.Info("the desk listens", "address", listener.Addr().String(), "base_url", s.Config.Desk.BaseURL)
 	s.hooks.desk = web
 	close(s.hooks.deskUp)
 	worker := desk.NewWorker(client, speech, s.Clock.Now)
