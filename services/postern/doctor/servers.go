@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -131,38 +130,74 @@ func (x *examination) store() (vault.Store, error) {
 	return x.process.Vault, nil
 }
 
-// sealed reads the beginning of a stored original: it must be an OpenPGP data packet and
-// must not look like a mail.
+// samples is how many objects of each kind are looked at.
+const samples = 3
+
+// sealed reads the beginnings of what is stored of mails: each must be an OpenPGP data packet
+// and must not read like text.
 func (x *examination) sealed(ctx context.Context) {
 	store, err := x.store()
 	if err != nil || store == nil {
 		return
 	}
-	for object, err := range store.List(ctx, "raw/", "") {
-		if err != nil {
-			return
+	looked := 0
+	for _, kind := range []string{"raw/", "view/", "pii/"} {
+		of := 0
+		for object, err := range store.List(ctx, kind, "") {
+			if err != nil {
+				x.ill("sealed", err.Error(), "look at the vault")
+				return
+			}
+			if of == samples {
+				break
+			}
+			of++
+			head, err := beginning(ctx, store, object.Name)
+			if err != nil {
+				x.ill("sealed", err.Error(), "look at the vault")
+				return
+			}
+			if !ciphertext(head) {
+				x.ill("sealed", "a stored sample is not an OpenPGP data packet", "stop ingest and find out what wrote "+object.Name)
+				return
+			}
+			looked++
 		}
-		body, _, err := store.Get(ctx, object.Name)
-		if err != nil {
-			x.ill("sealed", err.Error(), "look at the vault")
-			return
-		}
-		head := make([]byte, 4096)
-		n, err := io.ReadFull(body, head)
-		body.Close()
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			x.ill("sealed", err.Error(), "look at the vault")
-			return
-		}
-		// RFC 9580 §4.2: a new-format header of packet 18, whose first byte is 0xd2.
-		if n == 0 || head[0] != 0xd2 || bytes.Contains(bytes.ToLower(head[:n]), []byte("\nreceived:")) {
-			x.ill("sealed", "a stored sample is not an OpenPGP data packet", "stop ingest and find out what wrote "+object.Name)
-			return
-		}
-		x.well("sealed", "a stored sample is ciphertext")
+	}
+	if looked == 0 {
+		x.note("sealed", "no mail is stored", "")
 		return
 	}
-	x.note("sealed", "nothing is stored yet", "")
+	x.well("sealed", fmt.Sprintf("what is stored is ciphertext, in %d samples", looked))
+}
+
+func beginning(ctx context.Context, store vault.Store, name string) ([]byte, error) {
+	body, _, err := store.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, 4096))
+}
+
+// textShare is the part of bytes that are printable above which nothing is taken for
+// ciphertext. Of bytes at random 98 in 256 are; four in five of 40 are less than one time in a
+// million, and no packet is shorter.
+const textShare = 0.8
+
+// ciphertext says whether bytes can be the beginning of a data packet: of a new-format header
+// of packet 18, whose first byte is 0xd2 (RFC 9580 §4.2), and then of bytes as if at random.
+func ciphertext(head []byte) bool {
+	if len(head) < 40 || head[0] != 0xd2 {
+		return false
+	}
+	printable := 0
+	for _, b := range head[1:] {
+		if b >= ' ' && b <= '~' || b == '\t' || b == '\r' || b == '\n' {
+			printable++
+		}
+	}
+	return float64(printable) < textShare*float64(len(head)-1)
 }
 
 func (x *examination) clamd(ctx context.Context) {
