@@ -48,9 +48,11 @@ var forms = map[string]func(string) bool{
 	"subject":   like(`(\$JS|\$SYS|told|_INBOX_[a-z-]{1,32}|items|mail|tickets?|retention|audit|keyring|cursors|leases|deaths|API)\.[A-Za-z0-9_.*>$-]{1,200}`), // of the bus
 	"ticket":    like(`T[0-9a-f]{20}`),
 	"plan":      like(`P[0-9A-Za-z]{8,40}`), "certificate": like(`C[0-9A-Za-z]{8,40}`),
-	"bucket": like(`[a-z0-9_]{1,64}\.[a-z]{1,16}(\.\d{8}\.\d{1,9})?`),
-	"page":   like(`([A-Z]{3,7} )?[A-Za-z0-9_/{}$.-]{1,80}`), // a pattern or a template of ours
-	"folder": like(`[^\x00-\x1f\x7f]{1,255}`),                // as it is configured
+	"bucket":   like(`[a-z0-9_]{1,64}\.[a-z]{1,16}(\.\d{8}\.\d{1,9})?`),
+	"page":     like(`([A-Z]{3,7} )?[A-Za-z0-9_/{}$.-]{1,80}`),                                          // a pattern or a template of ours
+	"address":  like(`([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]{2,45}(%[a-z0-9]{1,15})?\]):[0-9]{1,5}`), // where a listener is
+	"base_url": like(`https?://[A-Za-z0-9.:\[\]-]{1,255}(/[A-Za-z0-9/._-]{0,200})?`),                    // as it is configured
+	"folder":   like(`[^\x00-\x1f\x7f]{1,255}`),                                                         // as it is configured
 }
 
 func like(pattern string) func(string) bool {

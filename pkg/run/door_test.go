@@ -101,7 +101,7 @@ func TestNoWordOfAMailLeavesByTheLog(t *testing.T) {
 	var out bytes.Buffer
 	keys := []string{
 		"subject", "from", "name", "item", "event", "trace", "ticket", "plan", "certificate", "bucket", "stream", "operation",
-		"code", "stage", "service", "consumer", "outcome", "state", "mailbox", "msg", "",
+		"code", "stage", "service", "consumer", "outcome", "state", "mailbox", "address", "base_url", "msg", "",
 	}
 	values := []any{
 		marker, named(marker), stringer{}, []byte(marker), []string{marker}, map[string]string{"k": marker}, struct{ S string }{marker},
@@ -215,6 +215,13 @@ func TestWhatOperatorsNeedPassesAsItIs(t *testing.T) {
 		{"mailbox", "support-eu", "support-eu"},
 		{"folder", "Kunden/Öffentlich", "Kunden/Öffentlich"},
 		{"page", "GET /tickets/{ticket}/files/{index}", "GET /tickets/{ticket}/files/{index}"},
+		{"address", "127.0.0.1:8080", "127.0.0.1:8080"},
+		{"address", "[::]:8080", "[::]:8080"},
+		{"address", "[fe80::1%eth0]:8080", "[fe80::1%eth0]:8080"},
+		{"address", "erika@example.com:25", "‹withheld›"},
+		{"base_url", "https://desk.example.com:8443/postern", "https://desk.example.com:8443/postern"},
+		{"base_url", "https://erika:secret@desk.example.com", "‹withheld›"},
+		{"base_url", "https://desk.example.com/?q=erika", "‹withheld›"},
 		{"took", 1500 * time.Millisecond, "1.5s"},
 		{"uid", uint32(4111), "4111"},
 		{"err", refused, "dial tcp " + address + ": connect: connection refused"},
