@@ -145,8 +145,7 @@ func (x *examination) sealed(ctx context.Context) {
 		of := 0
 		for object, err := range store.List(ctx, kind, "") {
 			if err != nil {
-				x.ill("sealed", err.Error(), "look at the vault")
-				return
+				return // what is wrong with the vault was told
 			}
 			if of == samples {
 				break
