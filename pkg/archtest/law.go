@@ -43,6 +43,13 @@ var doors = []door{
 	{"go.opentelemetry.io/otel/exporters", []string{"pkg/run"}, "where spans go is decided once"},
 }
 
+// outward are packages of the standard library that reach out of the process. What
+// knowledge needs from outside it asks for through interfaces of its own.
+var outward = []string{"os", "net", "net/http", "net/smtp", "net/rpc", "log", "log/slog", "syscall", "database/sql", "plugin"}
+
+// starters are who may start other programs: nothing does so for a mail.
+var starters = []string{"services/postern/fleet", "services/ingest/imaptest", "pkg/bus/bustest", "pkg/clam/clamtest", "pkg/readmodel/redistest", "pkg/vault/s3/s3test"}
+
 // rights are packages whose import is a right, and who has it.
 var rights = []struct {
 	of     string
@@ -66,6 +73,12 @@ func judge(pkg string, imports []string) []string {
 		if isOurs {
 			broken = append(broken, judgeInner(own, ours)...)
 			continue
+		}
+		if at := layer(own); at >= 0 && layers[at].name == "knowledge" && (slices.Contains(outward, imported) || within(imported, "os")) {
+			broken = append(broken, fmt.Sprintf("%s imports %s: knowledge reaches nothing outside but through interfaces that it declares", own, imported))
+		}
+		if imported == "os/exec" && !slices.ContainsFunc(starters, func(s string) bool { return within(own, s) }) {
+			broken = append(broken, fmt.Sprintf("%s imports %s: no program is started for a mail", own, imported))
 		}
 		for _, d := range doors {
 			if within(imported, d.module) && !slices.ContainsFunc(d.behind, func(b string) bool { return within(own, b) }) {
