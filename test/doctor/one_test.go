@@ -36,9 +36,16 @@ func TestAMachineOnWhichNothingHasRunIsLeftAsItIs(t *testing.T) {
 func TestTheRootOfOneProcess(t *testing.T) {
 	one := program.StartOne(t, wiring.Options{})
 	one.Settled(t)
-	one.Stop(t)
 	config := "data_dir: " + one.Data + "\nverify: {dns: {server: none}}\n"
 	lines, code := ask(t, config)
+	well, _ := findings(lines, "ok")
+	for _, subject := range []string{"bus", "permissions", "key root", "keyring", "clock", "sealed"} {
+		if code != 0 || !strings.Contains(" "+strings.Join(well, " ")+" ", " "+subject+" ") {
+			t.Errorf("while it runs, exit code %d, nothing good is said of %s:\n%s", code, subject, strings.Join(lines, "\n"))
+		}
+	}
+	one.Stop(t)
+	lines, code = ask(t, config)
 	if well, _ := findings(lines, "ok"); code != 0 || !strings.Contains(" "+strings.Join(well, " ")+" ", " key root ") || !strings.Contains(" "+strings.Join(well, " ")+" ", " sealed ") {
 		t.Fatalf("one that is well: exit code %d\n%s", code, strings.Join(lines, "\n"))
 	}

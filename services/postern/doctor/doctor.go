@@ -100,14 +100,24 @@ func (x *examination) ill(subject, what, advice string) {
 	x.tell(Finding{subject, Ill, what, advice})
 }
 
-// inside says whether the bus is within the one process, which doctor does not start.
+// inside says whether the bus is within the one process, which doctor does not start: where it
+// runs, doctor asks it by its door.
 func (x *examination) inside() bool { return x.config.NATS.URL == "" }
 
 // bus signs in with doctor's own credential, which may look and nothing else.
 func (x *examination) bus(ctx context.Context) {
 	if x.inside() {
-		x.well("bus", "it is inside the process: no port, no network")
-		return
+		running, err := wiring.AtBus(x.config, wiring.Options{Log: silent()})
+		switch {
+		case errors.Is(err, wiring.ErrNotRunning):
+			x.well("bus", "it is inside the process, which does not run now: no port, no network")
+			return
+		case err != nil:
+			x.ill("bus", err.Error(), "run doctor as the user that Postern runs as")
+			return
+		}
+		x.process.Close()
+		x.process = running
 	}
 	conn, err := x.process.Connect(ctx, topology.Doctor)
 	switch {
@@ -134,6 +144,8 @@ func (x *examination) bus(ctx context.Context) {
 	x.conn = conn
 	x.well("bus", "it answers, and the streams are there")
 	switch {
+	case x.inside():
+		x.well("bus", "it is inside the process that runs: no port, no network")
 	case conn.Encrypted() && x.config.NATS.CAFile != "":
 		x.well("bus", "TLS, checked against "+x.config.NATS.CAFile)
 	case conn.Encrypted():
@@ -162,7 +174,9 @@ func (x *examination) permissions(ctx context.Context) {
 func (x *examination) keyring(ctx context.Context) {
 	if x.inside() {
 		x.root()
-		return
+		if x.conn == nil { // nothing runs that could be asked
+			return
+		}
 	}
 	if x.conn == nil { // told by the bus's check
 		x.note("keyring", "it cannot be asked without the bus", "see to the bus first")
