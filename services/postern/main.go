@@ -51,7 +51,7 @@ func commands() []command {
 		{"certificate", "verify FILE --key FILE", "check a certificate of destruction, offline", certificateCommand},
 		{"audit", "verify [--config FILE]", "check the audit log against its signed checkpoints", auditCommand},
 		{"rebuild", "[--config FILE]", "refill lost streams from the vault's journal", rebuildCommand},
-		{"user", "add|passwd|disable|list|link ...", "who may sign in at the desk", userCommand},
+		{"user", "add|passwd|disable|enable|list|link ...", "who may sign in at the desk", userCommand},
 		{"version", "", "which version this is", versionCommand},
 	}
 }
