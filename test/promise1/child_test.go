@@ -75,6 +75,7 @@ type life struct {
 	User     string
 	Password string        // file
 	Mails    int           // that the server has; the process has settled when they have
+	Patient  bool          // what ingest was not told of is waited for, too
 	After    ingest.Action // what is done to archived mails on the server; keyword where nothing is said
 	Ahead    time.Duration
 	Sweep    bool  // once settled, move the clock by the policy's span and destroy
@@ -190,6 +191,21 @@ func beChild(told string) error {
 			return nil
 		case err != nil:
 			return err
+		}
+		if l.Kill == nil {
+			within := soon
+			if l.Patient {
+				within = found
+			}
+			waiting, cancel := context.WithTimeout(ctx, within)
+			defer cancel()
+			switch err := l.acted(waiting, into(p)); {
+			case err != nil && ctx.Err() == nil && waiting.Err() != nil:
+				fmt.Println("unsettled " + err.Error())
+				return nil
+			case err != nil:
+				return err
+			}
 		}
 		if l.Sweep {
 			k.sweeping.Store(true)

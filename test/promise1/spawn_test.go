@@ -41,7 +41,11 @@ func (l life) run(ctx context.Context) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	longest := patience
+	if l.Patient {
+		longest += found
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	command := exec.CommandContext(ctx, os.Args[0])
 	command.Env = append(os.Environ(), childVariable+"="+string(told))
@@ -138,6 +142,7 @@ func (p *place) finish(t *testing.T, l life) *report {
 	if errors.Is(err, errUnsettled) {
 		t.Logf("left to the sweepers: %v", err)
 		l.Ahead += standstill
+		l.Patient = true
 		r, err = l.run(t.Context())
 	}
 	if err != nil {
