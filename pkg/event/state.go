@@ -21,13 +21,17 @@ func Retried(r *itemv1.Record) bool {
 	if r.GetState() != itemv1.State_STATE_REGISTERED || len(past) == 0 {
 		return false
 	}
-	at := past[len(past)-1].GetRetried().AsTime()
+	raw := rawOf(r)
+	return raw != nil && raw.GetAttempted().AsTime().Before(past[len(past)-1].GetRetried().AsTime())
+}
+
+func rawOf(r *itemv1.Record) *itemv1.Layer {
 	for _, layer := range r.GetLayers() {
 		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
-			return layer.GetAttempted().AsTime().Before(at)
+			return layer
 		}
 	}
-	return false
+	return nil
 }
 
 // Waiting is since when a mail waits to get through: since it was received, or since somebody
@@ -52,12 +56,7 @@ func Lacking(r *itemv1.Record) bool {
 	if r.GetState() != itemv1.State_STATE_REGISTERED || len(r.GetPastAsides()) == 0 || !HeadersOnly(r) {
 		return false
 	}
-	for _, layer := range r.GetLayers() {
-		if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_RAW {
-			return layer.GetState() == itemv1.LayerState_LAYER_STATE_PRESENT
-		}
-	}
-	return false
+	return rawOf(r).GetState() == itemv1.LayerState_LAYER_STATE_PRESENT
 }
 
 // Place is where the server has an item's mail: where it was found again, where its folder was
