@@ -100,6 +100,10 @@ func (f *Fleet) config(name string) ([]byte, error) {
 		"retain":  Section{"max_share": 1}, // demonstrations move the clock by months
 		"desk":    Section{"listen": f.servers.desk, "base_url": "http://" + Reached(f.servers.desk)},
 	}
+	if name == topology.Rebuild { // it opens the journal with the keyring's state, and knows how far the log was signed
+		Below(config, "keyring")["dir"] = filepath.Join(f.Folder("keyring"), "keyring")
+		Below(config, "audit")["key"] = filepath.Join(f.Folder("audit"), "keys", "audit.ed25519")
+	}
 	if f.options.Change != nil {
 		f.options.Change(name, config)
 	}

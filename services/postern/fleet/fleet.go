@@ -48,6 +48,8 @@ type Options struct {
 	// Before is called when the servers and the streams are there, and before the first
 	// service starts. Nil: nothing is.
 	Before func(context.Context, *Fleet) error
+	// Without are services that somebody else starts, with the configuration that is written for them.
+	Without []string
 	// Log gets a line for what a person should know. Nil: nobody.
 	Log io.Writer
 }

@@ -136,6 +136,11 @@ func (f *Fleet) child(name string) *child {
 // KillServer kills a server that keeps something (the bus, S3, Redis) without a last word,
 // and starts it again over its files and at its address.
 func (f *Fleet) KillServer(ctx context.Context, name string) error {
+	return f.KillServerWhile(ctx, name, func() error { return nil })
+}
+
+// KillServerWhile is KillServer where something is done while the server is away.
+func (f *Fleet) KillServerWhile(ctx context.Context, name string, do func() error) error {
 	server := f.child(name)
 	f.mu.Lock()
 	f.killed = server
@@ -144,6 +149,9 @@ func (f *Fleet) KillServer(ctx context.Context, name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	<-server.ended
+	if err := do(); err != nil {
+		return err
+	}
 	return f.startServer(ctx, name)
 }
 

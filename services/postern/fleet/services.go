@@ -21,10 +21,15 @@ func (f *Fleet) StartServices() {
 	f.mu.Lock()
 	f.resting = false
 	f.mu.Unlock()
-	for _, name := range slices.Backward(wiring.Order) {
+	for _, name := range slices.Backward(f.own()) {
 		f.keepers.Add(1)
 		go f.keep(name)
 	}
+}
+
+// own are the services that the fleet starts.
+func (f *Fleet) own() []string {
+	return slices.DeleteFunc(Services(), func(name string) bool { return slices.Contains(f.options.Without, name) })
 }
 
 func (f *Fleet) keep(name string) {
@@ -119,9 +124,9 @@ func (f *Fleet) Advance(ctx context.Context, by time.Duration) error {
 // glance is how often what is waited for is looked at.
 const glance = 50 * time.Millisecond
 
-// WaitReady waits until every service says that it is ready.
+// WaitReady waits until every service that it started says that it is ready.
 func (f *Fleet) WaitReady(ctx context.Context) error {
-	for _, name := range wiring.Order {
+	for _, name := range f.own() {
 		if err := f.until(ctx, func() (bool, error) { return f.ready(ctx, name), nil }); err != nil {
 			return fmt.Errorf("%s is not ready: %w\n%s", name, err, f.lastLines(name))
 		}
