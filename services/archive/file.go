@@ -4,6 +4,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (s *Service) File(ctx context.Context, scanned *mailv1.Scanned) (*mailv1.Ar
 		Mailbox: record.GetMailbox(),
 		Sender:  findings.GetSenderVerdict(),
 		Scan:    findings.GetScanVerdict(),
-		Kind:    findings.GetKind(),
+		Kind:    cmp.Or(findings.GetKind(), record.GetKind()), // of the whole mail, or as its headers told at the door
 		Size:    record.GetSize(),
 	})
 	dues, err := s.config.Policy.Dues(class, record.GetReceived().AsTime())

@@ -46,6 +46,8 @@ type attempt struct {
 	code   string // set-aside code; empty: what the record says of itself
 	want   []byte // SHA-256 that the raw bytes must have; nil: any
 	partly bool   // what is sealed is the mail's headers alone, or nothing of it
+	kind   string // what sort of sender made it, by its headers
+	loops  bool   // it goes in circles, by its headers
 
 	record *itemv1.Record // as the keyring answered
 }
@@ -145,10 +147,13 @@ func (a *attempt) seal(to io.Writer, size int64, fill func(io.Writer) (int64, er
 		return err
 	}
 	sum := sha256.New()
-	n, err := fill(io.MultiWriter(packet, sum))
+	var head head
+	n, err := fill(io.MultiWriter(packet, sum, &head))
+	kind, loops := head.kind(a.folder.mailbox.config.Username)
 	if err != nil {
 		return err
 	}
+	a.kind, a.loops = string(kind), loops
 	if n != size {
 		return errSize
 	}
@@ -191,6 +196,8 @@ func (a *attempt) request() *keyringv1.Register {
 		RawDigest:   a.digest,
 		Renumbered:  a.mail.UID < a.where.renumbered,
 		HeadersOnly: a.partly,
+		Kind:        a.kind,
+		Loops:       a.loops,
 	}
 }
 

@@ -134,7 +134,7 @@ func (w *world) Register(_ context.Context, r *keyringv1.Register) (*keyringv1.R
 	record := &itemv1.Record{
 		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
 		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.Now(), State: itemv1.State_STATE_REGISTERED,
-		Layers: []*itemv1.Layer{r.Raw}, HeadersOnly: r.HeadersOnly,
+		Layers: []*itemv1.Layer{r.Raw}, HeadersOnly: r.HeadersOnly, Kind: r.Kind, Loops: r.Loops,
 	}
 	w.records[item], w.digests[item] = record, r.RawDigest
 	return &keyringv1.Recorded{Record: proto.CloneOf(record), Changed: true}, nil

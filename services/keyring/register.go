@@ -91,7 +91,7 @@ func (s *Service) newRecord(ctx context.Context, r *keyringv1.Register, item str
 		Item: item, Mailbox: r.Mailbox, Folder: r.Folder, UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation,
 		Size: r.Size, InternalDate: r.InternalDate, Received: timestamppb.New(now),
 		Direction: itemv1.Direction_DIRECTION_RECEIVED, State: itemv1.State_STATE_REGISTERED,
-		RawDigest: digest, DigestPeriod: period, HeadersOnly: r.HeadersOnly,
+		RawDigest: digest, DigestPeriod: period, HeadersOnly: r.HeadersOnly, Kind: r.Kind, Loops: r.Loops,
 		Layers: []*itemv1.Layer{{
 			Kind: raw, State: present, Object: r.Raw.Object, Size: r.Raw.Size, Digest: r.Raw.Digest,
 			PacketEnds: r.Raw.PacketEnds, KeyPacket: r.Raw.KeyPacket, Bucket: r.Raw.Bucket, Attempted: r.Raw.Attempted,
@@ -146,6 +146,7 @@ func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, 
 	record.Layers = []*itemv1.Layer{whole}
 	record.Size, record.InternalDate = r.Size, r.InternalDate // as they were, or known only now
 	record.RawDigest, record.DigestPeriod, record.FetchLimit, record.HeadersOnly = fresh.RawDigest, fresh.DigestPeriod, 0, false
+	record.Kind, record.Loops = fresh.Kind, fresh.Loops
 	a := s.act(c, "register", "")
 	a.Items = []string{record.Item}
 	if err := s.scribe.append(ctx, a); err != nil {
@@ -166,6 +167,9 @@ func again(r *keyringv1.Register, there Stored) (proto.Message, error) {
 	return recorded(there, false), nil
 }
 
+// longestKind is the length of the longest word for what sort of sender made a mail, and some more.
+const longestKind = 16
+
 func checkRegister(r *keyringv1.Register, item string) error {
 	l := r.Raw
 	switch {
@@ -173,6 +177,8 @@ func checkRegister(r *keyringv1.Register, item string) error {
 		return refuse(keys.Malformed, "mailbox, folder, UIDVALIDITY or UID is missing")
 	case r.Size < 0 || r.InternalDate.CheckValid() != nil:
 		return refuse(keys.Malformed, "size or INTERNALDATE is missing")
+	case len(r.Kind) > longestKind || strings.ContainsFunc(r.Kind, func(c rune) bool { return c != '_' && (c < 'a' || c > 'z') }):
+		return refuse(keys.Malformed, "the kind is no word of ours") // nothing that a sender wrote gets into a record
 	case l == nil || l.Kind != raw:
 		return refuse(keys.WrongLayer, "only raw is registered")
 	case len(l.Inline) > 0:

@@ -288,7 +288,12 @@ type Record struct {
 	// Where the server has the mail since it numbered the folder anew.
 	Place *Place `protobuf:"bytes,26,opt,name=place,proto3" json:"place,omitempty"`
 	// Raw holds the headers of its mail alone, or nothing of it: the mail itself is on its server and nowhere else.
-	HeadersOnly   bool `protobuf:"varint,27,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	HeadersOnly bool `protobuf:"varint,27,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	// What sort of sender made it, as its headers alone told at the door: a word of Findings.kind, or
+	// empty where nobody looked. Findings.kind comes later, from the whole mail, and may be more particular.
+	Kind string `protobuf:"bytes,28,opt,name=kind,proto3" json:"kind,omitempty"`
+	// By its headers it goes in circles, or is mail of our own that came back.
+	Loops         bool `protobuf:"varint,29,opt,name=loops,proto3" json:"loops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +513,20 @@ func (x *Record) GetPlace() *Place {
 func (x *Record) GetHeadersOnly() bool {
 	if x != nil {
 		return x.HeadersOnly
+	}
+	return false
+}
+
+func (x *Record) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Record) GetLoops() bool {
+	if x != nil {
+		return x.Loops
 	}
 	return false
 }
@@ -1054,7 +1073,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xfe\b\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xb4\t\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
 	"\amailbox\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
@@ -1090,7 +1109,9 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\vfetch_limit\x18\x19 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
 	"fetchLimit\x12*\n" +
 	"\x05place\x18\x1a \x01(\v2\x0e.item.v1.PlaceB\x04\xc8\xf3\x18\bR\x05place\x12'\n" +
-	"\fheaders_only\x18\x1b \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\"n\n" +
+	"\fheaders_only\x18\x1b \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\x12\x18\n" +
+	"\x04kind\x18\x1c \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
+	"\x05loops\x18\x1d \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\"n\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +

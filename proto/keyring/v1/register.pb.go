@@ -41,7 +41,10 @@ type Register struct {
 	// number. Then the answer is that item's record, which names this place.
 	Renumbered bool `protobuf:"varint,10,opt,name=renumbered,proto3" json:"renumbered,omitempty"`
 	// What was sealed is not the mail but its headers alone, or nothing of it.
-	HeadersOnly   bool `protobuf:"varint,11,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	HeadersOnly bool `protobuf:"varint,11,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
+	// What the mail's headers tell of who made it, as in the record.
+	Kind          string `protobuf:"bytes,12,opt,name=kind,proto3" json:"kind,omitempty"`
+	Loops         bool   `protobuf:"varint,13,opt,name=loops,proto3" json:"loops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -149,6 +152,20 @@ func (x *Register) GetRenumbered() bool {
 func (x *Register) GetHeadersOnly() bool {
 	if x != nil {
 		return x.HeadersOnly
+	}
+	return false
+}
+
+func (x *Register) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Register) GetLoops() bool {
+	if x != nil {
+		return x.Loops
 	}
 	return false
 }
@@ -589,7 +606,7 @@ var File_keyring_v1_register_proto protoreflect.FileDescriptor
 const file_keyring_v1_register_proto_rawDesc = "" +
 	"\n" +
 	"\x19keyring/v1/register.proto\x12\n" +
-	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\xac\x03\n" +
+	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\xe2\x03\n" +
 	"\bRegister\x12\x1e\n" +
 	"\amailbox\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
 	"\x06folder\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x06folder\x12'\n" +
@@ -607,7 +624,9 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"renumbered\x18\n" +
 	" \x01(\bB\x04\xc8\xf3\x18\x02R\n" +
 	"renumbered\x12'\n" +
-	"\fheaders_only\x18\v \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\"\xbc\x01\n" +
+	"\fheaders_only\x18\v \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\x12\x18\n" +
+	"\x04kind\x18\f \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
+	"\x05loops\x18\r \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\"\xbc\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05class\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05class\x123\n" +
