@@ -16,6 +16,9 @@ func (s *Service) Hurry() {
 	s.tidyEvery = 60 * time.Millisecond
 }
 
+// StillFor changes how long a server is believed that nothing has changed.
+func StillFor(s *Service, d time.Duration) { s.stillFor = d }
+
 // Redrive says again what a record calls for.
 func Redrive(s *Service, ctx context.Context, record *itemv1.Record) error {
 	return s.redrive(ctx, record)

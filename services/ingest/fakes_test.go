@@ -303,6 +303,11 @@ func (w *world) run(config ingest.Config, deps ingest.Deps) (service *ingest.Ser
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return service, w.start(service)
+}
+
+// start is run for a service that is there.
+func (w *world) start(service *ingest.Service) (stop func()) {
 	service.Hurry()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -314,7 +319,7 @@ func (w *world) run(config ingest.Config, deps ingest.Deps) (service *ingest.Ser
 		}
 	})
 	w.t.Cleanup(stop)
-	return service, stop
+	return stop
 }
 
 // configFor reads ada's INBOX of a Dovecot.

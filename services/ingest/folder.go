@@ -31,6 +31,7 @@ type folder struct {
 	narrowed bool     // the session broke, and it is known with which mails asked for
 	claim    claim
 	gaps     gaps
+	lull     lull
 
 	mu       sync.Mutex
 	troubles map[uint32]*trouble
@@ -95,7 +96,7 @@ func (f *folder) session(ctx context.Context, cursor *cursor, pause *backoff) (e
 		}
 		pause.reset()
 		f.succeeded(session.CanIdle())
-		if err := session.Wait(ctx, f.mailbox.rest()); err != nil {
+		if f.lull.stirred, err = session.Wait(ctx, f.mailbox.rest()); err != nil {
 			return err
 		}
 	}
@@ -122,6 +123,9 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 	}
 	where := cursor.read(f.name)
 	f.recall(where)
+	if f.lull.is(f.sessions, opened) {
+		return false, nil
+	}
 	first := where.done.FirstMissing()
 	if first == 0 { // every UID that can be is dealt with
 		return false, nil
@@ -141,6 +145,9 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 	}
 	todo, stale := f.due(found.Without(where.done))
 	f.lag(int64(len(todo)))
+	if len(todo) == 0 && !stale && f.settled() {
+		f.lull = lull{session: f.sessions, opened: opened, until: time.Now().Add(f.service.stillFor)}
+	}
 	again, err = f.take(ctx, session, cursor, where, todo)
 	if err == nil && !again && stale {
 		err = errFresh
@@ -231,5 +238,5 @@ func (f *folder) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.troubles)
-	f.careful, f.gaps = uids.Set{}, gaps{}
+	f.careful, f.gaps, f.lull = uids.Set{}, gaps{}, lull{}
 }

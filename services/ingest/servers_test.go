@@ -160,7 +160,7 @@ func corpusMails(t *testing.T) [][]byte {
 	t.Helper()
 	files := corpora.Open(t)
 	var list [][]byte
-	for _, folder := range []string{"mime", "real", "dkim"} {
+	for _, folder := range []string{"mime", "real", "dkim", "crypto/rfc4134", "crypto/rfc9216"} {
 		err := fs.WalkDir(files, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err

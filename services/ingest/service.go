@@ -41,6 +41,7 @@ type Service struct {
 	mostTrouble time.Duration // the longest pause of a mail in trouble
 	tidyEvery   time.Duration // how often mailboxes are gone through for what is still to be done in them
 	gapEvery    time.Duration // how often a fresh session is asked about UIDs that are not listed
+	stillFor    time.Duration // how long a server is believed that nothing has changed
 	ended       chan struct{} // Run has ended
 	said        map[uint64]said
 	refetches   refetches
@@ -61,7 +62,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		config: config, deps: deps, log: deps.Log, tracer: deps.Tracer,
 		slots:   make(chan struct{}, config.Concurrency),
 		streams: make(chan struct{}, config.Streams),
-		least:   time.Second, standstill: standstill, gapEvery: gapEvery, tidyEvery: tidyEvery, mostTrouble: mostTrouble,
+		least:   time.Second, standstill: standstill, gapEvery: gapEvery, tidyEvery: tidyEvery, mostTrouble: mostTrouble, stillFor: stillFor,
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}

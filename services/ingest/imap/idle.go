@@ -11,30 +11,31 @@ import (
 // CanIdle tells whether the server offers IDLE (RFC 2177).
 func (s *Session) CanIdle() bool { return s.client.Caps().Has(imap.CapIdle) }
 
-// Wait returns when the server tells of a change in the open folder, or after the
+// Wait returns when the server tells of a change in the open folder, which is news, or after the
 // longest time, or when ctx ends. Where the server offers IDLE, it is used, and
 // re-issued with every call; so calls of at most a minute or two keep the
 // connection open and notice a dead one.
-func (s *Session) Wait(ctx context.Context, longest time.Duration) error {
+func (s *Session) Wait(ctx context.Context, longest time.Duration) (news bool, err error) {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
 	if !s.CanIdle() {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		case <-timer.C:
 		case <-s.changes:
+			news = true
 		case <-s.client.Closed():
-			return s.answerError(net.ErrClosed)
+			return false, s.answerError(net.ErrClosed)
 		}
-		return s.Noop()
+		return news, s.Noop()
 	}
 
 	answered := s.conn.ask(maxChatter)
 	idle, err := s.client.Idle()
 	answered() // from here on the server owes nothing
 	if err != nil {
-		return because(ctx, s.answerError(err))
+		return false, because(ctx, s.answerError(err))
 	}
 	var ended error
 	select {
@@ -42,20 +43,21 @@ func (s *Session) Wait(ctx context.Context, longest time.Duration) error {
 		ended = context.Cause(ctx)
 	case <-timer.C:
 	case <-s.changes:
+		news = true
 	case <-s.client.Closed():
 		ended = s.answerError(net.ErrClosed)
 	}
 	defer s.conn.ask(maxChatter)()
 	if err := idle.Close(); err != nil && ended == nil {
-		return because(ctx, s.answerError(err))
+		return false, because(ctx, s.answerError(err))
 	}
 	if ended != nil {
-		return ended
+		return false, ended
 	}
 	if err := idle.Wait(); err != nil {
-		return because(ctx, s.answerError(err))
+		return false, because(ctx, s.answerError(err))
 	}
-	return nil
+	return news, nil
 }
 
 // Noop asks the server for a sign of life.

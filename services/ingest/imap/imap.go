@@ -5,7 +5,7 @@
 //
 // It speaks UIDs only, never sequence numbers, reads bodies with BODY.PEEK[] so
 // that nothing is marked as seen, and streams them. It keeps no state between
-// sessions and knows neither QRESYNC nor CONDSTORE.
+// sessions. Of CONDSTORE (RFC 7162) it knows HIGHESTMODSEQ and nothing else, QRESYNC not at all.
 package imap
 
 import (
@@ -71,6 +71,7 @@ type Session struct {
 	tail    tail
 	changes chan struct{} // filled by the server's unasked-for news
 	end     func() bool
+	plain   bool // the server does not take the parameter CONDSTORE
 }
 
 // Dial connects and signs in. A refused sign-in gives ErrSignIn. When ctx ends,
@@ -173,7 +174,10 @@ type Folder struct {
 	Validity uint32 // UIDVALIDITY, never 0
 	Next     uint32 // UIDNEXT, 0 where the server does not say
 	Count    uint32 // mails in it
-	Keywords bool   // new keywords may be set
+	// ModSeq is HIGHESTMODSEQ (RFC 7162 §3.1.2), which moves with every change in the folder;
+	// 0 where the server does not offer CONDSTORE or keeps none for the folder.
+	ModSeq   uint64
+	Keywords bool // new keywords may be set
 }
 
 // Examine opens a folder for reading. Nothing can be changed in it.
@@ -184,8 +188,15 @@ func (s *Session) Select(name string) (Folder, error) { return s.open(name, fals
 
 func (s *Session) open(name string, readOnly bool) (Folder, error) {
 	defer s.conn.ask(maxChatter)()
-	data, err := s.client.Select(name, &imap.SelectOptions{ReadOnly: readOnly}).Wait()
+	options := &imap.SelectOptions{ReadOnly: readOnly}
+	// RFC 7162 §3.1.8. Dovecot keeps no HIGHESTMODSEQ for who has not asked.
+	options.CondStore = readOnly && !s.plain && s.client.Caps().Has(imap.CapCondStore)
+	data, err := s.client.Select(name, options).Wait()
 	if err != nil {
+		if bad := new(imap.Error); options.CondStore && errors.As(err, &bad) && bad.Type == imap.StatusResponseTypeBad {
+			s.plain = true // it offers what it does not understand
+			return s.open(name, readOnly)
+		}
 		err = s.answerError(err)
 		if errors.Is(err, ErrRefused) && CodeOf(err) == "" { // Dovecot gives no code
 			err = ErrNoFolder
@@ -197,6 +208,9 @@ func (s *Session) open(name string, readOnly bool) (Folder, error) {
 		return Folder{}, fmt.Errorf("%w: no UIDVALIDITY", ErrAnswer)
 	}
 	folder := Folder{Name: name, Validity: data.UIDValidity, Next: uint32(data.UIDNext), Count: data.NumMessages}
+	if options.CondStore {
+		folder.ModSeq = data.HighestModSeq
+	}
 	for _, flag := range data.PermanentFlags {
 		folder.Keywords = folder.Keywords || flag == imap.FlagWildcard
 	}

@@ -185,19 +185,28 @@ func TestWaitReturnsWhenMailComesOrTimeIsUpOrTheContextEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	waited := make(chan error, 1)
-	go func() { waited <- session.Wait(t.Context(), time.Hour) }()
+	go func() {
+		news, err := session.Wait(t.Context(), time.Hour)
+		if err == nil && !news {
+			err = errors.New("no news")
+		}
+		waited <- err
+	}()
 	server.Append("ada", "INBOX", mails(1)...)
 	if err := <-waited; err != nil {
 		t.Fatal(err)
 	}
-	if err := session.Wait(t.Context(), time.Millisecond); err != nil {
+	if _, err := session.Wait(t.Context(), time.Millisecond); err != nil {
 		t.Fatalf("time is up: %v", err)
 	}
 	if found, err := session.Search(1); err != nil || found.Len() != 1 {
 		t.Fatalf("after waiting: %d mails, %v", found.Len(), err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { waited <- session.Wait(ctx, time.Hour) }()
+	go func() {
+		_, err := session.Wait(ctx, time.Hour)
+		waited <- err
+	}()
 	cancel()
 	if err := <-waited; !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)

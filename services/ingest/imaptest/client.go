@@ -1,6 +1,6 @@
 // Package imaptest holds what tests of mailboxes need: a plain IMAP client
-// (RFC 3501) that shares no code with the one under test, and a proxy that cuts
-// connections. It is for tests alone: it keeps whole mails in memory and stops
+// (RFC 3501) that shares no code with the one under test, a server that misbehaves as told, and
+// a proxy that cuts connections. It is for tests alone: it keeps whole mails in memory and stops
 // the test at the first thing it does not expect.
 package imaptest
 

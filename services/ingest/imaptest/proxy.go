@@ -1,13 +1,17 @@
 package imaptest
 
 import (
+	"bytes"
 	"io"
+	"maps"
 	"net"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
-// A Proxy stands between a client and a server and cuts connections.
+// A Proxy stands between a client and a server, cuts connections, and counts what passes.
 type Proxy struct {
 	Addr string
 
@@ -15,6 +19,80 @@ type Proxy struct {
 	cuts []int64 // of the next connections, in order
 	left int     // cuts that have happened
 	open []*frost
+
+	told     *sync.Cond
+	commands map[string]int // of clients that speak in the clear, by name
+	bytes    int64          // from the server
+}
+
+// Commands are how often each command was given so far by clients in the clear: "UID FETCH", "IDLE".
+func (p *Proxy) Commands() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.commands)
+}
+
+// Given returns when a command was given at least n times more, or after a minute, so that a failure ends.
+func (p *Proxy) Given(command string, more int) {
+	late := false
+	timer := time.AfterFunc(time.Minute, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		late = true
+		p.told.Broadcast()
+	})
+	defer timer.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for n := p.commands[command] + more; p.commands[command] < n && !late; {
+		p.told.Wait()
+	}
+}
+
+// Bytes is how much has come from the server.
+func (p *Proxy) Bytes() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.bytes
+}
+
+// tally counts a client's commands as they pass.
+type tally struct {
+	proxy *Proxy
+	line  []byte
+}
+
+func (t *tally) Write(data []byte) (int, error) {
+	t.line = append(t.line, data...)
+	for {
+		line, rest, whole := bytes.Cut(t.line, []byte("\n"))
+		if !whole {
+			return len(data), nil
+		}
+		t.line = rest
+		words := strings.Fields(strings.ToUpper(string(line)))
+		if len(words) < 2 {
+			continue
+		}
+		name := words[1]
+		if name == "UID" && len(words) > 2 {
+			name += " " + words[2]
+		}
+		t.proxy.mu.Lock()
+		t.proxy.commands[name]++
+		t.proxy.told.Broadcast()
+		t.proxy.mu.Unlock()
+	}
+}
+
+// volume counts bytes.
+type volume struct{ proxy *Proxy }
+
+func (v volume) Write(data []byte) (int, error) {
+	v.proxy.mu.Lock()
+	defer v.proxy.mu.Unlock()
+	v.proxy.bytes += int64(len(data))
+	return len(data), nil
 }
 
 // frost holds back what a server sends, for ever.
@@ -52,7 +130,8 @@ func Cut(t testing.TB, server string, cuts ...int64) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Addr: listener.Addr().String(), cuts: cuts}
+	p := &Proxy{Addr: listener.Addr().String(), cuts: cuts, commands: map[string]int{}}
+	p.told = sync.NewCond(&p.mu)
 	var working sync.WaitGroup
 	t.Cleanup(func() {
 		listener.Close()
@@ -93,14 +172,15 @@ func (p *Proxy) carry(client net.Conn, server string) {
 	}
 	p.mu.Unlock()
 	go func() {
-		_, _ = io.Copy(back, client)
+		_, _ = io.Copy(io.MultiWriter(back, &tally{proxy: p}), client)
 		back.Close()
 	}()
+	counted := io.TeeReader(back, volume{p})
 	if limit < 0 {
-		_, _ = io.Copy(through, back)
+		_, _ = io.Copy(through, counted)
 		return
 	}
-	if n, _ := io.CopyN(through, back, limit); n == limit {
+	if n, _ := io.CopyN(through, counted, limit); n == limit {
 		p.mu.Lock()
 		p.left++
 		p.mu.Unlock()

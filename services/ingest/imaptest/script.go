@@ -3,7 +3,9 @@ package imaptest
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -12,7 +14,7 @@ import (
 	"time"
 )
 
-// A Script is a mail server that misbehaves as told: in the clear, one folder, any
+// A Script is a mail server that misbehaves as told: one folder, any user and
 // password. Its fields may be changed with Change while it runs.
 type Script struct {
 	Validity uint32
@@ -35,12 +37,30 @@ type Script struct {
 	Exists int
 	// Next and Validity as the sessions of these numbers are told, the first being 1.
 	NextIn, ValidityIn map[int]uint32
+	// ModSeq is HIGHESTMODSEQ (RFC 7162 §3.1.2); 0: CONDSTORE is not offered.
+	ModSeq uint64
+	// Certificate is what ServeTLS shows.
+	Certificate *tls.Certificate
+	// Unparsed answers BAD where CONDSTORE is asked for.
+	Unparsed bool
+	// Stir tells of mails so many times in the answers to NOOP.
+	Stir int
+	// Before writes what it likes before the answer to a command, by its name; to the connection itself under
+	// the name GREETING. It is called without any lock, and its error ends the connection.
+	Before map[string]func(io.Writer) error
+	// On is called with each command before it is answered, and how often it was given by now. It may
+	// change the script.
+	On func(s *Script, command string, given int)
+	// Drip hands answers over in so many bytes each time, with a pause after each.
+	Drip  int
+	Pause time.Duration
 	// News tells of flags before each answer to FETCH, as it may (RFC 3501 §7.4.2).
 	News bool
 
 	sessions int
 	mu       sync.Mutex
 	fetched  int
+	given    map[string]int // commands by name
 	news     chan struct{}
 }
 
@@ -61,6 +81,10 @@ type ScriptMail struct {
 	Undescribed, Unlisted int
 	// Breaks ends the connection when its body is asked for.
 	Breaks bool
+	// BadSize and BadBody stand in place of its answers to FETCH, as they are.
+	BadSize, BadBody string
+	// Twice gives its body a second time.
+	Twice bool
 	// Vary gives the bytes of the n-th answer, the first being 1, in place of Raw.
 	Vary func(n int) []byte
 	// Sizes are the sizes told first, one an answer; then Size is.
@@ -71,12 +95,31 @@ type ScriptMail struct {
 	given int
 }
 
-// Serve starts the server; it ends with the test.
+// Serve starts the server in the clear; it ends with the test.
 func (s *Script) Serve(t testing.TB) (address string) {
+	t.Helper()
+	return s.serve(t, nil)
+}
+
+// ServeTLS is Serve with TLS from the first byte, each connection with the certificate that the script has then.
+func (s *Script) ServeTLS(t testing.TB) (address string) {
+	t.Helper()
+	return s.serve(t, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.Certificate, nil
+	}})
+}
+
+func (s *Script) serve(t testing.TB, secured *tls.Config) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	address = listener.Addr().String()
+	if secured != nil {
+		listener = tls.NewListener(listener, secured)
 	}
 	var serving sync.WaitGroup
 	open := map[net.Conn]bool{}
@@ -104,7 +147,7 @@ func (s *Script) Serve(t testing.TB) (address string) {
 			})
 		}
 	})
-	return listener.Addr().String()
+	return address
 }
 
 // Change changes the script while nobody reads it.
@@ -125,8 +168,26 @@ func (s *Script) tell() {
 // Sessions returns when at least n connections have been opened.
 func (s *Script) Sessions(n int) { s.await(func() bool { return s.sessions >= n }) }
 
+// Opened is how many connections have been opened.
+func (s *Script) Opened() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions
+}
+
 // Fetched returns when bodies were asked for at least n times.
 func (s *Script) Fetched(n int) { s.await(func() bool { return s.fetched >= n }) }
+
+// Given returns when a command was given at least n times more, and tells how often by then.
+func (s *Script) Given(command string, more int) int {
+	s.mu.Lock()
+	n := s.given[command] + more
+	s.mu.Unlock()
+	s.await(func() bool { return s.given[command] >= n })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.given[command]
+}
 
 // Asked is how often bodies were asked for.
 func (s *Script) Asked() int {
@@ -157,17 +218,18 @@ func (s *Script) await(met func() bool) {
 }
 
 func (s *Script) talk(conn net.Conn) {
-	out := bufio.NewWriter(conn)
 	s.mu.Lock()
 	s.sessions++
-	session, greeting := s.sessions, s.Greeting
+	session, greeting, before := s.sessions, s.Greeting, s.Before["GREETING"]
+	if greeting == "" {
+		greeting = "* OK [CAPABILITY " + s.capabilities() + "] ready"
+	}
 	s.tell()
 	s.mu.Unlock()
-	if greeting == "" {
-		greeting = "* OK [CAPABILITY IMAP4rev1] ready"
+	if before != nil && before(conn) != nil {
+		return
 	}
-	fmt.Fprint(out, greeting+"\r\n")
-	_ = out.Flush()
+	fmt.Fprint(conn, greeting+"\r\n")
 	in := bufio.NewScanner(conn)
 	for in.Scan() {
 		words := strings.Fields(in.Text())
@@ -179,16 +241,49 @@ func (s *Script) talk(conn net.Conn) {
 			command = strings.ToUpper(words[2])
 			words = words[1:]
 		}
+		var answer bytes.Buffer
 		s.mu.Lock()
-		more := s.answer(out, session, tag, command, words[2:])
+		if s.given == nil {
+			s.given = map[string]int{}
+		}
+		s.given[command]++
+		s.tell()
+		if s.On != nil {
+			s.On(s, command, s.given[command])
+		}
+		more := s.answer(&answer, session, tag, command, words[2:])
+		before, drip, pause := s.Before[command], s.Drip, s.Pause
 		s.mu.Unlock()
-		if out.Flush() != nil || !more {
+		if before != nil && before(conn) != nil {
+			return
+		}
+		if hand(conn, answer.Bytes(), drip, pause) != nil || !more {
 			return
 		}
 	}
 }
 
-func (s *Script) answer(out *bufio.Writer, session int, tag, command string, words []string) (more bool) {
+// hand writes an answer, in pieces where drip says so.
+func hand(conn io.Writer, answer []byte, drip int, pause time.Duration) error {
+	for drip > 0 && len(answer) > drip {
+		if _, err := conn.Write(answer[:drip]); err != nil {
+			return err
+		}
+		answer = answer[drip:]
+		<-time.After(pause)
+	}
+	_, err := conn.Write(answer)
+	return err
+}
+
+func (s *Script) capabilities() string {
+	if s.ModSeq != 0 {
+		return "IMAP4rev1 CONDSTORE"
+	}
+	return "IMAP4rev1"
+}
+
+func (s *Script) answer(out *bytes.Buffer, session int, tag, command string, words []string) (more bool) {
 	if text, refused := s.Refuse[command]; refused {
 		if strings.HasPrefix(text, "BYE") {
 			fmt.Fprintf(out, "* %s\r\n", text)
@@ -206,8 +301,12 @@ func (s *Script) answer(out *bufio.Writer, session int, tag, command string, wor
 	}
 	switch command {
 	case "CAPABILITY":
-		fmt.Fprint(out, "* CAPABILITY IMAP4rev1\r\n")
+		fmt.Fprintf(out, "* CAPABILITY %s\r\n", s.capabilities())
 	case "EXAMINE", "SELECT":
+		if s.Unparsed && strings.HasSuffix(strings.Join(words, " "), "(CONDSTORE)") {
+			fmt.Fprintf(out, "%s BAD what\r\n", tag)
+			return true
+		}
 		exists := len(s.Mails)
 		if s.Exists != 0 {
 			exists = s.Exists
@@ -215,6 +314,9 @@ func (s *Script) answer(out *bufio.Writer, session int, tag, command string, wor
 		fmt.Fprintf(out, "* %d EXISTS\r\n* OK [UIDVALIDITY %d] ok\r\n", exists, validity)
 		if next != 0 {
 			fmt.Fprintf(out, "* OK [UIDNEXT %d] ok\r\n", next)
+		}
+		if s.ModSeq != 0 {
+			fmt.Fprintf(out, "* OK [HIGHESTMODSEQ %d] ok\r\n", s.ModSeq)
 		}
 		if command == "SELECT" && s.ReadOnly {
 			fmt.Fprintf(out, "%s OK [READ-ONLY] done\r\n", tag)
@@ -235,6 +337,11 @@ func (s *Script) answer(out *bufio.Writer, session int, tag, command string, wor
 		fmt.Fprint(out, "\r\n")
 	case "FETCH":
 		return s.fetch(out, tag, words)
+	case "NOOP":
+		if s.Stir > 0 {
+			s.Stir--
+			fmt.Fprintf(out, "* %d EXISTS\r\n", len(s.Mails))
+		}
 	case "LOGOUT":
 		fmt.Fprint(out, "* BYE\r\n")
 	}
@@ -242,7 +349,7 @@ func (s *Script) answer(out *bufio.Writer, session int, tag, command string, wor
 	return true
 }
 
-func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool) {
+func (s *Script) fetch(out *bytes.Buffer, tag string, words []string) (more bool) {
 	items := strings.Join(words[1:], " ")
 	body := strings.Contains(items, "BODY")
 	if body {
@@ -284,6 +391,10 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 			if size == 0 {
 				size = int64(len(mail.Raw))
 			}
+			if mail.BadSize != "" {
+				fmt.Fprint(out, mail.BadSize)
+				continue
+			}
 			if date == "none" || !strings.Contains(items, "INTERNALDATE") {
 				fmt.Fprintf(out, "* %d FETCH (UID %d RFC822.SIZE %d)\r\n", i+1, mail.UID, size)
 			} else {
@@ -296,6 +407,10 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 		}
 		if mail.Breaks {
 			return false
+		}
+		if mail.BadBody != "" {
+			fmt.Fprint(out, mail.BadBody)
+			continue
 		}
 		raw := mail.Raw
 		mail.given++
@@ -322,6 +437,9 @@ func (s *Script) fetch(out *bufio.Writer, tag string, words []string) (more bool
 		}
 		_, _ = out.Write(raw)
 		fmt.Fprint(out, ")\r\n")
+		if mail.Twice {
+			fmt.Fprintf(out, "* %d FETCH (UID %d %s {%d}\r\n%s)\r\n", i+1, mail.UID, section, len(raw), raw)
+		}
 	}
 	fmt.Fprintf(out, "%s OK done\r\n", tag)
 	return true
