@@ -17,7 +17,7 @@ import (
 var subjects = []string{
 	"items.1", "tickets.1", "cursors.1", "keyring.v1.Published", "audit.v1.Checkpoint",
 	"mail.v1.Received", "mail.v1.Verified", "mail.v1.Scanned", "mail.v1.Archived", "mail.v1.Sanitized", "mail.v1.SetAside",
-	"retention.v1.Planned", "retention.v1.Certified",
+	"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished",
 	"leases.ingest.1", "leases.archive.1", "leases.sanitize.1", "leases.retain.1", "leases.audit.1",
 }
 
@@ -28,13 +28,13 @@ var mayPublish = map[string][]string{
 	"scan":     {"mail.v1.Scanned", "mail.v1.SetAside", "deaths.scan.1"},
 	"archive":  {"mail.v1.Archived", "mail.v1.SetAside", "leases.archive.1", "deaths.archive.1"},
 	"sanitize": {"mail.v1.Sanitized", "mail.v1.SetAside", "leases.sanitize.1", "deaths.sanitize.1"},
-	"desk":     {"tickets.1", "mail.v1.SetAside", "deaths.desk.1"},
-	"retain":   {"retention.v1.Planned", "retention.v1.Certified", "tickets.1", "leases.retain.1"},
+	"desk":     {"tickets.1", "mail.v1.SetAside", "retention.v1.Wished", "deaths.desk.1"},
+	"retain":   {"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "tickets.1", "leases.retain.1"},
 	"keyring":  {"items.1", "keyring.v1.Published"},
 	"audit":    {"audit.v1.Checkpoint", "leases.audit.1"},
 	"doctor":   {},
 	"setaside": {},
-	"rebuild":  {"items.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "audit.v1.Checkpoint"},
+	"rebuild":  {"items.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "audit.v1.Checkpoint"},
 }
 
 var mayAsk = map[string][]string{

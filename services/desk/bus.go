@@ -20,6 +20,7 @@ import (
 	"github.com/postern-mail/postern/pkg/readmodel"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
+	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
 // Bus is what the desk needs of its connection; *bus.Conn is one.
@@ -67,6 +68,15 @@ func (s *Speech) Record(ctx context.Context, act *auditv1.Act) error {
 	act.Id = ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String()
 	act.Time, act.Service = timestamppb.New(now), stageName
 	_, err := s.publish(ctx, "audit.v1.Entry."+stageName, &auditv1.Entry{Acts: []*auditv1.Act{act}})
+	return err
+}
+
+// Wish is Voice.Wish.
+func (s *Speech) Wish(ctx context.Context, item, actor, reason string) error {
+	var drawn [10]byte
+	rand.Read(drawn[:]) //nolint:errcheck // crypto/rand.Read never fails
+	wished := &retentionv1.Wished{Plan: "P" + hex.EncodeToString(drawn[:]), Item: item, By: actor, Reason: reason, Time: timestamppb.New(s.now())}
+	_, err := s.publish(ctx, event.Name(wished), wished)
 	return err
 }
 

@@ -21,7 +21,7 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 	w := desktest.New(t, func(c *desk.Config) { c.Demo = true })
 	ticket := w.Ticket(rich("Printer"))
 	w.Certify("C1", certificateFile)
-	aside := w.SetAside("killed_worker", "scan")
+	aside, other := w.SetAside("killed_worker", "scan"), w.SetAside("oversize", "ingest")
 	const agent, lead, privacy, auditor, admin = "agnes", "lena", "petra", "aude", "adam"
 	all := []string{agent, lead, privacy, auditor, admin, "nora"}
 	readers := []string{agent, lead}
@@ -47,6 +47,9 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 		{"GET", "/reads", nil, []string{privacy, auditor}},
 		{"GET", "/aside", nil, []string{lead, privacy, auditor, admin}},
 		{"GET", "/aside/" + aside, nil, []string{lead, privacy, auditor, admin}},
+		{"GET", "/aside/" + aside + "/original", nil, []string{lead}},
+		{"POST", "/aside/" + aside + "/original", []string{"why", "law"}, []string{lead}},
+		{"GET", "/aside/" + other + "/delete", nil, []string{lead, privacy}},
 		{"POST", "/aside/retry", []string{"code", "killed_worker"}, []string{lead, admin}},
 		{"GET", "/retention", nil, []string{privacy, auditor, admin}},
 		{"GET", "/retention/certificates/C1", nil, []string{privacy, auditor, admin}},

@@ -29,6 +29,7 @@ type Aside struct {
 	UID                   uint32
 	Code, Stage           string
 	Since                 time.Time
+	Leaving               bool // its keys are taken: it is gone once that is proven, and waits for nobody
 }
 
 // Retrier is the keyring's part in taking mails up again.
@@ -131,7 +132,15 @@ func (s *Shelf) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("item records: %w", err)
 	}
-	defer func() { s.waiting.Store(int64(len(s.lying))) }()
+	defer func() {
+		waiting := int64(0)
+		for _, one := range s.lying {
+			if !one.Leaving {
+				waiting++
+			}
+		}
+		s.waiting.Store(waiting)
+	}()
 	if !kept.Made.Equal(s.made) || kept.Last+1 < s.next { // streams that were lost and made anew
 		s.begun = time.Time{}
 	}
@@ -202,13 +211,14 @@ func (s *Shelf) aside(ctx context.Context, message *bus.Message) (*Aside, error)
 	case record.GetState() == itemv1.State_STATE_SET_ASIDE:
 		return &Aside{
 			Item: item, Mailbox: record.GetMailbox(), Folder: record.GetFolder(), UID: record.GetUid(),
-			Code: aside.GetCode(), Stage: aside.GetStage(), Since: aside.GetTime().AsTime(),
+			Code: aside.GetCode(), Stage: aside.GetStage(), Since: aside.GetTime().AsTime(), Leaving: len(record.GetLayers()) > 0 && !hasLayers(record),
 		}, nil
 	}
 	return nil, nil
 }
 
 func (s *Shelf) measure(newestFirst []Aside) {
+	newestFirst = slices.DeleteFunc(slices.Clone(newestFirst), func(one Aside) bool { return one.Leaving })
 	s.count.Reset()
 	for _, one := range newestFirst {
 		s.count.WithLabelValues(one.Code).Inc()

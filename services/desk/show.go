@@ -26,7 +26,7 @@ var functions = template.FuncMap{
 	"senderSentence": senderSentence, "scanSentence": scanSentence, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
 	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
 	"actWords": actWords, "layerWords": layerWords, "ticketOf": event.Ticket, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
-	"plural": plural, "join": strings.Join, "short": short, "fields": fields,
+	"referenceWords": referenceWords, "declinedWords": declinedWords, "reference": plainReason, "name": shortName, "plural": plural, "join": strings.Join, "short": short, "fields": fields,
 	"statuses": func() []string { return statuses }, "title": title,
 }
 
@@ -315,6 +315,26 @@ func initials(name, address string) string {
 		return string(letters[0])
 	}
 	return string(letters)
+}
+
+// shortName is how a ticket is spoken of. The whole name stands on its page.
+func shortName(ticket string) string {
+	if event.IsTicket(ticket) {
+		return ticket[:1+nameLength]
+	}
+	return ticket
+}
+
+// nameLength is how many characters behind the T are spoken: among a million tickets some
+// hundred pairs share them, and a list then shows both.
+const nameLength = 8
+
+// plainReason is a reason that stands readable in the log, "" for others.
+func plainReason(reason []byte) string {
+	if isReference(reason) {
+		return referenceWords(string(reason))
+	}
+	return ""
 }
 
 func short(id string) string {

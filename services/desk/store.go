@@ -88,6 +88,9 @@ type Voice interface {
 	Say(ctx context.Context, ticket string, said proto.Message) (uint64, error)
 	// Record must return once the act is in the audit log.
 	Record(ctx context.Context, act *auditv1.Act) error
+	// Wish must return once retention is bound to hear that somebody wants a mail that is set
+	// aside destroyed. What it says to that is a Deletion.
+	Wish(ctx context.Context, item, actor, reason string) error
 }
 
 // Retention is what the desk shows and asks of retention.
@@ -101,6 +104,11 @@ type Retention interface {
 	Document(ctx context.Context, certified *retentionv1.Certified) (io.ReadCloser, int64, error)
 	// Plans gives the newest destruction plans.
 	Plans(ctx context.Context, limit int) ([]*retentionv1.Planned, error)
+	// Deletions gives what became of the newest wishes to destroy what is set aside, newest
+	// first; of one item where it is named.
+	Deletions(ctx context.Context, item string, limit int) ([]Deletion, error)
+	// CertificateOf gives the certificate of a plan, "" where there is none yet.
+	CertificateOf(ctx context.Context, plan string) (string, error)
 	// Record gives an item's record as it stands now: its holds, dates and layers.
 	Record(ctx context.Context, item string) (*itemv1.Record, error)
 	// Hold and Release act on an item; the reason is a person's words.

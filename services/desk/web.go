@@ -185,6 +185,11 @@ func (web *Web) routes() []route {
 		{"GET /aside", seeAside, web.asidePage},
 		{"GET /aside/{item}", seeAside, web.asideOne},
 		{"POST /aside/retry", mayRetry, web.retryAside},
+		{"GET /aside/{item}/original", mayAskAside, web.asideOriginalPage},
+		{"POST /aside/{item}/original", mayAskAside, web.askAsideOriginal},
+		{"POST /aside/{item}/original/file", mayAskAside, web.takeAsideOriginal},
+		{"GET /aside/{item}/delete", mayDelete, web.deletePage},
+		{"POST /aside/{item}/delete", mayDelete, web.deleteAside},
 		{"GET /retention", keepers, web.retentionPage},
 		{"GET /retention/certificates/{id}", keepers, web.certificate},
 		{"POST /tickets/{ticket}/hold", []Role{Privacy}, web.hold},
@@ -351,11 +356,13 @@ func cameFrom(r *http.Request) string {
 	if r.Method != http.MethodPost {
 		return ""
 	}
-	ticket := r.PathValue("ticket")
+	ticket, item := r.PathValue("ticket"), r.PathValue("item")
 	_, pattern, _ := strings.Cut(r.Pattern, " ")
 	switch {
 	case pattern == "/demo/advance":
 		return "/retention"
+	case event.IsItem(item):
+		return strings.TrimSuffix(strings.Replace(pattern, "{item}", item, 1), "/file")
 	case !event.IsTicket(ticket):
 		return ""
 	}

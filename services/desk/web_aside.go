@@ -26,10 +26,14 @@ const (
 	fetchMost int64 = 64
 )
 
-// Who sees what is set aside, and who has it taken up again.
+// Who sees what is set aside, and who does what with it.
 var (
 	seeAside = []Role{Lead, Privacy, Auditor, Admin}
 	mayRetry = []Role{Lead, Admin}
+	// mayAskAside are those who have its original with a second person's approval.
+	mayAskAside = []Role{Lead}
+	// mayDelete are those who have it destroyed.
+	mayDelete = []Role{Lead, Privacy}
 )
 
 // Asides is what the desk shows of mails that are set aside, and has taken up again.
@@ -60,6 +64,9 @@ func causes(all []Aside) []causeLine {
 	by := map[string]*causeLine{}
 	var lines []*causeLine
 	for _, one := range all { // newest first
+		if one.Leaving {
+			continue
+		}
 		if by[one.Code] == nil {
 			by[one.Code] = &causeLine{Code: one.Code}
 			lines = append(lines, by[one.Code])
@@ -82,7 +89,11 @@ func (web *Web) asidePage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	data := map[string]any{"Title": "Set aside", "Causes": causes(all), "All": len(all), "Retried": number(v, "retried"), "Refused": number(v, "refused"), "Left": number(v, "left")}
+	deletions, err := web.retention.Deletions(v.Context(), "", deletionsShown)
+	if err != nil {
+		return err
+	}
+	data := map[string]any{"Title": "Set aside", "Deletions": deletions, "Causes": causes(all), "All": len(all), "Retried": number(v, "retried"), "Refused": number(v, "refused"), "Left": number(v, "left")}
 	if code := v.URL.Query().Get("code"); code != "" {
 		all = slices.DeleteFunc(all, func(one Aside) bool { return one.Code != code })
 		data["Code"] = code
@@ -102,22 +113,45 @@ func number(v *visit, name string) int {
 
 // asideOne shows what is known of one mail that is, or was, set aside.
 func (web *Web) asideOne(v *visit) error {
-	item := v.PathValue("item")
-	if !event.IsItem(item) {
-		return vault.ErrNotFound
-	}
-	record, err := web.retention.Record(v.Context(), item)
+	record, err := web.asideRecord(v)
 	if err != nil {
 		return err
 	}
-	if record.GetSetAside() == nil && len(record.GetPastAsides()) == 0 {
-		return vault.ErrNotFound
-	}
-	return web.render(v, "aside_one.html", map[string]any{
-		"Title": "A mail that is set aside", "Record": record, "Waits": record.GetState() == itemv1.State_STATE_SET_ASIDE,
+	data := map[string]any{
+		"Title": "A mail that is set aside", "Record": record, "Waits": record.GetState() == itemv1.State_STATE_SET_ASIDE && (hasLayers(record) || len(record.GetLayers()) == 0),
+		"Held": len(record.GetHolds()) > 0, "Readable": layerThere(record, rawLayer), "MayAsk": v.user.Has(mayAskAside...), "MayDelete": v.user.Has(mayDelete...),
 		"Layers": layersOf(Row{}, record), "Oversize": record.GetSetAside().GetCode() == codeOversize, "FetchLeast": fetchLeast(record.GetSize()), "FetchMost": fetchMost,
 		"Past": newestAsides(record.GetPastAsides()), "Retried": number(v, "retried"),
-	})
+	}
+	asked, err := web.retention.Deletions(v.Context(), record.GetItem(), 1)
+	if err != nil {
+		return err
+	}
+	if len(asked) > 0 {
+		data["Asked"], data["OnItsWay"] = asked[0], asked[0].Open()
+	}
+	if plan := takenBy(record); !hasLayers(record) && plan != "" {
+		data["Taken"] = true
+		if data["Certificate"], err = web.retention.CertificateOf(v.Context(), plan); err != nil {
+			return err
+		}
+	}
+	return web.render(v, "aside_one.html", data)
+}
+
+// takenBy is the plan that took the last of a record's layers, "" where none has.
+func takenBy(record *itemv1.Record) string {
+	plan := ""
+	for _, layer := range record.GetLayers() {
+		if layer.GetPlan() != "" {
+			plan = layer.GetPlan()
+		}
+	}
+	return plan
+}
+
+func layerThere(record *itemv1.Record, kind itemv1.LayerKind) bool {
+	return Row{Record: record}.layer(kind) != nil
 }
 
 func newestAsides(past []*itemv1.SetAside) []*itemv1.SetAside {
@@ -125,6 +159,8 @@ func newestAsides(past []*itemv1.SetAside) []*itemv1.SetAside {
 	slices.Reverse(past)
 	return past
 }
+
+var errRetried = wrong(http.StatusConflict, "It is not set aside any more. Somebody else has taken it up again, or it has been destroyed.")
 
 // retryAside takes up again one mail, or all that a cause set aside.
 func (web *Web) retryAside(v *visit) error {
@@ -150,7 +186,7 @@ func (web *Web) retryAside(v *visit) error {
 			return err
 		}
 		if !changed {
-			return wrong(http.StatusConflict, "It is not set aside any more. Somebody else has taken it up again, or it has been destroyed.")
+			return errRetried
 		}
 		return redirect(v, "/aside/"+item+"?retried=1")
 	case code != "" && item == "":
@@ -166,7 +202,7 @@ func (web *Web) retryAll(v *visit, code string, limit int64) error {
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(one Aside) bool { return one.Code != code })
+	all = slices.DeleteFunc(all, func(one Aside) bool { return one.Code != code || one.Leaving })
 	slices.Reverse(all) // the oldest have waited longest
 	retried, refusals := 0, 0
 	for _, one := range all[:min(len(all), retriedAtOnce)] {

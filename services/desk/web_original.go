@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/vault"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 )
@@ -26,11 +27,13 @@ const (
 	asksShown    = 50
 )
 
-// A wish is for one mail as it came. There is at most one for each ticket.
+// A wish is for one mail as it came. There is at most one for each ticket, or for each mail that
+// is set aside, which goes by the name that its ticket would have.
 type wish struct {
 	ID       string    `json:"id"`
 	By       string    `json:"by"`
-	Reason   []byte    `json:"reason"` // sealed under the view's key
+	Item     string    `json:"item,omitempty"` // of a mail that was set aside when somebody asked
+	Reason   []byte    `json:"reason"`         // sealed under the view's key; of a mail that was set aside, a reference
 	Asked    time.Time `json:"asked"`
 	Approver string    `json:"approver"` // "" while it waits
 	Approved time.Time `json:"approved"`
@@ -119,14 +122,9 @@ func (web *Web) originalPage(v *visit) error {
 		return err
 	}
 	return web.render(v, "original.html", map[string]any{
-		"Title": "The original of " + row.Ticket, "Row": row, "Waiting": waiting, "Wish": w,
+		"Title": "The original of " + row.Ticket, "Row": row, "At": "/tickets/" + row.Ticket, "Waiting": waiting, "Wish": w,
 		"Gone": row.layer(rawLayer) == nil || row.layer(viewLayer) == nil, "Mine": w.By == v.user.Name,
 	})
-}
-
-func (web *Web) backToOriginal(v *visit, row Row) error {
-	http.Redirect(v.w, v.Request, "/tickets/"+row.Ticket+"/original", http.StatusSeeOther)
-	return nil
 }
 
 // askOriginal asks for a mail as it came.
@@ -142,11 +140,10 @@ func (web *Web) askOriginal(v *visit) error {
 	if err != nil {
 		return err
 	}
-	taken := wrong(http.StatusConflict, "Somebody has asked for this original already. Theirs is decided first.")
 	if _, waiting, err := web.originals.get(v.Context(), row.Ticket); err != nil {
 		return err
 	} else if waiting {
-		return taken
+		return errAsked
 	}
 	view, err := web.reader.view(v.Context(), v.user.Name, row)
 	if err != nil {
@@ -157,16 +154,26 @@ func (web *Web) askOriginal(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := web.originalAct(v, row, askedOriginal, sealed); err != nil {
+	if err := web.wishOriginal(v, row, wish{Reason: sealed}); err != nil {
 		return err
 	}
-	w := wish{ID: newToken(), By: v.user.Name, Reason: sealed, Asked: web.now()}
+	return redirect(v, "/tickets/"+row.Ticket+"/original")
+}
+
+var errAsked = wrong(http.StatusConflict, "Somebody has asked for this original already. Theirs is decided first.")
+
+// wishOriginal records that somebody asks and has the wish wait.
+func (web *Web) wishOriginal(v *visit, row Row, w wish) error {
+	if err := web.originalAct(v, row, askedOriginal, w.Reason); err != nil {
+		return err
+	}
+	w.ID, w.By, w.Asked = newToken(), v.user.Name, web.now()
 	if ok, err := web.originals.ask(v.Context(), row.Ticket, w); err != nil {
 		return err
 	} else if !ok {
-		return taken
+		return errAsked
 	}
-	return web.backToOriginal(v, row)
+	return nil
 }
 
 // A pendingWish is one that somebody has to decide.
@@ -202,6 +209,9 @@ func (web *Web) reviewPage(v *visit) error {
 	if err := web.looked(v, "look_at_reasons", row); err != nil {
 		return err
 	}
+	if w.Item != "" {
+		return web.render(v, "review.html", map[string]any{"Title": "Decide on an original", "Row": row, "Wish": w, "Reason": referenceWords(string(w.Reason))})
+	}
 	view, err := web.reader.view(v.Context(), v.user.Name, row)
 	if err != nil {
 		return err
@@ -216,15 +226,25 @@ func (web *Web) reviewPage(v *visit) error {
 
 // pending gives a wish that waits and that this person may decide.
 func (web *Web) pending(v *visit) (Row, wish, error) {
-	row, err := web.row(v)
-	if err != nil {
-		return row, wish{}, err
+	ticket := v.PathValue("ticket")
+	if !event.IsTicket(ticket) {
+		return Row{}, wish{}, vault.ErrNotFound
 	}
-	w, ok, err := web.originals.get(v.Context(), row.Ticket)
+	w, ok, err := web.originals.get(v.Context(), ticket)
+	if err != nil {
+		return Row{}, wish{}, err
+	}
+	if !ok {
+		return Row{}, wish{}, vault.ErrNotFound
+	}
+	var row Row
+	if w.Item == "" {
+		row, err = web.row(v)
+	} else {
+		row, err = web.asideRow(v, w.Item)
+	}
 	switch {
 	case err != nil:
-	case !ok:
-		err = vault.ErrNotFound
 	case w.By == v.user.Name:
 		err = wrong(http.StatusForbidden, "You asked for this yourself: a second person decides.")
 	case w.Approver != "":
@@ -284,6 +304,10 @@ func (web *Web) takeOriginal(v *visit) error {
 	if err != nil {
 		return err
 	}
+	return web.handOutOriginal(v, row, row.Ticket+".eml")
+}
+
+func (web *Web) handOutOriginal(v *visit, row Row, name string) error {
 	w, ok, err := web.originals.get(v.Context(), row.Ticket)
 	if err != nil {
 		return err
@@ -312,7 +336,7 @@ func (web *Web) takeOriginal(v *visit) error {
 		}
 		return wrong(http.StatusConflict, "Your approval has ended, and somebody else has asked meanwhile.")
 	}
-	begun, err := web.giveOriginal(v, row, taken)
+	begun, err := web.giveOriginal(v, row, taken, name)
 	if err != nil && !begun { // nobody has had anything of it
 		return errors.Join(err, web.originals.back(v.Context(), row.Ticket, taken))
 	}
@@ -320,11 +344,11 @@ func (web *Web) takeOriginal(v *visit) error {
 }
 
 // giveOriginal sends the mail, and says whether any of it may have left.
-func (web *Web) giveOriginal(v *visit, row Row, w wish) (begun bool, err error) {
+func (web *Web) giveOriginal(v *visit, row Row, w wish, name string) (begun bool, err error) {
 	raw, err := web.reader.original(v.Context(), v.user.Name, row, w.Reason, w.Approver)
 	if err != nil {
 		return false, err
 	}
 	defer raw.close()
-	return web.handOut(v, raw, 0, row.Ticket+".eml")
+	return web.handOut(v, raw, 0, name)
 }

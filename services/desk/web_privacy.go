@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ func (web *Web) looked(v *visit, action string, row Row) error {
 func reasonWords(view *opened, act *auditv1.Act) string {
 	if act.GetService() == "retain" {
 		return string(act.GetReason())
+	}
+	if isReference(act.GetReason()) {
+		return referenceWords(string(act.GetReason()))
 	}
 	words, err := view.unseal(act.GetReason())
 	if err != nil {
@@ -79,7 +83,10 @@ func (web *Web) acts(v *visit, item string) (record, error) {
 
 // reads shows who did what to a ticket's item. Looking is recorded too.
 func (web *Web) reads(v *visit) error {
-	row, err := web.row(v)
+	row, known, err := web.rowOf(v.Context(), v.PathValue("ticket"), v.URL.Query().Get("item"))
+	if err == nil && !known {
+		err = vault.ErrNotFound
+	}
 	if err != nil {
 		return err
 	}
@@ -96,14 +103,38 @@ func (web *Web) reads(v *visit) error {
 func (web *Web) showReads(v *visit, row Row, shown record) error {
 	sealed := 0
 	for _, act := range shown.Acts {
-		if len(act.GetReason()) > 0 {
+		if len(act.GetReason()) > 0 && !isReference(act.GetReason()) {
 			sealed++
 		}
 	}
-	return web.render(v, "reads.html", map[string]any{
-		"Title": "Who read " + row.Ticket, "Row": row, "Acts": actLines(shown.Acts, true), "Log": shown.Log, "Holds": web.record(v.Context(), row).GetHolds(),
-		"Reasons": shown.Reasons, "Sealed": sealed, "Readable": row.layer(viewLayer) != nil,
-	})
+	at := url.URL{Path: "/tickets/" + row.Ticket + "/reads"}
+	aside := row.Status == "" // a mail that has not become a ticket
+	if aside {
+		at.RawQuery = url.Values{"item": {row.Record.GetItem()}}.Encode()
+	}
+	data := map[string]any{
+		"Title": "Who read " + shortName(row.Ticket), "Aside": aside, "Row": row,
+		"Acts": actLines(shown.Acts, true), "Log": shown.Log, "Holds": web.record(v.Context(), row).GetHolds(),
+		"Reasons": shown.Reasons, "Sealed": sealed, "Readable": row.layer(viewLayer) != nil && !aside,
+	}
+	logLinks(data, at, shown.Log)
+	return web.render(v, "reads.html", data)
+}
+
+// logLinks adds where the newest acts stand, the log, and what is before a part of it.
+func logLinks(data map[string]any, at url.URL, shown *Stretch) {
+	data["Here"] = at.String()
+	to := func(log string) string {
+		query := at.Query()
+		query.Set("log", log)
+		next := at
+		next.RawQuery = query.Encode()
+		return next.String()
+	}
+	data["LogEnd"] = to("end")
+	if shown != nil {
+		data["LogOlder"] = to(strconv.FormatUint(shown.Older(), 10))
+	}
 }
 
 // reasons opens what people typed as their reasons. They are sealed with the ticket's
@@ -150,7 +181,9 @@ func (web *Web) recentReads(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return web.render(v, "reads.html", map[string]any{"Title": "Who read what", "Acts": actLines(shown.Acts, false), "Log": shown.Log})
+	data := map[string]any{"Title": "Who read what", "Acts": actLines(shown.Acts, false), "Log": shown.Log}
+	logLinks(data, url.URL{Path: "/reads"}, shown.Log)
+	return web.render(v, "reads.html", data)
 }
 
 func (web *Web) retentionPage(v *visit) error {

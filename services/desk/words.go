@@ -155,6 +155,7 @@ var actText = map[string]string{
 	"set_aside": "set it aside", "setaside": "set it aside", "retry": "took it up again", "place": "found it again in a folder that was numbered anew", "hold": "placed a hold", "release": "lifted a hold",
 	"destroy": "destroyed", "erase": "erased", "sign_in": "signed in", "sign_out": "signed out", "status": "changed the status", "assign": "assigned",
 	"look_at_reads": "looked at who read", "look_at_reasons": "opened the typed reasons", "advance_clock": "moved the clock on",
+	wishedErasure: "asked that it be deleted", "search": "searched among tickets",
 	askedOriginal: "asked for the original", approvedOriginal: "approved handing out the original", refusedOriginal: "refused to hand out the original",
 }
 
@@ -195,6 +196,15 @@ var asideText = map[string]string{
 	"not_rendered":       "It came to the desk without its words.",
 	"no_berth":           "It was filed without a place for its ticket.",
 	"report_too_large":   "So much is attached that the report of it is too large.",
+}
+
+var declinedText = map[string]string{
+	"held": "it is on hold", "not_set_aside": "it was not set aside any more", "not_present": "its keys had been taken before",
+	"unknown_item": "there is no record of it", "malformed": "the reason was not understood", "plan_differs": "it had changed meanwhile",
+}
+
+func declinedWords(code string) string {
+	return worded(declinedText, code, strings.ReplaceAll(code, "_", " "))
 }
 
 func asideSentence(code string) string { return worded(asideText, code, sentence(code)) }

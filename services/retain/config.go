@@ -28,6 +28,9 @@ func (c Config) Check() error {
 	if c.MaxTargets < 1 {
 		refuse("retain.max_targets %d: set it to 1 or more", c.MaxTargets)
 	}
+	if c.WishesADay < 0 {
+		refuse("retain.wishes_a_day %d: set it to 0 or more, such as 200; 0 has the desk erase nothing", c.WishesADay)
+	}
 	if c.MaxClockSkew <= 0 {
 		refuse("retain.max_clock_skew %v: set it above 0, such as 1m", c.MaxClockSkew.Std())
 	}

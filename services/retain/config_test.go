@@ -24,6 +24,7 @@ func TestAConfigurationThatCannotWorkIsRefusedByItsKey(t *testing.T) {
 		},
 		"retain.always_allowed": {func(c *retain.Config) { c.AlwaysAllowed = -1 }},
 		"retain.max_targets":    {func(c *retain.Config) { c.MaxTargets = 0 }},
+		"retain.wishes_a_day":   {func(c *retain.Config) { c.WishesADay = -1 }},
 		"retain.max_clock_skew": {func(c *retain.Config) { c.MaxClockSkew = 0 }},
 		"retain.orphan_age": {
 			func(c *retain.Config) { c.OrphanAge = config.Duration(time.Minute) },
@@ -45,7 +46,7 @@ func TestAConfigurationAtItsLimitsIsTaken(t *testing.T) {
 	if err := c.Check(); err != nil {
 		t.Error("the default:", err)
 	}
-	c.MaxShare, c.AlwaysAllowed, c.MaxTargets, c.OrphanAge = 1, 0, 1, config.Duration(4*time.Hour)
+	c.MaxShare, c.AlwaysAllowed, c.MaxTargets, c.WishesADay, c.OrphanAge = 1, 0, 1, 0, config.Duration(4*time.Hour)
 	if err := c.Check(); err != nil {
 		t.Error("at the limits:", err)
 	}

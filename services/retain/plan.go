@@ -40,6 +40,8 @@ type Config struct {
 	MaxTargets int `yaml:"max_targets"`
 	// MaxClockSkew is how far the clocks of the keyring, the bus and S3 may be from ours. Nothing is destroyed where one is further.
 	MaxClockSkew config.Duration `yaml:"max_clock_skew"`
+	// WishesADay is how many mails that are set aside the desk may have erased within a day. What is over waits.
+	WishesADay int `yaml:"wishes_a_day"`
 	// OrphanAge is how old an object without a record must be before the sweep removes it.
 	OrphanAge config.Duration `yaml:"orphan_age"`
 	// Key is the file of the Ed25519 key that signs certificates; it is made where there is none. Empty: keys/certificate.ed25519 below data_dir.
@@ -54,6 +56,7 @@ func DefaultConfig() Config {
 		AlwaysAllowed: 1000,
 		MaxTargets:    100_000,
 		MaxClockSkew:  config.Duration(time.Minute),
+		WishesADay:    200,
 		OrphanAge:     config.Duration(26 * time.Hour),
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -91,7 +93,11 @@ func (s *Service) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	for last := standing.last; ; {
+	last, err := r.grant(ctx, standing)
+	if err != nil {
+		return errors.Join(r.broken, err)
+	}
+	for {
 		plan, err := s.plan(ctx, r.taken)
 		if err == nil && plan != nil {
 			last, err = s.sayNext(ctx, last, plan)
@@ -219,8 +225,10 @@ func (s *Service) sayNext(ctx context.Context, after uint64, plan *retentionv1.P
 
 // A standing is what the log says.
 type standing struct {
-	open []*retentionv1.Planned // plans that nothing has ended, in order; long lists are in the vault
-	last uint64                 // sequence of the last plan
+	open   []*retentionv1.Planned // plans that nothing has ended, in order; long lists are in the vault
+	last   uint64                 // sequence of the last plan
+	wishes []*retentionv1.Wished  // the desk's that nobody has answered, in order
+	lately int                    // of the desk's, how many became plans within a day
 }
 
 // standing reads the plans that no certificate (or, for plans without targets, no
@@ -229,6 +237,9 @@ func (s *Service) standing(ctx context.Context) (standing, error) {
 	open := map[string]*retentionv1.Planned{}
 	var order []string
 	var out standing
+	wished := map[string]*retentionv1.Wished{}
+	planned := map[string]bool{}
+	yesterday := s.clock.Now().Add(-24 * time.Hour)
 	for said, err := range s.events.All(ctx) {
 		if err != nil {
 			return out, fmt.Errorf("retention log: %w", err)
@@ -238,6 +249,10 @@ func (s *Service) standing(ctx context.Context) (standing, error) {
 			open[e.GetPlan()] = e
 			order = append(order, e.GetPlan())
 			out.last = said.Sequence
+			planned[e.GetPlan()] = true
+			if wished[e.GetPlan()] != nil && e.GetTime().AsTime().After(yesterday) {
+				out.lately++
+			}
 		case *retentionv1.Destroyed:
 			if plan := open[e.GetPlan()]; plan != nil && len(plan.GetTargets()) == 0 && plan.GetObject() == "" {
 				delete(open, e.GetPlan())
@@ -246,8 +261,17 @@ func (s *Service) standing(ctx context.Context) (standing, error) {
 			delete(open, e.GetPlan())
 		case *retentionv1.Withdrawn:
 			delete(open, e.GetPlan())
+			delete(wished, e.GetPlan())
+		case *retentionv1.Wished:
+			if wished[e.GetPlan()] == nil && !planned[e.GetPlan()] { // the first of a name
+				wished[e.GetPlan()] = e
+				out.wishes = append(out.wishes, e)
+			}
 		}
 	}
+	out.wishes = slices.DeleteFunc(out.wishes, func(wish *retentionv1.Wished) bool {
+		return wished[wish.GetPlan()] != wish || planned[wish.GetPlan()]
+	})
 	for _, name := range order {
 		if plan := open[name]; plan != nil {
 			out.open = append(out.open, plan)

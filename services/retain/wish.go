@@ -8,6 +8,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/keys"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
 )
 
@@ -59,22 +60,32 @@ func (s *Service) EraseItems(ctx context.Context, wish Wish) (string, error) {
 		if len(record.GetHolds()) > 0 {
 			return "", fmt.Errorf("item %s: %w: lift the hold first", item, keys.Held)
 		}
-		buckets := map[string]bool{}
-		for _, layer := range record.GetLayers() {
-			buckets[layer.GetBucket()] = true
-		}
-		targets = append(targets, keys.Targets(record, buckets, "")...)
+		targets = append(targets, allLayers(record)...)
 	}
 	if len(targets) == 0 {
 		return "", fmt.Errorf("nothing to erase: %w", keys.NotPresent)
 	}
 	plan := s.newPlan(Erasure, nil, targets, s.clock.Now())
-	act := &auditv1.Act{Action: "erase", Actor: wish.Actor, Purpose: plan.GetPlan(), Items: wish.Items, Reason: []byte(wish.Reason), Outcome: "allowed"}
-	if err := s.events.Record(ctx, act); err != nil {
+	if err := s.recordErasure(ctx, plan, wish); err != nil {
 		return "", err
 	}
 	if err := s.say(ctx, plan); err != nil {
 		return "", err
 	}
 	return plan.GetPlan(), s.carryOut(ctx, plan)
+}
+
+// allLayers are the layers of a record that are there.
+func allLayers(record *itemv1.Record) []*retentionv1.Target {
+	buckets := map[string]bool{}
+	for _, layer := range record.GetLayers() {
+		buckets[layer.GetBucket()] = true
+	}
+	return keys.Targets(record, buckets, "")
+}
+
+func (s *Service) recordErasure(ctx context.Context, plan *retentionv1.Planned, wish Wish) error {
+	return s.events.Record(ctx, &auditv1.Act{
+		Action: "erase", Actor: wish.Actor, Purpose: plan.GetPlan(), Items: wish.Items, Reason: []byte(wish.Reason), Outcome: "allowed",
+	})
 }

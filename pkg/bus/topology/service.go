@@ -67,7 +67,7 @@ var Services = []Service{
 	},
 	{
 		Name:      "desk",
-		Publishes: []string{"tickets.*", "mail.v1.SetAside", "audit.v1.Entry.desk"},
+		Publishes: []string{"tickets.*", "mail.v1.SetAside", "retention.v1.Wished", "audit.v1.Entry.desk"},
 		Asks:      []string{"ticket", "setaside", "retry", "open.read", "open.reveal", "open.breakglass", "hold", "release", "status"},
 		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints}, Headers: []string{Items},
 		Hears: []string{Tickets, Retention, Audit, Checkpoints},

@@ -70,6 +70,7 @@ type World struct {
 	meanwhile func()
 	certified []*retentionv1.Certified
 	planned   []*retentionv1.Planned
+	deletions []*desk.Deletion
 }
 
 // A Log keeps what was logged.

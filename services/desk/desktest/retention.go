@@ -3,6 +3,7 @@ package desktest
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -42,12 +43,73 @@ func (w *World) SetAside(code, stage string) string {
 	defer w.mu.Unlock()
 	number := uint32(len(w.records) + 1)
 	item := itemOf(number)
-	w.records[item] = &itemv1.Record{
+	record := &itemv1.Record{
 		Item: item, Mailbox: "support", Folder: "INBOX", Uid: number, State: itemv1.State_STATE_SET_ASIDE,
-		Received: timestamppb.New(w.now.Add(-time.Minute)), Size: 61 << 20,
+		Received: timestamppb.New(w.now.Add(-time.Minute)), Size: 61 << 20, HeadersOnly: code == "oversize",
 		SetAside: &itemv1.SetAside{Code: code, Stage: stage, Time: timestamppb.New(w.now)},
 	}
+	record.Layers = []*itemv1.Layer{w.layer(record, itemv1.LayerKind_LAYER_KIND_RAW, true, []byte(AsideRaw))}
+	w.records[item] = record
 	return item
+}
+
+// AsideRaw is what a mail that SetAside makes has as its original.
+const AsideRaw = "From: ida@example.org\r\nSubject: set aside\r\n\r\nas it came\r\n"
+
+// Wish is desk.Voice.Wish.
+func (w *World) Wish(_ context.Context, item, actor, reason string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mute != nil {
+		return w.mute
+	}
+	w.deletions = append(w.deletions, &desk.Deletion{Plan: fmt.Sprintf("P%020x", len(w.deletions)+1), Item: item, By: actor, Reason: reason, Time: w.now})
+	return nil
+}
+
+// Answer has retention answer the newest wish: decline it with a code, or take the item's keys
+// and, where a certificate is named, certify.
+func (w *World) Answer(declined, certificate string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one := w.deletions[len(w.deletions)-1]
+	one.Declined, one.Certificate = declined, certificate
+	if declined != "" {
+		return
+	}
+	one.Planned = true
+	record := w.records[one.Item]
+	for _, layer := range record.GetLayers() {
+		layer.State, layer.KeyPacket, layer.Plan = itemv1.LayerState_LAYER_STATE_ERASED, nil, one.Plan
+	}
+	if certificate != "" {
+		record.State = itemv1.State_STATE_TOMBSTONE
+	}
+}
+
+// Deletions is desk.Retention.Deletions.
+func (r retention) Deletions(_ context.Context, item string, limit int) ([]desk.Deletion, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	var found []desk.Deletion
+	for _, one := range slices.Backward(r.world.deletions) {
+		if (item == "" || one.Item == item) && len(found) < limit {
+			found = append(found, *one)
+		}
+	}
+	return found, nil
+}
+
+// CertificateOf is desk.Retention.CertificateOf.
+func (r retention) CertificateOf(_ context.Context, plan string) (string, error) {
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	for _, one := range r.world.deletions {
+		if one.Plan == plan {
+			return one.Certificate, nil
+		}
+	}
+	return "", nil
 }
 
 // Certificates is desk.Retention.Certificates.
@@ -105,6 +167,7 @@ func (a asides) Aside(context.Context) ([]desk.Aside, error) {
 			all = append(all, desk.Aside{
 				Item: record.GetItem(), Mailbox: record.GetMailbox(), Folder: record.GetFolder(), UID: record.GetUid(),
 				Code: aside.GetCode(), Stage: aside.GetStage(), Since: aside.GetTime().AsTime(),
+				Leaving: record.GetLayers()[0].GetState() != itemv1.LayerState_LAYER_STATE_PRESENT,
 			})
 		}
 	}
@@ -115,7 +178,7 @@ func (a asides) Aside(context.Context) ([]desk.Aside, error) {
 // Waiting is desk.Asides.Waiting.
 func (a asides) Waiting() int {
 	all, _ := a.Aside(context.Background()) //nolint:errcheck // it has none
-	return len(all)
+	return len(slices.DeleteFunc(all, func(one desk.Aside) bool { return one.Leaving }))
 }
 
 // Refuse has the keyring not take up an item again.
@@ -159,6 +222,11 @@ func (r retention) Hold(ctx context.Context, item, actor, _ string) error {
 	record := r.world.records[item]
 	record.Holds = append(record.Holds, &itemv1.Hold{Id: "H1", Placed: timestamppb.New(r.world.now), PlacedBy: actor})
 	return nil
+}
+
+// HoldItem has an item be on hold.
+func (w *World) HoldItem(item string) {
+	w.set(func() { w.records[item].Holds = append(w.records[item].Holds, &itemv1.Hold{Id: "H2"}) })
 }
 
 // Release is desk.Retention.Release.

@@ -96,9 +96,16 @@ func (o *ownPlans) strange(said proto.Message) bool {
 	return false
 }
 
-// takeOver runs retention soon after a command has said a plan or that its keys are destroyed,
-// until ctx ends: not only when its hour comes.
-func takeOver(ctx context.Context, conn *bus.Conn, own *ownPlans, runNow func(context.Context) error) error {
+// wished tells whether somebody at a desk wants something of retention.
+func wished(said proto.Message) bool {
+	_, is := said.(*retentionv1.Wished)
+	return is
+}
+
+// takeOver runs retention soon after something was said that calls for it, until ctx ends: not
+// only when its hour comes. That is a wish of the desk and, where commands leave the rest to
+// this process, a plan of theirs or that its keys are destroyed.
+func takeOver(ctx context.Context, conn *bus.Conn, calls func(proto.Message) bool, runNow func(context.Context) error) error {
 	kept, err := conn.Kept(ctx, topology.Retention)
 	for ; err != nil; kept, err = conn.Kept(ctx, topology.Retention) {
 		select {
@@ -112,7 +119,7 @@ func takeOver(ctx context.Context, conn *bus.Conn, own *ownPlans, runNow func(co
 			return err
 		}
 		_, said, err := event.Open(message.Subject, message.Data)
-		if err != nil || !own.strange(said) {
+		if err != nil || !calls(said) {
 			continue
 		}
 		if err := runSoon(ctx, runNow); err != nil {

@@ -138,10 +138,11 @@ func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
 	}
 	s.hooks.retain = schedule
 	close(s.hooks.retainUp)
-	if s.local == nil { // in a fleet a command does the whole of what it began
-		return schedule.Run(ctx)
+	calls := wished
+	if s.local != nil { // in a fleet a command does the whole of what it began
+		calls = func(said proto.Message) bool { return wished(said) || s.plans.strange(said) }
 	}
-	return together(ctx, schedule.Run, func(ctx context.Context) error { return takeOver(ctx, conn, &s.plans, schedule.Now) })
+	return together(ctx, schedule.Run, func(ctx context.Context) error { return takeOver(ctx, conn, calls, schedule.Now) })
 }
 
 // retain makes retention's logic on a connection.
