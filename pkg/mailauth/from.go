@@ -52,6 +52,9 @@ func readAuthor(msg *mail.Message, text *dkim.Text) author {
 		a.ambiguous(one.ambiguities...)
 		a.sign(one.signs...)
 	}
+	if looksLikeRecipients(a.domain, msg.To, msg.Cc) {
+		a.sign(DomainLooksLike)
+	}
 	for _, to := range msg.ReplyTo {
 		domain, err := asciiDomain(to.Addr[strings.LastIndexByte(to.Addr, '@')+1:])
 		if a.domain != "" && (err != nil || !related(domain, a.domain)) {

@@ -60,6 +60,7 @@ const (
 	NameBidi             = "display_name_turns_text"
 	NameInvisible        = "display_name_invisible_characters"
 	DomainMixedScripts   = "domain_mixes_scripts"
+	DomainLooksLike      = "domain_looks_like_recipient"
 	ReplyToElsewhere     = "reply_to_elsewhere"
 	ReplyToUnsigned      = "reply_to_unsigned"
 )
@@ -149,6 +150,7 @@ var Reasons = map[string]Reason{
 	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},
 	ReplyToElsewhere:     {"Answers would go to another domain than the sender's.", "Reply-To holds an address whose domain is neither the From domain nor above or below it."},
 	DomainMixedScripts:   {"The sender's domain mixes letters of several alphabets that look alike.", "A label of the From domain mixes Latin with Cyrillic, Greek, Armenian or Cherokee (UTS #39 §5.1)."},
+	DomainLooksLike:      {"The sender's domain reads like one that this mail was sent to, and is another.", "The From domain is not the domain of a recipient in To or Cc, nor above or below it, but looks like it (after UTS #39 §4) or is one letter away."},
 	ReplyToUnsigned:      {"The reply address could have been added by anybody.", "Reply-To leads to another domain, no signature of the author's domain covers it, and SPF does not show that the mail came from there directly."},
 	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},
 
