@@ -3,6 +3,9 @@ package bus_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -50,5 +53,55 @@ func TestAScanOfHeadersEndsWhileRecordsKeepComing(t *testing.T) {
 		if from <= kept.Last { // each record has a subject of its own: the last one stays
 			t.Errorf("look %d came to %d; %d was stored before it", look, from-1, kept.Last)
 		}
+	}
+}
+
+// Nobody but setup may make a consumer: one that a server forgot when it died would leave every
+// sweeper of a fleet without what it reads by.
+func TestHeadersAreScannedAfterAServerDiedAndNobodySetAnythingUp(t *testing.T) {
+	bustest.Each(t, func(t *testing.T, b *bustest.Bus) {
+		ctx := bustest.Context(t)
+		keyring := b.Connect(t, "keyring")
+		for _, subject := range []string{"items.a", "items.b"} {
+			if _, err := keyring.Publish(ctx, subject, []byte("payload")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		look := func(service string) {
+			t.Helper()
+			c := b.Connect(t, service)
+			if err := c.Check(ctx); err != nil {
+				t.Errorf("%s misses something: %v", service, err)
+			}
+			var seen []string
+			for m, err := range c.Scan(ctx, "ITEMS", 1, bus.HeadersOnly()) {
+				if err != nil {
+					t.Fatalf("%s: %v", service, err)
+				}
+				seen = append(seen, m.Subject)
+			}
+			if want := []string{"items.a", "items.b"}; !slices.Equal(seen, want) {
+				t.Errorf("%s sees %v, want %v", service, seen, want)
+			}
+		}
+		for _, service := range []string{"ingest", "archive", "sanitize", "desk"} {
+			look(service)
+		}
+		b.RestartBare(t)
+		for _, service := range []string{"ingest", "archive", "sanitize", "desk"} {
+			look(service)
+		}
+	})
+}
+
+func TestWhoMissesTheConsumerOfHeadersIsToldSo(t *testing.T) {
+	b := bustest.Start(t)
+	b.Stop()
+	if err := os.RemoveAll(b.Dir); err != nil {
+		t.Fatal(err)
+	}
+	b.RestartBare(t)
+	if err := b.Connect(t, "archive").Check(bustest.Context(t)); err == nil || !strings.Contains(err.Error(), "consumer archive-headers") {
+		t.Errorf("the check says %v", err)
 	}
 }

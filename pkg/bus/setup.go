@@ -34,6 +34,9 @@ func (c *Conn) Setup(ctx context.Context, o SetupOptions) error {
 	}
 	for _, d := range topology.AllConsumers() {
 		if _, err := c.js.CreateOrUpdateConsumer(ctx, d.Stream, consumerConfig(d)); err != nil {
+			if old, lost := c.js.Consumer(ctx, d.Stream, d.Name); lost == nil && old.CachedInfo().Config.MemoryStorage {
+				return fmt.Errorf("consumer %s of %s is one that the server keeps in memory and forgets when it ends: restart the server, then run setup again", d.Name, d.Stream)
+			}
 			return fmt.Errorf("consumer %s of %s: %w", d.Name, d.Stream, err)
 		}
 		if d.Inlet == nil {
@@ -61,6 +64,12 @@ func (c *Conn) Check(ctx context.Context) error {
 	for _, consumer := range service.Stages() {
 		if err := c.info(ctx, "CONSUMER.INFO."+consumer.Stream+"."+consumer.Stage, nil); err != nil {
 			missing = append(missing, fmt.Errorf("consumer %s: %w", consumer.Stage, err))
+		}
+	}
+	for _, stream := range service.Headers {
+		name := topology.HeadersConsumer(c.service)
+		if err := c.info(ctx, "CONSUMER.INFO."+stream+"."+name, nil); err != nil {
+			missing = append(missing, fmt.Errorf("consumer %s: %w", name, err))
 		}
 	}
 	return errors.Join(missing...)
@@ -101,8 +110,7 @@ func consumerConfig(d topology.Durable) jetstream.ConsumerConfig {
 	}
 	if d.Inlet == nil {
 		config.AckPolicy = jetstream.AckNonePolicy
-		config.HeadersOnly = true
-		config.MemoryStorage = true
+		config.HeadersOnly = true // on disk like the others: nobody but setup could make it again
 		return config
 	}
 	config.AckPolicy = jetstream.AckExplicitPolicy

@@ -48,13 +48,18 @@ func StartIn(t testing.TB, dir string) *Bus {
 
 func (b *Bus) up(t testing.TB) {
 	t.Helper()
-	b.URL, b.Local, b.stop = b.start(t)
-	t.Cleanup(func() { b.stop() })
+	b.bareUp(t)
 	c := b.Connect(t, topology.Setup)
 	defer c.Close()
 	if err := c.Setup(Context(t), bus.SetupOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (b *Bus) bareUp(t testing.TB) {
+	t.Helper()
+	b.URL, b.Local, b.stop = b.start(t)
+	t.Cleanup(func() { b.stop() })
 }
 
 // Stop ends the server.
@@ -68,6 +73,13 @@ func (b *Bus) Restart(t testing.TB) {
 	t.Helper()
 	b.Stop()
 	b.up(t)
+}
+
+// RestartBare is Restart where nobody makes anything anew, as when a server of a fleet dies.
+func (b *Bus) RestartBare(t testing.TB) {
+	t.Helper()
+	b.Stop()
+	b.bareUp(t)
 }
 
 // Connect signs in as a service.
