@@ -25,7 +25,7 @@ import (
 // OnBus gives what of Deps stands on the bus, for the connection of the service
 // ingest. The caller adds the rest.
 func OnBus(c *bus.Conn) Deps {
-	return Deps{Intake: &busIntake{conn: c}, Publisher: busPublisher{c}, Cursors: busCursors{c}, Leases: busLeases{c}, Standing: busStanding{c}}
+	return Deps{Intake: &busIntake{conn: c}, Publisher: busPublisher{c}, Cursors: busCursors{c}, Leases: busLeases{c}, Standing: busStanding{c}, Records: busRecords{c}, Board: busBoard{c}}
 }
 
 // intakeAge is how old the list of published keys may be.

@@ -18,7 +18,7 @@ import (
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 )
 
-// Deps is what ingest works with. The last six may be left out.
+// Deps is what ingest works with. All from Archive on may be left out.
 type Deps struct {
 	Vault     Vault
 	Intake    Intake
@@ -30,6 +30,9 @@ type Deps struct {
 
 	Archive  Archive               // nil: no mailbox may be changed
 	Standing Standing              // nil: items that stand still are not swept
+	Records  Records               // nil: mailboxes are not compared with the archive
+	Objects  Objects               // nil: likewise
+	Board    Board                 // nil: nobody is told how mailboxes fare
 	Log      *slog.Logger          // nil: silent
 	Tracer   trace.Tracer          // nil: no spans
 	Metrics  prometheus.Registerer // nil: none

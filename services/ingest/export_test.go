@@ -14,6 +14,10 @@ func Standstill(s *Service, d time.Duration) { s.standstill = d }
 func (s *Service) Hurry() {
 	s.least, s.gapEvery, s.mostTrouble = time.Millisecond, 20*time.Millisecond, 8*time.Millisecond
 	s.tidyEvery = 60 * time.Millisecond
+	s.checkEvery, s.checkLook = 50*time.Millisecond, 50*time.Millisecond
+	if s.deps.Board != nil { // who watches looks at the cursor, too
+		s.boardEvery = 20 * time.Millisecond
+	}
 }
 
 // StillFor changes how long a server is believed that nothing has changed.

@@ -42,6 +42,9 @@ type Service struct {
 	tidyEvery   time.Duration // how often mailboxes are gone through for what is still to be done in them
 	gapEvery    time.Duration // how often a fresh session is asked about UIDs that are not listed
 	stillFor    time.Duration // how long a server is believed that nothing has changed
+	boardEvery  time.Duration // how often it is looked whether there is news of a mailbox
+	checkEvery  time.Duration // how often a mailbox is compared with the archive
+	checkLook   time.Duration // how often it is looked which mailboxes' time has come
 	ended       chan struct{} // Run has ended
 	said        map[uint64]said
 	refetches   refetches
@@ -66,6 +69,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}
+	s.boardEvery, s.checkEvery, s.checkLook = boardEvery, checkEvery, checkLook
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,6 +117,9 @@ func (s *Service) Run(ctx context.Context) error {
 	if s.deps.Standing != nil {
 		working.Go(func() { s.sweep(ctx) })
 	}
+	if s.deps.Records != nil && s.deps.Objects != nil {
+		working.Go(func() { s.check(ctx) })
+	}
 	<-ctx.Done()
 	working.Wait()
 	return nil
@@ -130,6 +137,7 @@ type mailbox struct {
 	refetching chan struct{} // held by who fetches a mail that was taken up again
 
 	touching sync.Mutex
+	board    board
 }
 
 // run holds the mailbox's lease and reads its folders, again and again.
@@ -170,6 +178,7 @@ func (m *mailbox) hold(ctx context.Context) error {
 	if m.config.After != Keep {
 		reading.Go(func() { m.tidy(held, cursor) })
 	}
+	reading.Go(func() { m.watch(held, cursor, stop) })
 	reading.Wait()
 	return context.Cause(held)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
 	"github.com/postern-mail/postern/services/ingest/imap"
 )
 
@@ -17,6 +18,7 @@ type Status struct {
 	Trouble     int       // mails that could not be taken so far
 	LastSuccess time.Time // last time that everything was looked at
 	LastFailure time.Time
+	Failure     State // what LastFailure was; it stays after a success
 	LastError   error // of LastFailure, nil again after a success
 }
 
@@ -25,15 +27,28 @@ func (s *Service) Status() []Status {
 	var list []Status
 	for _, m := range s.mailboxes {
 		for _, f := range m.folders {
-			f.mu.Lock()
-			status := f.status
-			status.Trouble = len(f.troubles)
-			status.State = stateOf(status.LastError, status.LastSuccess)
-			f.mu.Unlock()
-			list = append(list, status)
+			list = append(list, f.state())
 		}
 	}
 	return list
+}
+
+func (f *folder) state() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	status := f.status
+	status.Trouble = len(f.troubles)
+	status.State = stateOf(status.LastError, status.LastSuccess)
+	return status
+}
+
+// recallStatus takes over what the mailbox's holder before has told, until there is news.
+func (f *folder) recallStatus(before *ingestv1.FolderStatus) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.status.LastFailure.IsZero() && before.GetLastFailure() != nil {
+		f.status.LastFailure, f.status.Failure = before.GetLastFailure().AsTime(), State(before.GetFailure())
+	}
 }
 
 // A State says in one word how a folder fares.
@@ -93,6 +108,7 @@ func (f *folder) failed(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.status.LastFailure, f.status.LastError = f.service.deps.Now(), err
+	f.status.Failure = stateOf(err, f.status.LastSuccess)
 }
 
 func (f *folder) succeeded(idle bool) {

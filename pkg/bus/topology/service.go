@@ -3,13 +3,14 @@ package topology
 import "slices"
 
 // Setup is the credential that creates streams and consumers. Doctor looks, Rebuild
-// refills streams from the journal, SetAside takes up again what was set aside. They are
-// operators' tools, not services.
+// refills streams from the journal, SetAside takes up again what was set aside, Mailbox
+// compares mailboxes with the archive and has ingest look again. They are operators' tools, not services.
 const (
 	Setup    = "setup"
 	Doctor   = "doctor"
 	Rebuild  = "rebuild"
 	SetAside = "setaside"
+	Mailbox  = "mailbox"
 )
 
 // A Service is one credential and all that it may do.
@@ -38,9 +39,9 @@ var Operations = []string{
 var Services = []Service{
 	{
 		Name:      "ingest",
-		Publishes: []string{"mail.v1.Received", "mail.v1.SetAside", "cursors.*", "audit.v1.Entry.ingest"},
+		Publishes: []string{"mail.v1.Received", "mail.v1.SetAside", "cursors.*", "mailboxes.*", "audit.v1.Entry.ingest"},
 		Asks:      []string{"register", "setaside", "status"},
-		Reads:     []string{Items, Keys, Cursors}, Headers: []string{Items}, Hears: []string{Keys}, Leases: true,
+		Reads:     []string{Items, Keys, Cursors, Mailboxes}, Headers: []string{Items}, Hears: []string{Keys}, Leases: true,
 	},
 	{
 		Name:      "verify",
@@ -104,6 +105,11 @@ var Services = []Service{
 		Name: SetAside, Tool: true,
 		Asks:  []string{"retry", "status"},
 		Reads: []string{Items},
+	},
+	{
+		Name: Mailbox, Tool: true,
+		Publishes: []string{"cursors.*"},
+		Reads:     []string{Items, Cursors, Mailboxes, Leases},
 	},
 }
 

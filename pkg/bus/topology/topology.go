@@ -26,6 +26,7 @@ const (
 	Checkpoints = "CHECKPOINTS"
 	Keys        = "KEYS"
 	Cursors     = "CURSORS"
+	Mailboxes   = "MAILBOXES"
 	Leases      = "LEASES"
 	Deaths      = "DEATHS"
 )
@@ -52,6 +53,7 @@ var Streams = []Stream{
 	{Name: Checkpoints, Subject: "audit.v1.Checkpoint", Shown: "audit.v1.Checkpoint", Forever: true},
 	{Name: Keys, Subject: "keyring.v1.Published", Shown: "keyring.v1.Published", LastOnly: true},
 	{Name: Cursors, Subject: "cursors.*", Shown: "cursors.<mailbox>", LastOnly: true},
+	{Name: Mailboxes, Subject: "mailboxes.*", Shown: "mailboxes.<mailbox>", LastOnly: true, Async: true},
 	{Name: Leases, Subject: "leases.*.*", Shown: "leases.<service>.<name>", LastOnly: true, TTL: true, Async: true},
 	{Name: Deaths, Subject: "deaths.*.*", Shown: "deaths.<stage>.<event id>", MaxAge: 7 * 24 * time.Hour,
 		LastOnly: true, TTL: true},

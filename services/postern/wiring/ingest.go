@@ -23,7 +23,7 @@ func runIngest(ctx context.Context, s *service, conn *bus.Conn) error {
 		return err
 	}
 	deps := ingest.OnBus(conn)
-	deps.Vault, deps.Registrar, deps.Now = s.Vault, client, s.Clock.Now
+	deps.Vault, deps.Objects, deps.Registrar, deps.Now = s.Vault, s.Vault, client, s.Clock.Now
 	deps.Archive = &archived{bus: conn, vault: s.Vault}
 	deps.Log, deps.Tracer, deps.Metrics, deps.Health = s.Log, s.tracer, s.Registry, s.reporter
 	mailboxes, err := ingest.New(s.Config.Ingest, deps)
