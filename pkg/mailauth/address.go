@@ -299,6 +299,7 @@ func (a *author) readName(box mailbox) {
 	if err != nil {
 		name = box.name
 	}
+	a.name = name
 	for _, r := range name {
 		switch {
 		case r == 0 || r == '\n' || r == '\r':

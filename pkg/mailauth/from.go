@@ -19,6 +19,7 @@ import (
 type author struct {
 	address     string
 	domain      string // A-labels, lower case
+	name        string // what From calls the author, decoded
 	ambiguities []string
 	signs       []string // of impersonation; they decide nothing
 }
@@ -47,7 +48,7 @@ func readAuthor(msg *mail.Message, text *dkim.Text) author {
 	for i, field := range from {
 		one := readFrom(string(field.Value))
 		if i == 0 {
-			a.address, a.domain = one.address, one.domain
+			a.address, a.domain, a.name = one.address, one.domain, one.name
 		}
 		a.ambiguous(one.ambiguities...)
 		a.sign(one.signs...)
@@ -59,6 +60,7 @@ func readAuthor(msg *mail.Message, text *dkim.Text) author {
 		domain, err := asciiDomain(to.Addr[strings.LastIndexByte(to.Addr, '@')+1:])
 		if a.domain != "" && (err != nil || !related(domain, a.domain)) {
 			a.sign(ReplyToElsewhere)
+			break
 		}
 	}
 	if len(a.ambiguities) == 0 && !seenAlike(msg.From, a.address) {
@@ -197,6 +199,11 @@ func mixesScripts(domain string) bool {
 // of labels by that is read differently by those who do not convert.
 func asciiDomain(domain string) (string, error) {
 	domain = strings.TrimSuffix(domain, ".")
+	// Each letter becomes at least one octet of at most 253 (RFC 1035 §2.3.4). Conversion
+	// takes the square of the length, so a stranger must not choose it.
+	if utf8.RuneCountInString(domain) > 253 {
+		return "", dns.ErrBadName
+	}
 	ascii := strings.ToLower(domain)
 	if strings.IndexFunc(domain, func(r rune) bool { return r >= 0x80 }) >= 0 {
 		converted, err := idna.Lookup.ToASCII(domain)

@@ -21,6 +21,7 @@ type judge struct {
 	text     *dkim.Text
 	options  Options
 	resolver dns.Resolver
+	circle   *remembering // nil where no customers are known
 	result   Result
 
 	author      author
@@ -34,7 +35,8 @@ type judge struct {
 	// Reply-To open.
 	replyToSigned bool
 
-	testing bool // an aligned signature holds, of a domain that only tests
+	fromHome bool // the author's domain is ours
+	testing  bool // an aligned signature holds, of a domain that only tests
 }
 
 func (j *judge) run() {
@@ -46,6 +48,7 @@ func (j *judge) run() {
 	j.checkDMARC()
 	j.checkARC()
 	j.checkSignatures()
+	j.checkLikeness()
 	j.decide()
 }
 

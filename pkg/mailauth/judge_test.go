@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	msgauth "github.com/emersion/go-msgauth/dkim"
 
 	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/alike"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/mailauth/spf"
 )
@@ -75,8 +77,8 @@ func judgeText(t testing.TB, raw string, options Options) Result {
 
 type knows []string
 
-func (k knows) Known(_ context.Context, address string) (bool, error) {
-	return slices.Contains(k, strings.ToLower(address)), nil
+func (k knows) Has(_ context.Context, form alike.Form) (bool, error) {
+	return form.Kind == alike.Address && slices.Contains(k, form.Value), nil
 }
 
 func TestVerdicts(t *testing.T) {
@@ -303,6 +305,64 @@ func TestSignsOfImpersonation(t *testing.T) {
 	}
 }
 
+func TestSignsOfBeingTakenForSomebodyElse(t *testing.T) {
+	ours := Ours{Domains: []string{"northwind.example", "nw.example"}, Names: []string{"Northwind", "Northwind Support"}}
+	customers := alike.NewSet(alike.Person([]string{"Anna Weber", "Contoso GmbH"}, []string{"anna@contoso.example"})...)
+	for _, c := range []struct {
+		from string
+		want string // the signs
+	}{
+		{"Anna Weber <anna@contoso.example>", ""},
+		{"ANNA WEBER <ANNA@contoso.example>", ""},
+		{"Bert <bert@contoso.example>", ""},
+		{"Bert <bert@mail.contoso.example>", ""},
+		{"Anna Weber <anna.weber@post.example>", NameOfCustomer},
+		{"\"Weber, Anna\" <aw@post.example>", NameOfCustomer},
+		{"=?utf-8?B?0JBubmEgV2ViZXI=?= <aw@post.example>", NameOfCustomer}, // Cyrillic A
+		{"Anna <anna@post.example>", ""},
+		{"billing@cont\u043eso.example", DomainMixedScripts + " " + DomainLooksLikeKnown}, // Cyrillic o
+		{"billing@contosso.example", DomainNearKnown},
+		{"billing@mail.contozo.example", DomainNearKnown},
+		{"billing@contoso.invalid", ""},
+		{"Northwind Support <help@post.example>", NameIsOurs},
+		{"NORTHWIND <help@post.example>", NameIsOurs},
+		{"help@n\u043erthwind.example", DomainMixedScripts + " " + DomainLooksLikeOurs},
+		{"help@nortwhind.example", DomainNearOurs},
+		{"help@northwind.invalid", DomainUsesOurs},
+		{"help@northwind-support.invalid", DomainUsesOurs},
+		{"help@northwind.example.evil.invalid", DomainUsesOurs},
+		{"help@nw.example.evil.invalid", DomainUsesOurs},
+		{"help@nw.invalid", ""}, // too short to be anybody's
+		{"help@northwind.example", ClaimsToBeOurs},
+		{"Northwind Support <help@mail.northwind.example>", ClaimsToBeOurs},
+	} {
+		raw := "From: " + c.from + "\r\nTo: help@northwind.example\r\n\r\nGood day\r\n"
+		got := judgeText(t, raw, Options{Ours: ours, Customers: customers, Resolver: names(t, nil)})
+		var signs []string
+		for _, reason := range got.Reasons {
+			if strings.HasPrefix(reason, "domain_") && reason != DomainLooksLike || strings.HasPrefix(reason, "display_name_") || reason == ClaimsToBeOurs {
+				signs = append(signs, reason)
+			}
+		}
+		if strings.Join(signs, " ") != c.want {
+			t.Errorf("%s: %v, want %s", c.from, signs, c.want)
+		}
+	}
+}
+
+type brokenCircle struct{}
+
+func (brokenCircle) Has(context.Context, alike.Form) (bool, error) {
+	return false, errors.New("the directory is away")
+}
+
+func TestADirectoryThatCannotBeAskedConfirmsNobodyAndIsSaid(t *testing.T) {
+	got := judgeText(t, plain, Options{Customers: brokenCircle{}, Resolver: names(t, nil)})
+	if got.Verdict != Unverified || !slices.Contains(got.Reasons, DirectoryUnavailable) {
+		t.Errorf("%s %v", got.Verdict, got.Reasons)
+	}
+}
+
 func TestSmuggledAuthorsAreAmbiguous(t *testing.T) {
 	zone := names(t, map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": "v=DMARC1; p=reject"})
 	for name, raw := range map[string]string{
@@ -323,6 +383,7 @@ func TestAVerdictRepeatsFromItsEvidence(t *testing.T) {
 	options := Options{
 		Resolver: names(t, map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": "v=DMARC1; p=reject", "example.com": "v=spf1 a -all"}),
 		ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "h.example", MailFrom: "anna@example.com",
+		Customers: knows{"anna@example.com"},
 	}
 	first := judgeText(t, raw, options)
 	kept, err := json.Marshal(first.Evidence)
@@ -333,13 +394,14 @@ func TestAVerdictRepeatsFromItsEvidence(t *testing.T) {
 	if err := json.Unmarshal(kept, &evidence); err != nil {
 		t.Fatal(err)
 	}
+	options.Customers = knows{"somebody@else.example"} // who is known by now
 	second := Judge(context.Background(), mail.Parse([]byte(raw), mail.Limits{}), evidence.Replay(options))
 	a, _ := json.Marshal(first)
 	b, _ := json.Marshal(second)
 	if !bytes.Equal(a, b) {
 		t.Errorf("replayed\n%s\nfirst\n%s", b, a)
 	}
-	if first.Verdict != Authenticated || len(first.Evidence.Questions) == 0 {
+	if first.Verdict != Verified || len(first.Evidence.Questions) == 0 {
 		t.Errorf("%s with %d questions", first.Verdict, len(first.Evidence.Questions))
 	}
 }
@@ -366,6 +428,22 @@ func TestLookupsOfOneMessageAreBounded(t *testing.T) {
 	})
 	if len(got.Evidence.Questions) != 1 || !slices.Contains(got.Reasons, LookupBudgetSpent) || got.Verdict != Unverified {
 		t.Errorf("%s %v after %d questions", got.Verdict, got.Reasons, len(got.Evidence.Questions))
+	}
+}
+
+// Converting a name to A-labels takes the square of its length: the million letters of this
+// one would take hours.
+func TestADomainWithoutEndIsNotConverted(t *testing.T) {
+	endless := strings.Repeat("\u4e00\u4e8c\u4e09", 333_333)
+	for _, raw := range []string{
+		"From: a@" + endless + ".example\r\n\r\n",
+		"From: a@example.com\r\nReply-To: " + strings.Repeat("b@"+endless[:900]+".example, ", 1000) + "c@" + endless + "\r\n\r\n",
+		"From: " + endless + " <a@example.com>\r\n\r\n",
+	} {
+		got := Judge(t.Context(), mail.Parse([]byte(raw), mail.Limits{}), Options{Ours: Ours{Domains: []string{"firm.example"}, Names: []string{"Firm"}}, Customers: knows{}})
+		if got.Verdict == Verified || got.Verdict == Authenticated {
+			t.Errorf("%s %v", got.Verdict, got.Reasons)
+		}
 	}
 }
 

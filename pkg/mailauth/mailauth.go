@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/alike"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
 	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
@@ -24,10 +25,14 @@ import (
 // A Resolver answers DNS questions; package dns states what it must do.
 type Resolver = dns.Resolver
 
-// A Customers tells who is known. Known must report true only for an address
-// that was confirmed to belong to the customer.
-type Customers interface {
-	Known(ctx context.Context, address string) (bool, error)
+// Customers tell who is known. They must have the form of an address only where it was
+// confirmed to belong to the customer.
+type Customers = alike.Circle
+
+// Ours is who we are: what others may not seem to be.
+type Ours struct {
+	Domains []string // and all below them
+	Names   []string // of the company, its brands and its people
 }
 
 // A Verdict is what we believe about the author of a message.
@@ -62,6 +67,7 @@ type Options struct {
 
 	Keys      signature.Keys // of authors who sign themselves
 	Customers Customers      // optional; without it a key of an author makes a customer known
+	Ours      Ours           // optional
 	KeyCache  *dkim.KeyCache // optional
 	Limits    Limits         // zero fields take the defaults
 }
@@ -149,13 +155,17 @@ type Evidence struct {
 	Envelope  Envelope       // of the session, as far as it is known
 	Boundary  string         // the Received line of our own server, "" for none
 	Headers   []string       // fields that were read as evidence, as they stand
+	Known     []alike.Form   // of what the customers had when they were asked
 }
 
 // Replay gives the options with which the judgement that left this evidence can
-// be repeated, without the DNS, whenever it is. What was trusted and which keys
-// were known must be given again.
+// be repeated, without the DNS and the customers, whenever it is. What was trusted and
+// which keys were known must be given again, and customers where there were any.
 func (e Evidence) Replay(trusted Options) Options {
 	trusted.Resolver, trusted.At = dns.NewReplay(e.Questions), e.At
+	if trusted.Customers != nil {
+		trusted.Customers = alike.NewSet(e.Known...)
+	}
 	return trusted
 }
 
@@ -177,6 +187,9 @@ func Judge(ctx context.Context, msg *mail.Message, options Options) Result {
 	recorder := dns.NewRecorder(options.Resolver, options.Limits.Lookups, time.Now)
 	text := dkim.NewText(msg.Header, msg.Root.RawBody)
 	j := &judge{ctx: ctx, msg: msg, text: text, options: options, resolver: recorder}
+	if options.Customers != nil {
+		j.circle = &remembering{circle: options.Customers}
+	}
 	j.result = Result{
 		Reasons:    []string{},
 		DKIM:       []DKIMResult{},
@@ -191,6 +204,9 @@ func Judge(ctx context.Context, msg *mail.Message, options Options) Result {
 	j.result.Evidence.At = options.At
 	j.result.Evidence.Headers = evidenceOf(msg.Header)
 	j.result.Evidence.Questions = recorder.Questions()
+	if j.circle != nil {
+		j.result.Evidence.Known = j.circle.found
+	}
 	return j.result
 }
 

@@ -63,6 +63,14 @@ const (
 	DomainLooksLike      = "domain_looks_like_recipient"
 	ReplyToElsewhere     = "reply_to_elsewhere"
 	ReplyToUnsigned      = "reply_to_unsigned"
+	NameIsOurs           = "display_name_is_ours"
+	NameOfCustomer       = "display_name_of_customer"
+	DomainLooksLikeOurs  = "domain_looks_like_ours"
+	DomainNearOurs       = "domain_one_letter_from_ours"
+	DomainUsesOurs       = "domain_uses_our_name"
+	DomainLooksLikeKnown = "domain_looks_like_known"
+	DomainNearKnown      = "domain_one_letter_from_known"
+	ClaimsToBeOurs       = "claims_our_domain"
 )
 
 // A Reason explains a code: to the people who answer customers, and to those who
@@ -153,6 +161,14 @@ var Reasons = map[string]Reason{
 	DomainLooksLike:      {"The sender's domain reads like one that this mail was sent to, and is another.", "The From domain is not the domain of a recipient in To or Cc, nor above or below it, but looks like it (after UTS #39 §4) or is one letter away."},
 	ReplyToUnsigned:      {"The reply address could have been added by anybody.", "Reply-To leads to another domain, no signature of the author's domain covers it, and SPF does not show that the mail came from there directly."},
 	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},
+	NameIsOurs:           {"The sender bears our name and does not write from our domain.", "The display name has the same look (UTS #39 §4) as a configured name of ours; the From domain is none of ours."},
+	NameOfCustomer:       {"The sender bears the name of a customer, and this is not an address that we know of theirs.", "The display name has the same look (UTS #39 §4) as a name in the customer directory, and the address is not there."},
+	DomainLooksLikeOurs:  {"The sender's domain looks like ours and is another.", "The From domain has the skeleton (UTS #39 §4) of a domain of ours."},
+	DomainNearOurs:       {"The sender's domain is one letter away from ours.", "A domain of ours differs from the From domain by one letter more, less, another or moved."},
+	DomainUsesOurs:       {"The sender's domain uses our name and is not ours.", "The From domain holds the first label of a domain of ours: under another ending, as a word of a label, or with our whole domain in front."},
+	DomainLooksLikeKnown: {"The sender's domain looks like one that a customer writes from, and is another.", "The From domain has the skeleton (UTS #39 §4) of a domain in the customer directory."},
+	DomainNearKnown:      {"The sender's domain is one letter away from one that a customer writes from.", "A domain in the customer directory differs from the From domain by one letter more, less, another or moved."},
+	ClaimsToBeOurs:       {"The mail claims to come from ourselves, and nothing confirms it.", "The From domain is ours, and the mail is not authenticated."},
 
 	dkim.SignatureMalformed:      {"A signature of the mail cannot be read.", "The DKIM-Signature field does not follow RFC 6376 §3.5."},
 	dkim.VersionUnknown:          {"A signature of the mail is of an unknown kind.", "v= of the DKIM-Signature is not 1."},

@@ -3,6 +3,7 @@ package mailauth
 import (
 	"slices"
 
+	"github.com/postern-mail/postern/pkg/mailauth/alike"
 	"github.com/postern-mail/postern/pkg/mailauth/dmarc"
 	"github.com/postern-mail/postern/pkg/signature"
 )
@@ -41,6 +42,9 @@ func (j *judge) decide() {
 		j.result.Verdict = Unverified
 	}
 	j.reason(j.author.signs...)
+	if j.fromHome && j.result.Verdict != Authenticated && j.result.Verdict != Verified {
+		j.reason(ClaimsToBeOurs)
+	}
 }
 
 func (j *judge) authenticated() {
@@ -72,17 +76,8 @@ func (j *judge) disowned() bool {
 	return false
 }
 
-func (j *judge) known() bool {
-	if j.options.Customers == nil {
-		return false
-	}
-	known, err := j.options.Customers.Known(j.ctx, j.result.Address)
-	if err != nil {
-		j.reason(DirectoryUnavailable)
-		return false
-	}
-	return known
-}
+// known tells whether the author is in the directory.
+func (j *judge) known() bool { return j.result.Address != "" && j.has(alike.Of(j.result.Address)) }
 
 // explain names what DMARC found.
 func (j *judge) explain() {

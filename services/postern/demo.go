@@ -222,6 +222,7 @@ func demoConfig(dir string, o demoOptions, box *mailbox.Server) (wiring.Config, 
 	}
 	c.Ingest.Mailboxes = []ingest.Mailbox{read}
 	c.Verify.Boundaries = []verify.Boundary{{Mailbox: "*", TrustMX: []string{box.TrustedMX}}}
+	c.Verify.Ours = verify.Ours{Domains: []string{mailbox.Domain}, Names: []string{mailbox.Company}}
 	if c, err = c.Complete(); err != nil {
 		return c, err
 	}

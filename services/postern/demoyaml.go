@@ -52,7 +52,7 @@ func (b *besideFile) write(clock *run.Clock) error {
 		"log":        section{"level": "warn", "format": "text"},
 		"operations": section{"listen": b.of.Operations.Listen},
 		"ingest":     section{"mailboxes": boxes},
-		"verify":     section{"boundaries": b.of.Verify.Boundaries, "dns": section{"server": "none"}},
+		"verify":     section{"boundaries": b.of.Verify.Boundaries, "ours": b.of.Verify.Ours, "dns": section{"server": "none"}},
 		"archive":    section{"journal_every": b.of.Archive.JournalEvery.String()},
 		"audit":      section{"checkpoint_every": b.of.Audit.CheckpointEvery.String()},
 		"retain":     section{"max_share": b.of.Retain.MaxShare},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postern-mail/postern/services/postern/demo/mailbox"
 	"github.com/postern-mail/postern/services/postern/fleet"
+	"github.com/postern-mail/postern/services/verify"
 )
 
 // fleetCommand runs every service as its own process on real servers of this machine.
@@ -36,7 +37,8 @@ func fleetCommand(ctx context.Context, args []string, io stdio) int {
 		return fail(io, err)
 	}
 	err = runFleet(ctx, io, fleet.Options{
-		Dir: *data, Listen: address, ClockOffset: ahead.Std(), TrustMX: []string{mailbox.TrustedMX}, Log: io.out,
+		Dir: *data, Listen: address, ClockOffset: ahead.Std(), TrustMX: []string{mailbox.TrustedMX},
+		Ours: verify.Ours{Domains: []string{mailbox.Domain}, Names: []string{mailbox.Company}}, Log: io.out,
 	})
 	if err != nil && ctx.Err() == nil {
 		return fail(io, err)

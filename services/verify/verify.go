@@ -5,8 +5,10 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,7 +16,9 @@ import (
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/mailauth/alike"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/pkg/signature"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
@@ -26,6 +30,8 @@ import (
 type Config struct {
 	// Boundaries say, for each mailbox, which hosts are ours. A mailbox that is not named uses the entry named "*".
 	Boundaries []Boundary `yaml:"boundaries"`
+	// Ours is who we are: a sender that could be taken for us is said to be like us.
+	Ours Ours `yaml:"ours"`
 	// DNS is how names are looked up.
 	DNS DNSConfig `yaml:"dns"`
 }
@@ -42,6 +48,30 @@ type Boundary struct {
 	TrustAuthserv []string `yaml:"trust_authserv"`
 	// TrustSealers are domains whose ARC seals are believed.
 	TrustSealers []string `yaml:"trust_sealers"`
+}
+
+// Ours is who we are.
+type Ours struct {
+	// Domains are those that we write from, as they were registered, without what stands below them.
+	Domains []string `yaml:"domains"`
+	// Names are the company's, its brands' and its people's, as From shows them.
+	Names []string `yaml:"names"`
+}
+
+// Check tells what is wrong with an entry.
+func (o Ours) Check() error {
+	var problems []error
+	for _, domain := range o.Domains {
+		if err := dns.CheckName(alike.OfDomain(domain).Value); err != nil || !strings.Contains(domain, ".") || strings.ContainsAny(domain, "@*/: ") {
+			problems = append(problems, fmt.Errorf("verify.ours.domains: %q is no domain: write it like example.com", domain))
+		}
+	}
+	for _, name := range o.Names {
+		if len(alike.Names(name)) == 0 {
+			problems = append(problems, fmt.Errorf("verify.ours.names: %q has fewer than three letters, which is anybody's name", name))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // DNSConfig is how names are looked up.
@@ -64,11 +94,12 @@ func (c Config) Options(mailbox string) mailauth.Options {
 	if index < 0 {
 		index = slices.IndexFunc(c.Boundaries, func(b Boundary) bool { return b.Mailbox == "*" })
 	}
-	if index < 0 {
-		return mailauth.Options{}
+	options := mailauth.Options{Ours: mailauth.Ours(c.Ours)}
+	if index >= 0 {
+		b := c.Boundaries[index]
+		options.TrustMX, options.TrustFilter, options.TrustAuthserv, options.TrustSealers = b.TrustMX, b.TrustFilter, b.TrustAuthserv, b.TrustSealers
 	}
-	b := c.Boundaries[index]
-	return mailauth.Options{TrustMX: b.TrustMX, TrustFilter: b.TrustFilter, TrustAuthserv: b.TrustAuthserv, TrustSealers: b.TrustSealers}
+	return options
 }
 
 // A Worker verifies.

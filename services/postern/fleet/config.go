@@ -93,6 +93,7 @@ func (f *Fleet) config(name string) ([]byte, error) {
 		}}},
 		"verify": Section{
 			"boundaries": []any{Section{"mailbox": "*", "trust_mx": f.options.TrustMX}},
+			"ours":       f.options.Ours,
 			"dns":        Section{"server": server},
 		},
 		"archive": Section{"journal_every": "1s"},

@@ -20,6 +20,7 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/postern/wiring"
+	"github.com/postern-mail/postern/services/verify"
 )
 
 // DemoUser may do everything at the desk of a fleet, and signs in by a link only.
@@ -35,6 +36,8 @@ type Options struct {
 	Zone map[string]*dns.Entry
 	// TrustMX are the hosts whose Received lines are believed.
 	TrustMX []string
+	// Ours is who we are, for signs that a sender is taken for us.
+	Ours verify.Ours
 	// Listen is the desk's address. Empty: a free port.
 	Listen string
 	// ClockOffset is how far the clocks of all services run ahead.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/corpora"
+	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/services/postern/inspect"
 )
 
@@ -226,5 +228,15 @@ func TestTheDigestOfAnAttachmentIsOverItsDecodedBytes(t *testing.T) {
 	const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 	if len(d.Attachments) != 1 || d.Attachments[0].SHA256 != abc || d.Attachments[0].Size != 3 || d.Message.Parts[2].SHA256 != abc {
 		t.Errorf("%+v", d.Attachments)
+	}
+}
+
+func TestWhoIsTakenForUsIsSaid(t *testing.T) {
+	raw := "From: Firm Support <help@f1rm-corp.example>\r\n\r\nGood day\r\n"
+	d := one(t, raw, "--our-domain", "firm-corp.example", "--our-name", "Firm Support", "-")
+	for _, reason := range []string{mailauth.NameIsOurs, mailauth.DomainNearOurs} {
+		if !slices.Contains(d.Sender.Reasons, reason) {
+			t.Errorf("%v lack %s", d.Sender.Reasons, reason)
+		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/resolve"
 	"github.com/postern-mail/postern/services/postern/cmdline"
+	"github.com/postern-mail/postern/services/verify"
 )
 
 // lookupTimeout bounds one question to the machine's name server.
@@ -44,6 +45,7 @@ type flags struct {
 	clamd, list                          string
 	trustMX, trustAuthserv, trustSealers words
 	pgpKeys, smimeRoots                  words
+	ourDomains, ourNames                 words
 	pretty, showMasked, text             bool
 }
 
@@ -73,6 +75,8 @@ func newFlags(stderr io.Writer) *flags {
 	s.Var(&f.trustMX, "trust-mx", "`HOST` name of our own mail server, whose Received line is the trust boundary (repeatable)")
 	s.Var(&f.trustAuthserv, "trust-authserv", "authserv-`ID` whose results are believed (repeatable)")
 	s.Var(&f.trustSealers, "trust-sealer", "`DOMAIN` whose ARC seals are believed (repeatable)")
+	s.Var(&f.ourDomains, "our-domain", "`DOMAIN` of ours, which others may not seem to be (repeatable)")
+	s.Var(&f.ourNames, "our-name", "`NAME` of ours, which others may not bear (repeatable)")
 	s.Var(&f.pgpKeys, "pgp-keys", "`FILE` of OpenPGP keys: public ones to verify signatures with, private ones without a passphrase to decrypt with (repeatable)")
 	s.Var(&f.smimeRoots, "smime-roots", "`FILE` of certificates that S/MIME signatures must lead to (repeatable)")
 	s.StringVar(&f.clamd, "clamd", "none", "second opinion on attachments: `unix:PATH`, tcp:HOST:PORT or none")
@@ -168,9 +172,13 @@ func (o *options) readSender(f *flags) error {
 			return fmt.Errorf("--at: %w", err)
 		}
 	}
+	ours := verify.Ours{Domains: f.ourDomains, Names: f.ourNames}
+	if err := ours.Check(); err != nil {
+		return fmt.Errorf("--our-domain, --our-name: %w", err)
+	}
 	o.sender = mailauth.Options{
 		Resolver: resolver, At: at, TrustMX: f.trustMX, TrustAuthserv: f.trustAuthserv, TrustSealers: f.trustSealers,
-		Helo: f.helo,
+		Ours: mailauth.Ours(ours), Helo: f.helo,
 	}
 	if f.clientIP != "" {
 		if o.sender.ClientIP, err = netip.ParseAddr(f.clientIP); err != nil {

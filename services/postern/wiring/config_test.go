@@ -40,6 +40,8 @@ func TestAValueWithWhichNothingWouldRunIsRefusedWhenTheFileIsRead(t *testing.T) 
 		"retention: {rules: [{sender: [good], class: machine}]}":               `the 1. rule, sender: "good" is none of verified`,
 		"retention: {rules: [{scan: [dirty], class: machine}]}":                `the 1. rule, scan: "dirty" is none of infected`,
 		mailboxes + "retention: {rules: [{mailbox: [sales], class: machine}]}": `the 1. rule, mailbox: "sales" is none of support`,
+		"verify: {ours: {domains: ['help@firm.example']}}":                     `verify.ours.domains: "help@firm.example" is no domain`,
+		"verify: {ours: {names: [Al]}}":                                        `verify.ours.names: "Al" has fewer than three letters`,
 		mailboxes + "verify: {boundaries: [{mailbox: suport}]}":                `verify.boundaries, mailbox: "suport" is none of support`,
 		"verify: {boundaries: [{trust_mx: [mx.example]}]}":                     "an entry names no mailbox",
 		`verify: {boundaries: [{mailbox: "*"}, {mailbox: "*"}]}`:               "stands there twice",

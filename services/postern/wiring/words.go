@@ -42,6 +42,7 @@ func (c Config) checkWords() error {
 		among(key+"scan", rule.Scan, words(attachment.Verdicts()))
 		among(key+"kind", rule.Kind, words(mail.Kinds))
 	}
+	problems = append(problems, c.Verify.Ours.Check())
 	named := map[string]bool{}
 	for _, boundary := range c.Verify.Boundaries {
 		id := boundary.Mailbox

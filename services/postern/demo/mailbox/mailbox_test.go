@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,12 @@ func TestEverySenderIsJudgedAsItsStoryGoes(t *testing.T) {
 	for _, m := range set.Mails {
 		names[m.Name] = true
 		message := mail.Parse(m.Raw, mail.Limits{})
-		result := mailauth.Judge(context.Background(), message, mailauth.Options{Resolver: zone, At: m.Came, TrustMX: []string{TrustedMX}})
+		result := mailauth.Judge(context.Background(), message, mailauth.Options{
+			Resolver: zone, At: m.Came, TrustMX: []string{TrustedMX}, Ours: mailauth.Ours{Domains: []string{Domain}, Names: []string{Company}},
+		})
+		if m.Name == "look-alike" && !slices.Contains(result.Reasons, mailauth.DomainNearOurs) {
+			t.Errorf("a domain one letter from ours goes unnoticed: %v", result.Reasons)
+		}
 		if want := verdicts[m.Name]; want != "" && result.Verdict != want {
 			t.Errorf("%s: %s %v, want %s", m.Name, result.Verdict, result.Reasons, want)
 		}

@@ -18,6 +18,12 @@ import (
 // TrustedMX is the company's own mail exchanger.
 const TrustedMX = "mx.brightwater.example"
 
+// Domain and Company are who the mails were written to.
+const (
+	Domain  = "brightwater.example"
+	Company = "Brightwater"
+)
+
 const recipient = "support@brightwater.example"
 
 // keyBits of the key that signs; 2048 is what RFC 8301 §3.2 asks of signers.
