@@ -61,7 +61,10 @@ func TestIngestReadsEveryMailByteForByteAndHearsOfNewOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	heard := make(chan error, 1)
-	go func() { heard <- session.Wait(t.Context(), 2*time.Second) }()
+	go func() {
+		_, err := session.Wait(t.Context(), 2*time.Second)
+		heard <- err
+	}()
 	if err := s.Append([]byte("Subject: new\r\n\r\n")); err != nil {
 		t.Fatal(err)
 	}
