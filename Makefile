@@ -39,7 +39,7 @@ bench: tools ## Measure: mails a second end to end, CPU a mail for each stage, p
 	@scripts/bench
 
 chaos: tools ## Kill at random for POSTERN_CHAOS_TIME (10m); POSTERN_CHAOS_SEED repeats a run.
-	@POSTERN_CHAOS=long go test -timeout 120m -count=1 -v -run Chaos ./test/promise1
+	@POSTERN_CHAOS=long go test -timeout 120m -count=1 -v -run Chaos ./test/promise1 ./services/ingest
 
 fuzz: ## Fuzz every parser for 60 seconds.
 	@scripts/fuzz

@@ -314,6 +314,6 @@ func (m *mailbox) same(session *imap.Session, records map[uint32]*itemv1.Record,
 		}
 		same = append(same, body.UID)
 		return nil
-	})
+	}, nil)
 	return same, err
 }

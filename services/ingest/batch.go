@@ -53,7 +53,7 @@ func (f *folder) batch(session *imap.Session, work *flight, batch []uint32) erro
 		}
 	}
 	if len(fitting) > 0 {
-		if err := session.Bodies(fitting, work.take); err != nil {
+		if err := session.Bodies(fitting, work.take, work.whole); err != nil {
 			return err
 		}
 	}

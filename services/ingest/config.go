@@ -26,7 +26,8 @@ type Config struct {
 	MaxSize config.Size `yaml:"max_size"`
 	// Concurrency is how many mails are sealed, stored and registered at once.
 	Concurrency int `yaml:"concurrency"`
-	// Streams is how many mails over 256KiB are read at once, all mailboxes together.
+	// Streams is how many mails over 256KiB are read at once, all mailboxes together. One that
+	// takes longer than 10s makes room for another; as many again may be slow.
 	Streams int `yaml:"streams"`
 	// Silence is how long a mail server may keep quiet while it owes an answer. At most 90s: a
 	// connection that is dead without a word is noticed within two minutes.

@@ -23,6 +23,9 @@ func (s *Service) Hurry() {
 // StillFor changes how long a server is believed that nothing has changed.
 func StillFor(s *Service, d time.Duration) { s.stillFor = d }
 
+// Laggards changes how long a mail that streams in may hold a place that others want.
+func Laggards(s *Service, d time.Duration) { s.streams.patience = d }
+
 // Redrive says again what a record calls for.
 func Redrive(s *Service, ctx context.Context, record *itemv1.Record) error {
 	return s.redrive(ctx, record)

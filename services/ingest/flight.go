@@ -53,6 +53,8 @@ type flight struct {
 	work    context.Context
 	cancel  func()
 	came    map[uint32]bool // bodies that the server handed over
+	next    func() error    // goes on with the body that came last, once its answer has ended
+	drop    func()          // does not
 
 	mu       sync.Mutex
 	err      error
@@ -115,26 +117,51 @@ func (w *flight) take(body *imap.Body) error {
 		}
 		return err
 	}
-	if err := w.slot(w.folder.service.slots); err != nil {
-		hands.forget()
-		return err
-	}
-	w.mails.Go(func() {
-		defer func() { <-w.folder.service.slots }()
-		err := w.held(body.Mail, hands, want)
-		hands.forget()
-		if err == nil { // a store that failed may still be reading what was sealed
-			hands.sealed.Reset()
-			w.folder.service.buffers.Put(hands)
+	w.drop = hands.forget
+	w.next = func() error {
+		if err := w.slot(w.folder.service.slots); err != nil {
+			hands.forget()
+			return err
 		}
-		w.outcome(body.Mail, err)
-	})
+		w.mails.Go(func() {
+			defer func() { <-w.folder.service.slots }()
+			err := w.held(body.Mail, hands, want)
+			hands.forget()
+			if err == nil { // a store that failed may still be reading what was sealed
+				hands.sealed.Reset()
+				w.folder.service.buffers.Put(hands)
+			}
+			w.outcome(body.Mail, err)
+		})
+		return nil
+	}
 	return nil
+}
+
+// whole is called when the answer has ended that the last body came in. Before that nobody knows
+// that the body is all of the mail: a length that is told wrong twice would make it a shorter one.
+func (w *flight) whole(*imap.Body) error {
+	next := w.next
+	w.next, w.drop = nil, nil
+	if next == nil { // it was dealt with as it came
+		return nil
+	}
+	return next()
+}
+
+// end forgets a body whose answer did not end.
+func (w *flight) end() {
+	if w.drop != nil {
+		w.drop()
+	}
+	w.next, w.drop = nil, nil
+	w.cancel()
 }
 
 // stream seals and stores a body as it comes in; the rest is done beside.
 func (w *flight) stream(body *imap.Body, want []byte) error {
-	if err := w.slot(w.folder.service.streams); err != nil {
+	leave, err := w.folder.service.streams.enter(w.session)
+	if err != nil {
 		return err
 	}
 	streaming, cancel := context.WithTimeout(w.session, streamTimeout)
@@ -148,7 +175,7 @@ func (w *flight) stream(body *imap.Body, want []byte) error {
 		endSpan(span, err)
 		working = trace.ContextWithSpanContext(w.work, span.SpanContext()) // the event follows from it
 	}
-	<-w.folder.service.streams
+	leave()
 	if err != nil {
 		switch {
 		case errors.Is(err, errSize):
@@ -159,15 +186,18 @@ func (w *flight) stream(body *imap.Body, want []byte) error {
 		}
 		return err
 	}
-	if err := w.slot(w.folder.service.slots); err != nil {
-		return err
+	w.next = func() error {
+		if err := w.slot(w.folder.service.slots); err != nil {
+			return err
+		}
+		w.mails.Go(func() {
+			defer func() { <-w.folder.service.slots }()
+			ctx, cancel := context.WithTimeout(working, mailTimeout)
+			defer cancel()
+			w.outcome(body.Mail, attempt.register(ctx))
+		})
+		return nil
 	}
-	w.mails.Go(func() {
-		defer func() { <-w.folder.service.slots }()
-		ctx, cancel := context.WithTimeout(working, mailTimeout)
-		defer cancel()
-		w.outcome(body.Mail, attempt.register(ctx))
-	})
 	return nil
 }
 

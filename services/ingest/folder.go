@@ -204,7 +204,7 @@ func (f *folder) take(ctx context.Context, session *imap.Session, cursor *cursor
 			f.log.Warn("ids stand for other mails: a new generation begins")
 			err = f.save(save, cursor)
 		}
-		work.cancel()
+		work.end()
 	}()
 	for len(todo) > 0 {
 		batch := todo[:f.together(todo)]

@@ -195,7 +195,7 @@ func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) 
 		var err error
 		whole, err = m.sealWhole(ctx, record, body)
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return asked(err)
 	}
@@ -255,12 +255,11 @@ func find(session *imap.Session, opened imap.Folder, record *itemv1.Record) (ima
 // sealWhole seals and stores a body under the id that its mail has.
 func (m *mailbox) sealWhole(ctx context.Context, record *itemv1.Record, body *imap.Body) (*attempt, error) {
 	s := m.service
-	select {
-	case s.streams <- struct{}{}:
-		defer func() { <-s.streams }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	leave, err := s.streams.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
 	defer cancel()
 	where := mark{validity: record.GetUidValidity(), generation: record.GetGeneration()}

@@ -35,7 +35,7 @@ type Service struct {
 	recipients  seal.Recipients
 	buffers     sync.Pool
 	slots       chan struct{} // mails being sealed, stored, registered
-	streams     chan struct{} // mails too large to be held whole
+	streams     *streams      // mails too large to be held whole
 	least       time.Duration // the first pause after a failure
 	standstill  time.Duration // how long a record must be untouched to be said again
 	mostTrouble time.Duration // the longest pause of a mail in trouble
@@ -64,7 +64,7 @@ func New(config Config, deps Deps) (*Service, error) {
 	s := &Service{
 		config: config, deps: deps, log: deps.Log, tracer: deps.Tracer,
 		slots:   make(chan struct{}, config.Concurrency),
-		streams: make(chan struct{}, config.Streams),
+		streams: newStreams(config.Streams),
 		least:   time.Second, standstill: standstill, gapEvery: gapEvery, tidyEvery: tidyEvery, mostTrouble: mostTrouble, stillFor: stillFor,
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},

@@ -147,8 +147,10 @@ func (b *Body) Read(p []byte) (int, error) {
 
 // Bodies streams the mails' bodies in the order that the server chooses. Mails
 // that are gone are passed over, also where the server hands over a notice in their place. take reads as much of the body as it likes
-// before it returns and keeps the body no longer; its error ends the session's use.
-func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
+// before it returns and keeps the body no longer. whole is called for it once the answer that it came in has
+// ended as answers do: what is followed by something else was perhaps no whole mail, whatever length
+// was announced. An error of either ends the session's use.
+func (s *Session) Bodies(mails []Mail, take, whole func(*Body) error) error {
 	known := make(map[uint32]Mail, len(mails))
 	which := make([]uint32, 0, len(mails))
 	allowance := int64(maxChatter)
@@ -167,7 +169,7 @@ func (s *Session) Bodies(mails []Mail, take func(*Body) error) error {
 			return err
 		}
 		return take(body)
-	})
+	}, whole)
 }
 
 // What Courier hands over in the place of a mail whose file it does not find, because somebody
@@ -200,7 +202,7 @@ func (s *Session) Headers(uid uint32, limit int64) ([]byte, error) {
 		found = true
 		_, err := io.Copy(&header, io.LimitReader(body, limit))
 		return err
-	})
+	}, nil)
 	if err == nil && !found {
 		err = ErrGone
 	}
@@ -210,11 +212,25 @@ func (s *Session) Headers(uid uint32, limit int64) ([]byte, error) {
 // ErrGone says that the mail is no longer in the folder.
 var ErrGone = errors.New("imap: mail is gone")
 
-func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItemBodySection, take func(uint32, *Body) error) error {
+func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItemBodySection, take func(uint32, *Body) error, whole func(*Body) error) error {
 	defer s.conn.ask(allowance)()
 	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}
 	command := s.client.Fetch(set(which), options)
+	var last *Body // whose answer is not known to have ended
+	ended := func() error {
+		body := last
+		if last = nil; body == nil || whole == nil {
+			return nil
+		}
+		return whole(body)
+	}
 	for answer := command.Next(); answer != nil; answer = command.Next() {
+		// The library goes on to an answer only behind the line end of the one before.
+		if err := ended(); err != nil {
+			s.conn.Close()
+			_ = command.Close()
+			return err
+		}
 		var uid uint32
 		for item := answer.Next(); item != nil; item = answer.Next() {
 			switch item := item.(type) {
@@ -235,13 +251,14 @@ func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItem
 					// and reads the same buffer.
 					return err
 				}
+				last = body
 			}
 		}
 	}
 	if err := command.Close(); err != nil {
 		return s.answerError(err)
 	}
-	return nil
+	return ended()
 }
 
 func set(which []uint32) imap.UIDSet {

@@ -96,13 +96,28 @@ func converse(session *imap.Session) error {
 	if err != nil || len(mails) == 0 {
 		return err
 	}
-	return session.Bodies(mails, func(body *imap.Body) error {
+	var open *imap.Body // that is not whole yet
+	err = session.Bodies(mails, func(body *imap.Body) error {
+		if open != nil {
+			return errors.New("a body came while the one before was not whole")
+		}
+		open = body
 		n, err := io.Copy(io.Discard, body)
 		if err == nil && n != body.Length {
 			return fmt.Errorf("a body of %d bytes was said to have %d and ended well", n, body.Length)
 		}
 		return err
+	}, func(body *imap.Body) error {
+		if body != open {
+			return errors.New("a body is whole that did not come last")
+		}
+		open = nil
+		return nil
 	})
+	if err == nil && open != nil {
+		return errors.New("all is well and a body is not whole")
+	}
+	return err
 }
 
 // ours fails for an error that is none of the package's.

@@ -115,7 +115,7 @@ func TestBodiesComeByteForByteAndLeaveNoTrace(t *testing.T) {
 		}
 		got[body.UID] = [32]byte(digest.Sum(nil))
 		return nil
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
