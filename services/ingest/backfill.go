@@ -61,7 +61,7 @@ func Backfill(ctx context.Context, config Config, id string, folders []string, d
 	if err != nil {
 		return nil, err
 	}
-	if err := compare(ctx, sights, deps.Records, nil); err != nil {
+	if err := compare(ctx, sights, deps.Records, nil, mostSeen); err != nil {
 		return nil, err
 	}
 	var gaps []Gap

@@ -24,7 +24,9 @@ type Board interface {
 
 const (
 	// boardEvery is how often it is looked whether there is news.
-	boardEvery = 30 * time.Second
+	boardEvery = 5 * time.Second
+	// cursorEvery is how often it is looked whether somebody else has changed the cursor.
+	cursorEvery = 30 * time.Second
 	// boardStale is how old a status may become without any.
 	boardStale = time.Minute
 )
@@ -88,6 +90,7 @@ func (m *mailbox) watch(ctx context.Context, cursor *cursor, moved func(error)) 
 	m.board.hold(true)
 	defer m.board.hold(false)
 	m.recallBoard(ctx)
+	looked := time.Now()
 	for {
 		if m.service.deps.Board != nil {
 			if err := m.post(ctx); err != nil && ctx.Err() == nil {
@@ -101,6 +104,10 @@ func (m *mailbox) watch(ctx context.Context, cursor *cursor, moved func(error)) 
 			return
 		case <-timer.C:
 		}
+		if time.Since(looked) < m.service.cursorEvery {
+			continue
+		}
+		looked = time.Now()
 		if is, err := cursor.current(ctx); err == nil && !is {
 			moved(fmt.Errorf("cursor: %w", ErrMoved))
 			return

@@ -83,7 +83,7 @@ func checkAll(ctx context.Context, mailboxes []*mailbox, deps Deps) ([]Checked, 
 	if len(all) == 0 {
 		return checked, nil
 	}
-	if err := compare(ctx, all, deps.Records, deps.Objects); err != nil {
+	if err := compare(ctx, all, deps.Records, deps.Objects, mostSeen); err != nil {
 		return nil, err
 	}
 	for i, sights := range of {

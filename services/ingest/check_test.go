@@ -221,8 +221,9 @@ func TestAHeldMailboxIsComparedByItselfAndItsGaugesAndStatusTell(t *testing.T) {
 	deps.Metrics = registry
 	_, stop := l.run(c, deps)
 	l.until("it is told that all is taken and compared", func() bool {
-		check := l.board["support"].GetCheck().GetFolders()
-		return l.dealt(3) && len(check) == 1 && check[0].GetServer() == 3 && check[0].GetInFlight() == 3
+		status := l.board["support"]
+		check := status.GetCheck().GetFolders()
+		return l.dealt(3) && len(check) == 1 && status.Folders[0].State == string(ingest.OK) && check[0].GetServer() == 3 && check[0].GetInFlight() == 3
 	})
 	l.mu.Lock()
 	delete(l.records, l.place("INBOX", 2).Item)

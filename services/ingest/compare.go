@@ -201,14 +201,14 @@ func (g *gathering) done() uids.Set {
 	return g.set
 }
 
-// compare goes through the records once, and through the vault as often as mostSeen asks for;
-// not at all where objects is nil.
-func compare(ctx context.Context, sights []*sight, records Records, objects Objects) error {
+// compare goes through the records once, and through the vault once for so many originals; not
+// at all where objects is nil.
+func compare(ctx context.Context, sights []*sight, records Records, objects Objects, most int) error {
 	places := map[[2]string]*sight{}
 	for _, s := range sights {
 		places[[2]string{s.mailbox, s.name}] = s
 	}
-	seen := originals{records: records, objects: objects, lost: func(record *itemv1.Record) {
+	seen := originals{records: records, objects: objects, most: most, lost: func(record *itemv1.Record) {
 		s := places[[2]string{record.GetMailbox(), record.GetFolder()}]
 		if s == nil {
 			return

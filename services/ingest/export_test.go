@@ -16,7 +16,7 @@ func (s *Service) Hurry() {
 	s.tidyEvery = 60 * time.Millisecond
 	s.checkEvery, s.checkLook = 50*time.Millisecond, 50*time.Millisecond
 	if s.deps.Board != nil { // who watches looks at the cursor, too
-		s.boardEvery = 20 * time.Millisecond
+		s.boardEvery, s.cursorEvery = 20*time.Millisecond, 20*time.Millisecond
 	}
 }
 

@@ -21,6 +21,7 @@ type originals struct {
 	records Records
 	objects Objects
 	lost    func(*itemv1.Record)
+	most    int // at once
 
 	seed        maphash.Seed
 	wanted      []wanted
@@ -47,7 +48,7 @@ func (o *originals) add(ctx context.Context, record *itemv1.Record) error {
 	}
 	o.wanted = append(o.wanted, w)
 	o.first, o.last = min(o.first, layer.GetObject()), max(o.last, layer.GetObject())
-	if len(o.wanted) < mostSeen {
+	if len(o.wanted) < o.most {
 		return nil
 	}
 	return o.settle(ctx)

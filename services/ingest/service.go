@@ -43,6 +43,7 @@ type Service struct {
 	gapEvery    time.Duration // how often a fresh session is asked about UIDs that are not listed
 	stillFor    time.Duration // how long a server is believed that nothing has changed
 	boardEvery  time.Duration // how often it is looked whether there is news of a mailbox
+	cursorEvery time.Duration // how often it is looked whether somebody else has changed a cursor
 	checkEvery  time.Duration // how often a mailbox is compared with the archive
 	checkLook   time.Duration // how often it is looked which mailboxes' time has come
 	ended       chan struct{} // Run has ended
@@ -69,7 +70,7 @@ func New(config Config, deps Deps) (*Service, error) {
 		ended:   make(chan struct{}),
 		buffers: sync.Pool{New: func() any { return new(buffers) }},
 	}
-	s.boardEvery, s.checkEvery, s.checkLook = boardEvery, checkEvery, checkLook
+	s.boardEvery, s.cursorEvery, s.checkEvery, s.checkLook = boardEvery, cursorEvery, checkEvery, checkLook
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
