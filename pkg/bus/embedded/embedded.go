@@ -5,6 +5,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -115,6 +116,30 @@ func (s *Server) Stop() {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	_ = os.Remove(s.running) // left behind, it only makes the next start more careful
+}
+
+// glance is how often Watch looks.
+const glance = 5 * time.Second
+
+// Watch returns an error once a stream or a consumer of the server can write nothing any more, as on
+// a full disk: the server gives it up and does not try again, so only a new start helps. It returns
+// nil when ctx ends.
+func (s *Server) Watch(ctx context.Context) error {
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, bad := range s.ns.Healthz(&server.HealthzOptions{Details: true}).Errors {
+			switch bad.Type {
+			case server.HealthzErrorJetStream, server.HealthzErrorStream, server.HealthzErrorConsumer:
+				return fmt.Errorf("embedded bus: it cannot go on: %s: see that its disk has room, then start again", bad.Error)
+			}
+		}
+	}
 }
 
 // Unclean reports whether the server before this one over the same state died without Stop.

@@ -289,6 +289,16 @@ func (p *Process) Run(ctx context.Context, services ...string) error {
 	if err != nil {
 		return err
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	watched := make(chan error, 1)
+	go func() {
+		err := p.watchBus(operating)
+		if err != nil {
+			giveUp(err)
+		}
+		watched <- err
+	}()
 	var members []run.Member
 	for _, name := range Order {
 		if slices.Contains(services, name) {
@@ -297,7 +307,16 @@ func (p *Process) Run(ctx context.Context, services ...string) error {
 	}
 	err = run.Group(ctx, p.Log, members...)
 	stop()
-	return errors.Join(err, <-operations)
+	return errors.Join(err, <-watched, <-operations)
+}
+
+// watchBus returns an error where the server in this process can store nothing any more. Whoever
+// started the process starts it again.
+func (p *Process) watchBus(ctx context.Context) error {
+	if p.local == nil || p.options.Beside != nil {
+		return nil
+	}
+	return p.local.Watch(ctx)
 }
 
 // A service connects with its own credential, waits until what it needs is there, and works.
