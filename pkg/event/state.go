@@ -46,6 +46,16 @@ func Waiting(r *itemv1.Record) time.Time {
 	return since
 }
 
+// Taken is when its present original was taken in, or since when it waits, whichever is later:
+// a mail can be old when it comes.
+func Taken(r *itemv1.Record) time.Time {
+	since := Waiting(r)
+	if at := rawOf(r).GetAttempted(); at.IsValid() && at.AsTime().After(since) {
+		return at.AsTime()
+	}
+	return since
+}
+
 // HeadersOnly tells a record under which there are only the headers of its mail, or nothing of
 // it. No comparison of sizes tells that: sealing adds bytes, and servers are wrong about sizes.
 func HeadersOnly(r *itemv1.Record) bool { return r.GetHeadersOnly() }

@@ -10,6 +10,7 @@ package mailauth
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +98,12 @@ type Result struct {
 	Signatures []signature.Result `json:"signatures"`
 
 	Evidence Evidence `json:"-"`
+}
+
+// Unsettled reports whether asking the DNS again could confirm the author: nothing did, and
+// some look-up failed temporarily.
+func (r Result) Unsettled() bool {
+	return r.Verdict == Unverified && slices.ContainsFunc(r.Evidence.Questions, func(q dns.Question) bool { return q.Temporary() })
 }
 
 // An SPFSource says where the client's address came from.

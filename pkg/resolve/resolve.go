@@ -25,7 +25,8 @@ import (
 const (
 	maxCached   = 50_000
 	maxTTL      = time.Hour
-	negativeTTL = time.Minute // where the answer names no better (RFC 2308 §5)
+	negativeTTL = time.Minute     // where the answer names no better (RFC 2308 §5)
+	failureTTL  = 5 * time.Second // of no answer at all, at most five minutes (RFC 2308 §7)
 )
 
 // A Resolver asks one name server after another. It may be used by many goroutines.
@@ -108,10 +109,11 @@ func (r *Resolver) Lookup(ctx context.Context, kind dns.Type, name string) (dns.
 		shared, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
 		defer cancel()
 		answer, ttl, err := r.ask(shared, kind, name)
-		entry := cached{answer: answer, err: err, expires: r.now().Add(min(ttl, maxTTL))}
-		if err == nil || dns.IsVoid(err) {
-			r.remember(key, entry)
+		if dns.IsTemporary(err) {
+			ttl = failureTTL // many mails can name the same dead servers
 		}
+		entry := cached{answer: answer, err: err, expires: r.now().Add(min(ttl, maxTTL))}
+		r.remember(key, entry)
 		return entry, nil
 	})
 	select {

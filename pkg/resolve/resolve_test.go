@@ -218,6 +218,31 @@ func TestASilentServerIsATimeoutAndTheNextIsAsked(t *testing.T) {
 	}
 }
 
+// Whoever names dead servers in a thousand mails has them asked once in a while.
+func TestAFailureIsRememberedForAWhile(t *testing.T) {
+	var asked atomic.Int32
+	r := resolver(t, server(t, func(_ string, q dnsmessage.Message) []dnsmessage.Message {
+		asked.Add(1)
+		answer := reply(q)
+		answer.RCode = dnsmessage.RCodeServerFailure
+		return []dnsmessage.Message{answer}
+	}))
+	now := time.Now()
+	r.now = func() time.Time { return now }
+	for range 3 {
+		if _, err := r.Lookup(t.Context(), dns.TXT, "example.com"); !dns.IsTemporary(err) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+	now = now.Add(failureTTL)
+	if _, err := r.Lookup(t.Context(), dns.TXT, "example.com"); !dns.IsTemporary(err) || asked.Load() != 2 {
+		t.Errorf("afterwards asked %d times, %v", asked.Load(), err)
+	}
+}
+
 func TestServersAreReadFromTheSystemsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "resolv.conf")
 	if err := os.WriteFile(path, []byte("# x\nsearch a\nnameserver 192.0.2.53\nnameserver 2001:db8::1\nnameserver junk\n"), 0o600); err != nil {

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/mail"
@@ -78,10 +80,14 @@ func (o Ours) Check() error {
 type DNSConfig struct {
 	// Server is the resolver to ask, host:port; "system" uses the machine's; "none" asks nobody, so that every look-up is a temporary failure.
 	Server string `yaml:"server"`
+	// Patience is how long a mail waits for name servers that do not answer, where their answers could confirm its sender. Then it goes on unconfirmed and says why. Counted from when the mail was taken in, or when the service started.
+	Patience config.Duration `yaml:"patience"`
 }
 
 // DefaultConfig trusts nobody and asks the machine's resolver.
-func DefaultConfig() Config { return Config{DNS: DNSConfig{Server: "system"}} }
+func DefaultConfig() Config {
+	return Config{DNS: DNSConfig{Server: "system", Patience: config.Duration(15 * time.Minute)}}
+}
 
 // Judge is the one judgement of a sender, for the service and for inspect.
 func Judge(ctx context.Context, message *mail.Message, options mailauth.Options) mailauth.Result {
@@ -108,15 +114,21 @@ type Worker struct {
 	desk     *reading.Desk
 	opener   reading.Opener
 	resolver mailauth.Resolver
+	young    func(record *itemv1.Record) bool
 	cache    *dkim.KeyCache
 }
 
 // cachedKeys bounds the signing keys of domains that are kept parsed.
 const cachedKeys = 4096
 
-// NewWorker reads at a desk and asks a resolver.
-func NewWorker(config Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver) *Worker {
-	return &Worker{config: config, desk: desk, opener: opener, resolver: resolver, cache: dkim.NewKeyCache(cachedKeys)}
+// timeForOne bounds how long the look-ups of one mail take together. Who answers late is asked
+// by the next mail, and remembered then.
+const timeForOne = 20 * time.Second
+
+// NewWorker reads at a desk and asks a resolver. While a mail is young, name servers that do
+// not answer are waited for.
+func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver, young func(*itemv1.Record) bool) *Worker {
+	return &Worker{config: c, desk: desk, opener: opener, resolver: resolver, young: young, cache: dkim.NewKeyCache(cachedKeys)}
 }
 
 // Verify turns what was received into what is verified.
@@ -130,9 +142,14 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 	options := w.config.Options(record.GetMailbox())
 	options.Resolver, options.KeyCache = w.resolver, w.cache
 	options.At = record.GetReceived().AsTime()
-	result := Judge(ctx, opened.Message, options)
+	within, cancel := context.WithTimeout(ctx, timeForOne)
+	defer cancel()
+	result := Judge(within, opened.Message, options)
 	if err := ctx.Err(); err != nil {
 		return nil, err // a judgement without the DNS's answers is not one
+	}
+	if result.Unsettled() && w.young(record) {
+		return nil, fault.Later(0, "name_servers_silent")
 	}
 	details, err := details(result)
 	if err != nil {

@@ -3,12 +3,14 @@ package verify_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
@@ -38,7 +40,7 @@ func work(t *testing.T, config verify.Config) (*mailv1.Verified, *contentv1.Find
 		t.Fatal(err)
 	}
 	store, opener := readingtest.Seal(t, raw)
-	worker := verify.NewWorker(config, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver)
+	worker := verify.NewWorker(config, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never)
 	record := &itemv1.Record{Item: "item", Mailbox: "support", Received: timestamppb.New(time.Date(2026, 3, 2, 10, 0, 1, 0, time.UTC))}
 	verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: record})
 	if err != nil {
@@ -102,7 +104,7 @@ func TestAJudgementWhoseTimeIsOverIsNoJudgement(t *testing.T) {
 	store, opener := readingtest.Seal(t, raw)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelling := cancelOnLookup{cancel}
-	worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, cancelling)
+	worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, cancelling, never)
 	if _, err := worker.Verify(ctx, &mailv1.Received{Record: &itemv1.Record{Item: "item", Received: timestamppb.Now()}}); err == nil {
 		t.Error("it was given")
 	}
@@ -113,4 +115,45 @@ type cancelOnLookup struct{ cancel context.CancelFunc }
 func (c cancelOnLookup) Lookup(context.Context, dns.Type, string) (dns.Answer, error) {
 	c.cancel()
 	return dns.Answer{}, dns.ErrTimeout
+}
+
+func never(*itemv1.Record) bool  { return false }
+func always(*itemv1.Record) bool { return true }
+
+// While name servers are silent a young mail waits where their answers could confirm its
+// sender; an old one goes on and says why nobody is confirmed.
+func TestSilentNameServersAreWaitedForWhileTheMailIsYoung(t *testing.T) {
+	trusted := verify.Config{Boundaries: []verify.Boundary{{Mailbox: "*", TrustMX: []string{"mx.ours.example"}}}}
+	for _, c := range []struct {
+		name, zone string
+		young      func(*itemv1.Record) bool
+		waits      bool
+		verdict    string
+		reason     string
+	}{
+		{"a silent policy, a young mail", `{"author.example.": {"TXT": ["v=spf1 ip4:192.0.2.7 -all"]}, "_dmarc.author.example.": {"error": "timeout"}}`, always, true, "", ""},
+		{"a silent policy, an old mail", `{"author.example.": {"TXT": ["v=spf1 ip4:192.0.2.7 -all"]}, "_dmarc.author.example.": {"error": "timeout"}}`, never, false, "unverified", "dmarc_record_unavailable"},
+		{"a failing list of servers", `{"author.example.": {"error": "servfail"}, "_dmarc.author.example.": {"TXT": ["v=DMARC1; p=reject"]}}`, always, true, "", ""},
+		{"silence that changes nothing", `{"author.example.": {"TXT": ["v=spf1 ip4:192.0.2.7 a:silent.example -all"]}, "silent.example.": {"error": "timeout"}, "_dmarc.author.example.": {"TXT": ["v=DMARC1; p=reject"]}}`, always, false, "authenticated", "spf_aligned"},
+		{"nobody to be asked in vain", `{}`, always, false, "unverified", "no_policy"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			resolver, err := dns.ParseZone([]byte(c.zone))
+			if err != nil {
+				t.Fatal(err)
+			}
+			store, opener := readingtest.Seal(t, raw)
+			worker := verify.NewWorker(trusted, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, c.young)
+			verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: &itemv1.Record{Item: "item", Received: timestamppb.Now()}})
+			if fault.IsLater(err) != c.waits || err != nil && !c.waits {
+				t.Fatalf("error %v", err)
+			}
+			if c.waits {
+				return
+			}
+			if got := verified.GetFindings(); got.GetSenderVerdict() != c.verdict || !slices.Contains(got.GetSenderReasons(), c.reason) {
+				t.Errorf("%s %v", got.GetSenderVerdict(), got.GetSenderReasons())
+			}
+		})
+	}
 }

@@ -18,6 +18,9 @@ type Question struct {
 	At     time.Time `json:"at"`     // when it was asked
 }
 
+// Temporary reports whether asking again could give another answer.
+func (q *Question) Temporary() bool { return IsTemporary(q.err()) }
+
 // A Recorder asks each question at most once, keeps every answer, and stops
 // asking when its budget is spent. It serves one message.
 type Recorder struct {

@@ -87,7 +87,15 @@ func runVerify(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
-	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver)
+	dns, started := s.Config.Verify.DNS, s.Clock.Now()
+	young := func(record *itemv1.Record) bool {
+		since := event.Taken(record)
+		if started.After(since) {
+			since = started
+		}
+		return dns.Server != "none" && s.Clock.Now().Sub(since) < dns.Patience.Std()
+	}
+	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver, young)
 	return s.runStage(ctx, conn, client, "verify", typed[mailv1.Received, mailv1.Verified](worker.Verify))
 }
 
