@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -38,7 +39,8 @@ type Server struct {
 	ns      *server.Server
 	running string // a file that is there while the server runs
 	unclean bool
-	door    *door // nil: none
+	failed  atomic.Bool // it could store nothing any more
+	door    *door       // nil: none
 }
 
 // Start starts a server over whatever state it finds in Dir, and returns when it
@@ -115,7 +117,9 @@ func (s *Server) Stop() {
 	}
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
-	_ = os.Remove(s.running) // left behind, it only makes the next start more careful
+	if !s.failed.Load() {
+		_ = os.Remove(s.running) // left behind, it only makes the next start more careful
+	}
 }
 
 // glance is how often Watch looks.
@@ -136,6 +140,7 @@ func (s *Server) Watch(ctx context.Context) error {
 		for _, bad := range s.ns.Healthz(&server.HealthzOptions{Details: true}).Errors {
 			switch bad.Type {
 			case server.HealthzErrorJetStream, server.HealthzErrorStream, server.HealthzErrorConsumer:
+				s.failed.Store(true)
 				return fmt.Errorf("embedded bus: it cannot go on: %s: see that its disk has room, then start again", bad.Error)
 			}
 		}

@@ -291,11 +291,12 @@ func (p *Process) Run(ctx context.Context, services ...string) error {
 	}
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	watched := make(chan error, 1)
+	watched, broken := make(chan error, 1), make(chan struct{})
 	go func() {
 		err := p.watchBus(operating)
 		if err != nil {
 			giveUp(err)
+			close(broken)
 		}
 		watched <- err
 	}()
@@ -305,10 +306,23 @@ func (p *Process) Run(ctx context.Context, services ...string) error {
 			members = append(members, run.Member{Name: name, Service: &service{p, name, p.Health.Reporter(name)}})
 		}
 	}
-	err = run.Group(ctx, p.Log, members...)
+	drained := make(chan error, 1)
+	go func() { drained <- run.Group(ctx, p.Log, members...) }()
+	select {
+	case err = <-drained:
+	case <-broken:
+		select {
+		case err = <-drained:
+		case <-time.After(brokenPatience):
+		}
+	}
 	stop()
 	return errors.Join(err, <-watched, <-operations)
 }
+
+// brokenPatience is how long services have for their end when there is no bus: what they wait for does not
+// come, and to be killed does them no harm.
+const brokenPatience = 10 * time.Second
 
 // watchBus returns an error where the server in this process can store nothing any more. Whoever
 // started the process starts it again.
