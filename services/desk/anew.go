@@ -50,7 +50,7 @@ func readStep(value []byte, ok bool, err error) (uint64, error) {
 }
 
 // form is the form of the board's cells: one of another form is built anew.
-const form = 3
+const form = 4
 
 // madeCell says of which stream a board is made.
 func madeCell(stream string) string { return "made:" + stream }

@@ -53,11 +53,26 @@ func sets(row Row) []string {
 	if assignee == "" {
 		assignee = "-"
 	}
-	in := []string{"tickets", "tickets:assignee:" + assignee}
+	in := []string{"tickets", "tickets:assignee:" + assignee, namedSet(shortName(row.Ticket))}
 	if row.Over() && row.Status != Solved {
 		return in // there is no work in it
 	}
 	return append(in, "tickets:status:"+row.Status, "tickets:status:"+row.Status+":assignee:"+assignee)
+}
+
+func namedSet(short string) string { return "named:" + short }
+
+// Named is Tickets.Named.
+func (b *Board) Named(ctx context.Context, short string) ([]string, error) {
+	if !isShortName(short) {
+		return nil, nil
+	}
+	members, err := b.model.Range(ctx, namedSet(short), readmodel.Query{Limit: pageSize})
+	var tickets []string
+	for _, member := range members {
+		tickets = append(tickets, member.Name)
+	}
+	return tickets, err
 }
 
 func setOf(filter Filter) string {

@@ -32,6 +32,8 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 		who          []string
 	}{
 		{"GET", "/tickets", nil, readers},
+		{"POST", "/search", []string{"q", "printer"}, readers},
+		{"GET", "/help", nil, all},
 		{"GET", at, nil, readers},
 		{"GET", at + "/message", nil, readers},
 		{"GET", at + "/files/0", nil, readers},

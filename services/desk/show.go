@@ -22,11 +22,11 @@ import (
 
 var functions = template.FuncMap{
 	"ago": ago, "day": day, "moment": moment, "clock": clock, "stamp": stamp, "size": size,
-	"senderWords": senderWords, "scanWords": scanWords, "shield": shield, "pill": pill,
+	"scanWords": scanWords, "pill": pill,
 	"senderSentence": senderSentence, "scanSentence": scanSentence, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
 	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
 	"actWords": actWords, "layerWords": layerWords, "ticketOf": event.Ticket, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
-	"referenceWords": referenceWords, "declinedWords": declinedWords, "reference": plainReason, "name": shortName, "plural": plural, "join": strings.Join, "short": short, "fields": fields,
+	"paragraphs": paragraphs, "referenceWords": referenceWords, "declinedWords": declinedWords, "reference": plainReason, "name": shortName, "plural": plural, "join": strings.Join, "short": short, "fields": fields,
 	"statuses": func() []string { return statuses }, "title": title,
 }
 
@@ -77,7 +77,7 @@ func senderOf(message *contentv1.Message) (senderView, error) {
 	if json.Unmarshal(message.GetSender(), &result) != nil {
 		return senderView{}, errEvidence
 	}
-	view := senderView{Reasons: result.Reasons}
+	view := senderView{Reasons: byWeight(string(result.Verdict), result.Reasons)}
 	add := func(name, outcome, detail, reason string) {
 		c := check{Name: name, Word: worded(outcomeWord, outcome, "Not checked"), Class: worded(outcomeClass, outcome, "unsure"), Detail: detail}
 		if reason != "" {
@@ -186,19 +186,13 @@ func removedWords(m *contentv1.Message) string {
 	return strings.Join(parts, ", ")
 }
 
-// frameHeight guesses the height of a message, in pixels: the frame cannot tell us, as
-// nothing runs in it.
-func frameHeight(m *contentv1.Message) int {
-	const line, wide, least, most = 24, 76, 130, 720
-	rows := 0
-	for text := range strings.Lines(m.GetText()) {
-		rows += 1 + utf8.RuneCountInString(text)/wide
+// paragraphs parts a text at its empty lines: each finds its own direction.
+func paragraphs(text string) []string {
+	parts := strings.Split(strings.TrimRight(text, "\n"), "\n\n")
+	for i := range parts[:len(parts)-1] {
+		parts[i] += "\n\n" // its empty line stays, as it was written
 	}
-	height := rows*line + 56
-	if m.GetHtml() != "" {
-		height = max(height*3/2, 200)
-	}
-	return min(max(height, least), most)
+	return parts
 }
 
 // A layerLine is what the ticket's page says about one layer.
@@ -326,7 +320,7 @@ func shortName(ticket string) string {
 }
 
 // nameLength is how many characters behind the T are spoken: among a million tickets some
-// hundred pairs share them, and a list then shows both.
+// hundred pairs share them.
 const nameLength = 8
 
 // plainReason is a reason that stands readable in the log, "" for others.

@@ -61,6 +61,8 @@ type Tickets interface {
 	List(ctx context.Context, filter Filter, after Place, limit int) ([]Row, error)
 	// Get answers false where there is no such ticket.
 	Get(ctx context.Context, ticket string) (Row, bool, error)
+	// Named gives the tickets that go by a short name: one, as a rule.
+	Named(ctx context.Context, short string) ([]string, error)
 	// Counts gives how many tickets a list of each status has.
 	Counts(ctx context.Context) (map[string]int64, error)
 	// Await returns when what was said up to a sequence of TICKETS shows, or when it has

@@ -1,12 +1,12 @@
 package desk_test
 
 import (
-	"fmt"
 	"mime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/postern-mail/postern/pkg/mailauth"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/desk"
@@ -341,15 +341,82 @@ func TestMessagesEscapeWhatIsText(t *testing.T) {
 	}
 }
 
-func TestTheFrameFitsItsMessage(t *testing.T) {
+func TestPlainTextStandsInThePageAndIsEscapedThere(t *testing.T) {
+	w := desktest.New(t)
+	mail := simple("x")
+	mail.Message.Html, mail.Message.Text = "", "Hello,\n\n<script>alert(1)</script>\n\n</div>Erika\n\n\n"
+	a := as(w, t, "agnes").get("/tickets/" + w.Ticket(mail))
+	if a.has("<iframe") || a.has("<script>alert") || !a.has(`<div dir="auto">&lt;script&gt;alert(1)&lt;/script&gt;`) || !a.has(`<div dir="auto">&lt;/div&gt;Erika</div>`) {
+		t.Error("the text does not stand in the page as text")
+	}
+}
+
+func TestASenderThatLooksLikeAnotherIsNeverShownInTheCalmColour(t *testing.T) {
 	w := desktest.New(t)
 	c := as(w, t, "agnes")
-	for text, least := range map[string]int{"short": 130, strings.Repeat("line\n", 10): 280, strings.Repeat("word ", 4000): 720} {
+	for code, sentence := range map[string]string{
+		mailauth.DomainLooksLike: "reads like one that this mail was sent to", mailauth.NameLooksLikeAddress: "looks like a different address",
+		mailauth.DomainMixedScripts: "several alphabets", mailauth.NameBidi: "turn text around", mailauth.NameInvisible: "invisible characters",
+	} {
+		for _, verdict := range []string{"verified", "authenticated", "unverified"} {
+			mail := simple("Payroll")
+			mail.Card.SenderVerdict = verdict
+			mail.Message.Sender = []byte(`{"verdict":"` + verdict + `","reasons":["dkim_aligned","dmarc_pass","` + code + `"],"spf":{"result":"pass"},"dmarc":{"result":"pass"},"arc":{"result":"none"}}`)
+			ticket := w.Ticket(mail)
+			a := c.get("/tickets/" + ticket)
+			if a.has(`class="face good"`) || a.has(`class="verdict good"`) || !a.has(`class="verdict bad" open`) || !a.has("Looks like somebody else") {
+				t.Errorf("%s, %s: the ticket shows it as safe", verdict, code)
+			}
+			if _, summary, _ := strings.Cut(a.body, "<summary>"); !strings.Contains(strings.SplitN(summary, "</summary>", 2)[0], sentence) {
+				t.Errorf("%s, %s: the first sentence is another", verdict, code)
+			}
+			_, list, _ := strings.Cut(c.get("/tickets").body, ticket)
+			line, _, _ := strings.Cut(list, "</li>")
+			if strings.Contains(line, "face good") || !strings.Contains(line, `mark bad">Looks like somebody else`) {
+				t.Errorf("%s, %s: the list shows it as safe", verdict, code)
+			}
+		}
+	}
+	if a := c.get("/tickets/" + w.Ticket(simple("Printer"))); !a.has(`class="verdict good"`) || !a.has("The sender&#39;s domain confirms this mail.") && !a.has("The sender's domain confirms this mail.") {
+		t.Error("an honest sender is not shown as confirmed")
+	}
+}
+
+func TestWhatSpeaksAgainstASenderIsSaidBeforeWhatIsMerelyTrue(t *testing.T) {
+	w := desktest.New(t)
+	mail := simple("Printer")
+	mail.Card.SenderVerdict = "unverified"
+	mail.Message.Sender = []byte(`{"verdict":"unverified","reasons":["dkim_aligned","no_policy","aligned_without_policy"],"dmarc":{"result":"none"},"arc":{"result":"none"}}`)
+	a := as(w, t, "agnes").get("/tickets/" + w.Ticket(mail))
+	_, summary, _ := strings.Cut(a.body, "<summary>")
+	summary, _, _ = strings.Cut(summary, "</summary>")
+	if !strings.Contains(summary, "Nobody vouches for the sender") || !strings.Contains(summary, "seems to have sent this, but does not protect its name") {
+		t.Errorf("it says %s", summary)
+	}
+}
+
+func TestATicketIsSpokenOfByAShortNameAndTheWholeOneIsThere(t *testing.T) {
+	w := desktest.New(t)
+	ticket := w.Ticket(simple("Printer"))
+	a := as(w, t, "agnes").get("/tickets/" + ticket)
+	if !a.has(`title="`+ticket+`">`+ticket[:9]+"</span>") || !a.has(`<code class="whole" id="whole-ticket">`+ticket+"</code>") {
+		t.Error("the short name or the whole one is missing")
+	}
+	if a := as(w, t, "aude").get("/reads"); !a.has(`/tickets/`+ticket+"/reads") || a.has(">"+ticket+"<") || !a.has(">"+ticket[:9]+"<") {
+		t.Error("the record names it otherwise")
+	}
+}
+
+func TestAMessageInTheDarkKeepsItsOwnColoursLegible(t *testing.T) {
+	w := desktest.New(t)
+	c := as(w, t, "agnes")
+	for body, class := range map[string]string{
+		"<p>Hello</p>": `<html class="html">`, `<p style="color: rgb(1, 2, 3)">Hello</p>`: `<html class="html coloured">`, `<table bgcolor="#ffffff"></table>`: `<html class="html coloured">`,
+	} {
 		mail := simple("x")
-		mail.Message.Html, mail.Message.Text = "", text
-		if a := c.get("/tickets/" + w.Ticket(mail)); !a.has(fmt.Sprintf(`height="%d"`, least)) && !a.has(fmt.Sprintf(`height="%d"`, least+16)) {
-			_, rest, _ := strings.Cut(a.body, "height=")
-			t.Errorf("%.10q: height %.12s", text, rest)
+		mail.Message.Html = body
+		if a := c.get("/tickets/" + w.Ticket(mail) + "/message"); !a.has(class) {
+			t.Errorf("%s: not %s", body, class)
 		}
 	}
 }

@@ -44,6 +44,7 @@ type Web struct {
 	users     *Directory
 	sessions  *sessions
 	signing   chan struct{} // one for each sign-in that is being checked
+	searching chan struct{} // one for each search that is under way
 	tickets   Tickets
 	reader    reader
 	voice     Voice
@@ -91,6 +92,7 @@ func NewWeb(config Config, deps WebDeps) (*Web, error) {
 		config: config, log: deps.Log, now: deps.Now, users: users,
 		sessions:  &sessions{short: deps.Short, users: users, config: config, now: deps.Wall},
 		signing:   make(chan struct{}, signingMost),
+		searching: make(chan struct{}, searchers),
 		tickets:   deps.Tickets,
 		reader:    reader{opener: deps.Opener, vault: deps.Vault},
 		voice:     deps.Voice,
@@ -195,6 +197,8 @@ func (web *Web) routes() []route {
 		{"POST /tickets/{ticket}/hold", []Role{Privacy}, web.hold},
 		{"POST /tickets/{ticket}/release", []Role{Privacy}, web.release},
 		{"GET /events", readers, web.events},
+		{"GET /help", nil, web.help},
+		{"POST /search", readers, web.search},
 		{"/", nil, func(*visit) error { return vault.ErrNotFound }},
 	}
 	if web.demo != nil {

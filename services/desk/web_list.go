@@ -26,17 +26,24 @@ type line struct {
 	glimpse
 }
 
+// Standing is what is told of its sender.
+func (l line) Standing() standing {
+	return standingOf(l.Card.GetSenderVerdict(), l.Record.GetFindings().GetSenderReasons())
+}
+
 // A view of the list is which tickets, and from where on.
 type listing struct {
 	Status   string // as it stands in the address: open, pending, solved, all
 	Assignee string // "", me, - or a name
 	Sort     string // newest or oldest
 	after    Place
+	find     string // what is searched for, as it stands in the address: sealed
+	words    string // what is searched for
 }
 
 // readListing reads what the address says; it takes nothing that is not one of its words.
 func readListing(query url.Values) (listing, error) {
-	l := listing{Status: query.Get("status"), Assignee: query.Get("assignee"), Sort: query.Get("sort")}
+	l := listing{Status: query.Get("status"), Assignee: query.Get("assignee"), Sort: query.Get("sort"), find: query.Get("find")}
 	if l.Sort == "" {
 		l.Sort = newestFirst
 	}
@@ -86,6 +93,9 @@ func (l listing) address(after *Row) string {
 	if l.Sort != newestFirst {
 		query.Set("sort", l.Sort)
 	}
+	if l.find != "" {
+		query.Set("find", l.find)
+	}
 	return "/tickets?" + query.Encode()
 }
 
@@ -94,17 +104,24 @@ func (web *Web) list(v *visit) error {
 	if err != nil {
 		return err
 	}
-	rows, err := web.tickets.List(v.Context(), which.filter(v.user), which.after, pageSize+1)
-	if err != nil {
-		return err
-	}
+	data := map[string]any{"Title": "Tickets"}
+	var rows []Row
+	var cards map[string]glimpse
 	more := ""
-	if len(rows) > pageSize {
-		rows = rows[:pageSize]
-		more = which.address(&rows[pageSize-1])
-	}
-	cards, err := web.reader.cards(v.Context(), v.user.Name, rows)
-	if err != nil {
+	if which.find != "" {
+		if which.words, err = unsealWords(v, web.sessions.cookie(), which.find); err != nil {
+			return err
+		}
+		found, err := web.find(v, which)
+		if err != nil {
+			return err
+		}
+		rows, cards = found.rows, found.cards
+		if found.last != nil {
+			more = which.address(found.last)
+		}
+		data["Title"], data["Words"], data["Looked"] = "Found", which.words, found.count
+	} else if rows, cards, more, err = web.page(v, which); err != nil {
 		return err
 	}
 	counts, err := web.tickets.Counts(v.Context())
@@ -122,9 +139,26 @@ func (web *Web) list(v *visit) error {
 	if v.URL.Query().Get("part") == "lines" {
 		page = "lines.html"
 	}
-	return web.render(v, page, map[string]any{
-		"Title": "Tickets", "Lines": lines, "Counts": counts, "More": more,
+	for name, value := range map[string]any{
+		"Lines": lines, "Counts": counts, "More": more,
 		"Status": which.Status, "Assignee": which.Assignee, "Sort": which.Sort, "First": which.after.Ticket == "",
 		"Top": which.address(nil), "People": web.people(),
-	})
+	} {
+		data[name] = value
+	}
+	return web.render(v, page, data)
+}
+
+// page gives one page of the list, and where the next one is.
+func (web *Web) page(v *visit, which listing) (rows []Row, cards map[string]glimpse, more string, err error) {
+	rows, err = web.tickets.List(v.Context(), which.filter(v.user), which.after, pageSize+1)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if len(rows) > pageSize {
+		rows = rows[:pageSize]
+		more = which.address(&rows[pageSize-1])
+	}
+	cards, err = web.reader.cards(v.Context(), v.user.Name, rows)
+	return rows, cards, more, err
 }

@@ -10,7 +10,7 @@ import (
 
 // pagesToReturnTo are the addresses that a sign-in may lead to; anything else leads to
 // the first page.
-var pagesToReturnTo = regexp.MustCompile(`^/(tickets|reads|retention|originals|aside)(/[A-Za-z0-9._/-]{0,200})?$`)
+var pagesToReturnTo = regexp.MustCompile(`^/(tickets|reads|retention|originals|aside|help)(/[A-Za-z0-9._/-]{0,200})?$`)
 
 func returnTo(address string) string {
 	if pagesToReturnTo.MatchString(address) {

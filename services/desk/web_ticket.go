@@ -65,13 +65,15 @@ func (web *Web) showTicket(v *visit, row Row, s sheet, revealed map[int32]string
 		data["Wish"], data["Mine"] = w, w.By == v.user.Name
 	}
 	if s.Message != nil {
-		var err error
 		data["Card"], data["Message"] = s.Card, s.Message
-		data["Height"] = frameHeight(s.Message)
+		data["Wide"], data["Narrow"] = frameHeight(s.Message, wideFrame), frameHeight(s.Message, narrowFrame)
 		data["Summary"] = removedWords(s.Message)
-		if data["Sender"], err = senderOf(s.Message); err != nil {
+		sender, err := senderOf(s.Message)
+		if err != nil {
 			return err
 		}
+		data["Sender"] = sender
+		data["Standing"] = standingOf(s.Card.GetSenderVerdict(), slices.Concat(sender.Reasons, row.Record.GetFindings().GetSenderReasons()))
 		if data["Scan"], err = scanOf(s); err != nil {
 			return err
 		}
@@ -124,6 +126,9 @@ func (web *Web) message(v *visit) error {
 		return err
 	}
 	body, form := s.Message.GetHtml(), "html"
+	if coloured(body) {
+		form = "html coloured"
+	}
 	if body == "" || v.URL.Query().Get("as") == "text" {
 		body, form = "<pre>"+html.EscapeString(s.Message.GetText())+"</pre>", "text"
 	}
@@ -137,15 +142,22 @@ func (web *Web) message(v *visit) error {
 	return nil
 }
 
-// A message in HTML stands on white, as its author thought it would; plain text follows
-// the browser. Paragraphs find their own direction.
+// coloured tells whether a message brings colours of its own.
+func coloured(body string) bool {
+	return strings.Contains(body, "color") // color, background-color, bgcolor
+}
+
+// A message follows the browser's light or dark. One that brings colours of its own thinks
+// that it stands on white: in the dark it is turned over whole, its pictures back again, so
+// that what was legible stays so. Paragraphs find their own direction.
 const messageFrame = `<!doctype html><html class="%s"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer"><title>Message</title>
-<style>:root{color-scheme:light}body{margin:0;padding:1rem 1.1rem;font:15px/1.55 system-ui,"Noto Sans",sans-serif;color:#1c2430;background:#fff;overflow-wrap:anywhere}body>:first-child{margin-top:0}td,th{overflow-wrap:break-word}
+<style>:root{color-scheme:light}body{margin:0;padding:1rem 1.1rem;font:15px/1.55 system-ui,"Noto Sans",sans-serif;color:#1c2430;background:#fff;overflow-wrap:anywhere}body>:first-child{margin-top:0}body>:last-child{margin-bottom:0}td,th{overflow-wrap:break-word}
 pre{white-space:pre-wrap;font:inherit;margin:0;unicode-bidi:plaintext}p,li,td,div,blockquote,h1,h2,h3,h4{unicode-bidi:plaintext}
 img{max-width:100%%;height:auto}table{max-width:100%%}blockquote{margin:.5rem 0;padding-left:.8rem;border-left:3px solid #d5dbe3;color:#52606f}
 a{color:#0b5cad}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}
-@media(prefers-color-scheme:dark){.text{color-scheme:dark}.text body{color:#e6ebf2;background:#18202b}.text a{color:#7db8f2}}
-.postern-host{color:#5a6878;font-size:.85em}.postern-mismatch{color:#8f1d1a;background:#fbe6e4;font-weight:600;font-size:.9em;padding:0 .25em;border-radius:3px}</style></head><body>%s</body></html>`
+.postern-host{color:#5a6878;font-size:.85em}.postern-mismatch{color:#8f1d1a;background:#fbe6e4;font-weight:600;font-size:.9em;padding:0 .25em;border-radius:3px}
+@media(prefers-color-scheme:dark){html:not(.coloured){color-scheme:dark}html:not(.coloured) body{color:#e6ebf2;background:#18202b}html:not(.coloured) a{color:#7db8f2}html:not(.coloured) blockquote{color:#a9b7c6;border-color:#354254}html:not(.coloured) .postern-host{color:#a9b7c6}html:not(.coloured) .postern-mismatch{color:#ffaca6;background:#43191a}
+.coloured{filter:invert(.9) hue-rotate(180deg);background:#fff}.coloured img{filter:invert(1) hue-rotate(180deg)}}</style></head><body>%s</body></html>`
 
 // download hands out a file that passed, as a file: browsers never show it in place.
 func (web *Web) download(v *visit) error {

@@ -4,19 +4,11 @@ import (
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/attachment"
-	"github.com/postern-mail/postern/pkg/mailauth"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
 
 // Codes are for programs; here is what people read in their place.
-
-var senderText = map[string]string{
-	"verified": "Verified customer", "authenticated": "Sender confirmed", "unverified": "Sender not confirmed",
-	"forged": "Forged sender", "ambiguous": "Ambiguous sender",
-}
-
-func senderWords(verdict string) string { return worded(senderText, verdict, "Sender not checked") }
 
 var scanText = map[string]string{
 	"clean": "Clean", "infected": "Infected", "suspicious": "Suspicious", "encrypted": "Encrypted", "limit": "Too large to check",
@@ -32,17 +24,7 @@ func worded(words map[string]string, code, otherwise string) string {
 	return otherwise
 }
 
-// shield and pill give the class that colours a verdict.
-func shield(verdict string) string {
-	switch verdict {
-	case "verified", "authenticated":
-		return "good"
-	case "forged", "ambiguous":
-		return "bad"
-	}
-	return "unsure"
-}
-
+// pill gives the class that colours a verdict.
 func pill(verdict string) string {
 	switch verdict {
 	case "clean":
@@ -51,13 +33,6 @@ func pill(verdict string) string {
 		return "bad"
 	}
 	return "unsure"
-}
-
-func senderSentence(code string) string {
-	if reason, ok := mailauth.Reasons[code]; ok && reason.Agent != "" {
-		return reason.Agent
-	}
-	return sentence(code)
 }
 
 func scanSentence(code string) string {

@@ -89,7 +89,7 @@ func TestEveryVerdictHasWords(t *testing.T) {
 			}
 		}
 	}
-	if shield("unverified") == "good" || shield("") == "good" || pill("") == "good" || pill("error") == "good" {
+	if standingOf("unverified", nil).Class == "good" || standingOf("", nil).Class == "good" || pill("") == "good" || pill("error") == "good" {
 		t.Error("what is not known looks good")
 	}
 }

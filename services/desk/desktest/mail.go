@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -55,6 +56,10 @@ func (w *World) Ticket(mail Mail) string {
 	}
 	if mail.Message == nil {
 		mail.Message = &contentv1.Message{Text: "Hello."}
+	}
+	var sender struct{ Reasons []string }
+	if json.Unmarshal(mail.Message.Sender, &sender) == nil {
+		record.Findings = &itemv1.Findings{SenderVerdict: mail.Card.GetSenderVerdict(), SenderReasons: sender.Reasons}
 	}
 	next := int32(2)
 	for _, attached := range mail.Message.Attachments {

@@ -74,6 +74,17 @@ for (const tab of document.querySelectorAll('a[target="message"]')) {
   });
 }
 
+// Whole names are long: a button puts one where it can be pasted from.
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const said = await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(() => "Copied", () => "Not copied");
+      button.textContent = said;
+    });
+  }
+}
+
 // j and k move through a list, u goes back to it. Typing into a field is left alone.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
@@ -82,6 +93,9 @@ document.addEventListener("keydown", (event) => {
     const now = all.indexOf(document.activeElement);
     const next = all[now + (event.key === "j" ? 1 : -1)] ?? (now < 0 ? all[0] : null);
     next?.focus();
+    event.preventDefault();
+  } else if (event.key === "/" && document.getElementById("find")) {
+    document.getElementById("find").focus();
     event.preventDefault();
   } else if (event.key === "u") {
     document.querySelector("[data-back]")?.click();
