@@ -111,7 +111,7 @@ func givenOf(flags *flag.FlagSet) map[string]bool {
 // listMailboxes shows what the holders of the mailboxes last told. All words are ours.
 func listMailboxes(ctx context.Context, c ingest.Config, board ingest.Board, held func(context.Context, string) (bool, error), now time.Time, out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "MAILBOX\tFOLDER\tSTATE\tWAITING\tIN TROUBLE\tLAST SUCCESS\tLAST ERROR\tNEWS BY\tREAD BY")
+	fmt.Fprintln(table, "MAILBOX\tFOLDER\tSTATE\tLAG (MAILS)\tIN TROUBLE\tLAST SUCCESS\tLAST ERROR\tNEWS BY\tREAD BY")
 	for _, m := range c.Mailboxes {
 		status, err := board.Read(ctx, m.ID)
 		if err != nil {
