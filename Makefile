@@ -35,7 +35,7 @@ tools: ## Install Debian packages and pinned tools that tests and the fleet need
 generate: tools ## Write generated code, permissions, tables and the configuration manual anew.
 	@scripts/generate
 
-bench: tools ## Measure: mails a second end to end, CPU a mail for each stage, peak memory.
+bench: tools ## Measure: mails a second end to end, CPU a mail for each stage, peak memory; fetching against mbsync.
 	@scripts/bench
 
 chaos: tools ## Kill at random for POSTERN_CHAOS_TIME (10m); POSTERN_CHAOS_SEED repeats a run.

@@ -10,8 +10,11 @@ import (
 	"github.com/postern-mail/postern/pkg/bus/topology"
 )
 
+// LeaseTTL is how long a lease outlives a holder that died.
+const LeaseTTL = 10 * time.Second
+
 const (
-	leaseTTL   = 10 * time.Second
+	leaseTTL   = LeaseTTL
 	leaseRenew = 3 * time.Second
 	// leaseMargin is how long before the server's end of it a holder gives a lease up for lost.
 	leaseMargin = time.Second

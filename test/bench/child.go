@@ -34,6 +34,10 @@ type order struct {
 	Dir  string `json:"dir"`
 	Port int    `json:"port"` // of the mailbox
 	Tell bool   `json:"tell"` // of each mail that becomes a ticket
+
+	// Mailboxes of one account, over TLS with this authority; 0: one, in the clear.
+	Mailboxes int    `json:"mailboxes,omitempty"`
+	CAFile    string `json:"ca_file,omitempty"`
 }
 
 // A report is one line of what the child says.
@@ -42,6 +46,8 @@ type report struct {
 	Aside    int    `json:"aside,omitempty"` // of them set aside
 	CPU      int64  `json:"cpu,omitempty"`   // nanoseconds that the process has used
 	Peak     int64  `json:"peak,omitempty"`  // bytes of memory at most so far
+	Now      int64  `json:"now,omitempty"`   // bytes of memory
+	Read     int    `json:"read,omitempty"`  // mailboxes that are looked at and well
 	Profiled bool   `json:"profiled,omitempty"`
 	UID      uint32 `json:"uid,omitempty"`  // of a mail that is a ticket
 	Time     int64  `json:"time,omitempty"` // when, in nanoseconds since 1970
@@ -116,7 +122,13 @@ func childConfig(o order) (wiring.Config, error) {
 	c.DataDir = o.Dir
 	c.Operations.Listen = ""
 	c.Desk.Listen, c.Desk.BaseURL = "127.0.0.1:0", "http://127.0.0.1"
-	c.Ingest.Mailboxes = []ingest.Mailbox{benchMailbox(o.Dir, o.Port)}
+	for i := range max(o.Mailboxes, 1) {
+		mailbox := benchMailbox(o.Dir, o.Port)
+		if o.Mailboxes > 0 {
+			mailbox.ID, mailbox.TLS, mailbox.CAFile, mailbox.Poll = fmt.Sprintf("bench-%d", i), imap.Implicit, o.CAFile, config.Duration(time.Minute)
+		}
+		c.Ingest.Mailboxes = append(c.Ingest.Mailboxes, mailbox)
+	}
 	password := filepath.Join(o.Dir, "password")
 	if err := os.WriteFile(password, []byte("bench"), 0o600); err != nil {
 		return c, fmt.Errorf("child: password: %w", err)
@@ -170,8 +182,8 @@ func reportOn(ctx context.Context, process *wiring.Process, say func(report)) {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
-		done, aside := settled(process)
-		say(report{Done: done, Aside: aside, CPU: cpuOf(syscall.RUSAGE_SELF), Peak: peakOf(os.Getpid()), Time: time.Now().UnixNano()})
+		done, aside, read := settled(process)
+		say(report{Done: done, Aside: aside, Read: read, CPU: cpuOf(syscall.RUSAGE_SELF), Peak: peakOf(os.Getpid()), Now: memoryOf(os.Getpid(), "VmRSS"), Time: time.Now().UnixNano()})
 		select {
 		case <-ctx.Done():
 			return
@@ -180,14 +192,21 @@ func reportOn(ctx context.Context, process *wiring.Process, say func(report)) {
 	}
 }
 
-// settled counts by the stages' own metrics: what the desk has made tickets of, and what
-// any stage has set aside.
-func settled(process *wiring.Process) (done, aside int) {
+// settled counts by the services' own metrics: what the desk has made tickets of, what
+// any stage has set aside, and the folders that are read.
+func settled(process *wiring.Process) (done, aside, read int) {
 	families, err := process.Registry.Gather()
 	if err != nil {
-		return 0, 0
+		return 0, 0, 0
 	}
 	for _, family := range families {
+		if family.GetName() == "postern_ingest_last_success_seconds" {
+			for _, metric := range family.GetMetric() {
+				if metric.GetGauge().GetValue() > 0 {
+					read++
+				}
+			}
+		}
 		if family.GetName() != "postern_stage_events_total" {
 			continue
 		}
@@ -205,7 +224,7 @@ func settled(process *wiring.Process) (done, aside int) {
 			}
 		}
 	}
-	return done, aside
+	return done, aside, read
 }
 
 // tellTickets tells of each mail when its ticket was on disk, by the bus's clock, which is
@@ -252,13 +271,16 @@ func cpuOf(who int) int64 {
 }
 
 // peakOf is the most memory that a process has had resident, in bytes.
-func peakOf(pid int) int64 {
+func peakOf(pid int) int64 { return memoryOf(pid, "VmHWM") }
+
+// memoryOf reads what the kernel tells of a process's memory, in bytes.
+func memoryOf(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
 			var kilobytes int64
 			_, _ = fmt.Sscan(rest, &kilobytes)
 			return kilobytes << 10

@@ -32,19 +32,34 @@ type subject struct {
 
 // startSubject starts this program again as Postern in one process, on an empty mailbox.
 func startSubject(ctx context.Context, dir string, tell bool) (*subject, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
 	source, err := startSource()
 	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(order{Dir: dir, Port: source.port(), Tell: tell})
+	if err != nil {
+		return nil, err
+	}
+	s, err := startChild(ctx, dir, childWord, text)
+	if err != nil {
+		source.close()
+		return nil, err
+	}
+	s.source = source
+	return s, nil
+}
+
+// startChild starts this program again under a word, with an order and a folder of its own.
+func startChild(ctx context.Context, dir, word string, order []byte) (*subject, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{dir: dir, source: source, ended: make(chan struct{}), ready: make(chan struct{}), profiled: make(chan struct{}, 1)}
-	s.command = exec.CommandContext(ctx, self, childWord)
+	s := &subject{dir: dir, ended: make(chan struct{}), ready: make(chan struct{}), profiled: make(chan struct{}, 1)}
+	s.command = exec.CommandContext(ctx, self, word)
 	s.command.Stderr = os.Stderr
 	if s.input, err = s.command.StdinPipe(); err != nil {
 		return nil, err
@@ -57,7 +72,7 @@ func startSubject(ctx context.Context, dir string, tell bool) (*subject, error) 
 		return nil, fmt.Errorf("one process: %w", err)
 	}
 	go s.listen(output)
-	if err := json.NewEncoder(s.input).Encode(order{Dir: dir, Port: source.port(), Tell: tell}); err != nil {
+	if _, err := fmt.Fprintf(s.input, "%s\n", order); err != nil {
 		return nil, errors.Join(fmt.Errorf("one process: %w", err), s.stop())
 	}
 	select {
@@ -104,12 +119,17 @@ func (s *subject) last() report {
 
 // settle waits until so many mails are done with, or the time is over.
 func (s *subject) settle(ctx context.Context, mails int, longest time.Duration) (report, error) {
+	return s.await(ctx, longest, func(r report) bool { return r.Done >= mails })
+}
+
+// await waits until it reports something, or the time is over.
+func (s *subject) await(ctx context.Context, longest time.Duration, met func(report) bool) (report, error) {
 	late := time.NewTimer(longest)
 	defer late.Stop()
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
-		if r := s.last(); r.Done >= mails {
+		if r := s.last(); met(r) {
 			return r, nil
 		}
 		select {
@@ -144,7 +164,9 @@ func (s *subject) profile(path string) (stop func() error, err error) {
 
 // stop ends the process and removes what it wrote.
 func (s *subject) stop() error {
-	s.source.close()
+	if s.source != nil {
+		s.source.close()
+	}
 	err := s.input.Close()
 	kill := time.AfterFunc(time.Minute, func() { _ = s.command.Process.Signal(syscall.SIGKILL) })
 	defer kill.Stop()

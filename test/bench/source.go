@@ -35,7 +35,14 @@ func startSource() (*source, error) {
 
 func (s *source) close() { _ = s.listener.Close() }
 
-func (s *source) port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+func (s *source) port() int { return portOf(s.listener.Addr().String()) }
+
+// portOf is the port of an address.
+func portOf(address string) int {
+	_, text, _ := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(text) // an address that was listened on
+	return port
+}
 
 // add puts mails into the folder at once and tells whoever waits.
 func (s *source) add(mails ...[]byte) {

@@ -41,6 +41,8 @@ type Script struct {
 	ModSeq uint64
 	// Certificate is what ServeTLS shows.
 	Certificate *tls.Certificate
+	// Idle offers IDLE (RFC 2177), in which nothing is ever announced.
+	Idle bool
 	// Unparsed answers BAD where CONDSTORE is asked for.
 	Unparsed bool
 	// Stir tells of mails so many times in the answers to NOOP.
@@ -257,6 +259,11 @@ func (s *Script) talk(conn net.Conn) {
 		if before != nil && before(conn) != nil {
 			return
 		}
+		if command == "IDLE" {
+			if _, err := io.WriteString(conn, "+ idling\r\n"); err != nil || !in.Scan() { // DONE
+				return
+			}
+		}
 		if hand(conn, answer.Bytes(), drip, pause) != nil || !more {
 			return
 		}
@@ -277,10 +284,14 @@ func hand(conn io.Writer, answer []byte, drip int, pause time.Duration) error {
 }
 
 func (s *Script) capabilities() string {
+	text := "IMAP4rev1"
 	if s.ModSeq != 0 {
-		return "IMAP4rev1 CONDSTORE"
+		text += " CONDSTORE"
 	}
-	return "IMAP4rev1"
+	if s.Idle {
+		text += " IDLE"
+	}
+	return text
 }
 
 func (s *Script) answer(out *bytes.Buffer, session int, tag, command string, words []string) (more bool) {
