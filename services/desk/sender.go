@@ -24,6 +24,8 @@ var senderText = map[string]standing{
 // poses are signs of somebody who wants to be taken for somebody else. A domain can vouch for
 // its mail, and the mail for nobody that its reader knows.
 var poses = []string{
+	mailauth.ClaimsToBeOurs, mailauth.DomainLooksLikeOurs, mailauth.DomainNearOurs, mailauth.DomainUsesOurs, mailauth.NameIsOurs,
+	mailauth.DomainLooksLikeKnown, mailauth.DomainNearKnown, mailauth.NameOfCustomer,
 	mailauth.DomainLooksLike, mailauth.DomainMixedScripts, mailauth.NameLooksLikeAddress, mailauth.NameBidi, mailauth.NameInvisible,
 }
 

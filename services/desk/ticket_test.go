@@ -355,7 +355,8 @@ func TestASenderThatLooksLikeAnotherIsNeverShownInTheCalmColour(t *testing.T) {
 	w := desktest.New(t)
 	c := as(w, t, "agnes")
 	for code, sentence := range map[string]string{
-		mailauth.DomainLooksLike: "reads like one that this mail was sent to", mailauth.NameLooksLikeAddress: "looks like a different address",
+		mailauth.DomainLooksLike: "reads like one that this mail was sent to", mailauth.DomainLooksLikeOurs: "looks like ours and is another", mailauth.NameIsOurs: "bears our name",
+		mailauth.DomainNearOurs: "one letter away from ours", mailauth.DomainUsesOurs: "uses our name", mailauth.NameOfCustomer: "bears the name of a customer", mailauth.DomainLooksLikeKnown: "looks like one that a customer", mailauth.NameLooksLikeAddress: "looks like a different address",
 		mailauth.DomainMixedScripts: "several alphabets", mailauth.NameBidi: "turn text around", mailauth.NameInvisible: "invisible characters",
 	} {
 		for _, verdict := range []string{"verified", "authenticated", "unverified"} {

@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/postern-mail/postern/pkg/event"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
@@ -21,8 +22,8 @@ import (
 // A gallery is a desk with mails of every sort.
 type gallery struct {
 	*desktest.World
-	plain, long, japanese, arabic, files, forged, gone string
-	aside                                              string // an item
+	plain, long, japanese, arabic, files, forged, gone, lookalike, newsletter string
+	aside, stuck, leaving                                                     string // items
 }
 
 func evidence(verdict, spf, dkim, dmarc string, reasons ...string) []byte {
@@ -54,9 +55,15 @@ func newGallery(t testing.TB) gallery {
 	for _, kind := range []itemv1.LayerKind{itemv1.LayerKind_LAYER_KIND_RAW, itemv1.LayerKind_LAYER_KIND_VIEW} {
 		g.Destroy(g.gone, kind, "01JD6ZQ7KT3S8W4N2M5P9R0V1X")
 	}
-	g.SetAside("killed_worker", "scan")
+	g.stuck = g.SetAside("killed_worker", "scan")
 	g.aside = g.SetAside("oversize", "ingest")
-	g.SetAside("patience_exhausted", "verify")
+	for i, answer := range [][2]string{{"", "01JD6ZQ7KT3S8W4N2M5P9R0V1X"}, {"held", ""}, {"", ""}} {
+		g.leaving = g.SetAside("patience_exhausted", "verify")
+		if err := g.Wish(t.Context(), g.leaving, "lena", []string{"spam", "asked_for:CASE-4711", "duplicate:CASE-4712"}[i]); err != nil {
+			t.Fatal(err)
+		}
+		g.Answer(answer[0], answer[1])
+	}
 	g.arabic = add(5*time.Hour, &contentv1.Card{Subject: "استفسار عن الطلب رقم 4711", FromName: "أحمد علي", FromAddress: "ahmed@example.org", SenderVerdict: "authenticated", Snippet: "مرحبا، أريد أن أعرف متى يصل طلبي رقم 4711 من فضلكم.", Kind: "person"},
 		&contentv1.Message{Text: "مرحبا،\n\nأريد أن أعرف متى يصل طلبي رقم 4711 من فضلكم.\n\nThe tracking number is 1Z999AA10123456784.\n\nشكرا\nأحمد", To: []string{"support@example.com"}, Sender: passed})
 	g.japanese = add(4*time.Hour, &contentv1.Card{Subject: "ご注文番号4711について：商品がまだ届いておりません", FromName: "山田 太郎", FromAddress: "yamada@example.jp", SenderVerdict: "unverified", Snippet: "お世話になっております。先週注文した商品がまだ届いておりません。", Kind: "person", Attachments: 1},
@@ -84,10 +91,19 @@ func newGallery(t testing.TB) gallery {
 	g.forged = add(12*time.Minute, &contentv1.Card{Subject: "URGENT: your mailbox is full", FromName: "IT Support", FromAddress: "it@example.com", SenderVerdict: "forged", Snippet: "Confirm your password within 24 hours.", Kind: "person"},
 		&contentv1.Message{Text: "Confirm your password within 24 hours.", Html: `<p>Confirm your password within 24 hours: <a href="https://evil.example/x" rel="noopener noreferrer nofollow" target="_blank">example.com</a><span class="postern-mismatch"> [leads to evil.example, not to example.com]</span></p>`, To: []string{"support@example.com"},
 			Sender: evidence("forged", "softfail", "fail", "fail", "policy_reject", "nothing_aligned", "spf_softfail"), Notices: []string{"misleading_link", "text_cut"}})
+	g.lookalike = add(9*time.Minute, &contentv1.Card{Subject: "Action required: your salary statement", FromName: "Example Payroll", FromAddress: "payroll@exarnple.com", SenderVerdict: "authenticated", Snippet: "Your statement for November is ready.", Kind: "person"},
+		&contentv1.Message{Text: "Your statement for November is ready.", Html: `<p>Your statement for November is ready.</p><p>Open it within the day.</p>`, To: []string{"support@example.com"},
+			Sender: evidence("authenticated", "pass", "pass", "pass", "dkim_aligned", "dmarc_pass", "domain_looks_like_recipient")})
+	g.newsletter = add(6*time.Minute, &contentv1.Card{Subject: "Five lamps for long evenings", FromName: "Lamp House", FromAddress: "news@lamps.example", SenderVerdict: "unverified", Snippet: "This week: lamps.", Kind: "list"},
+		&contentv1.Message{Text: "This week: lamps.", Html: newsletter, To: []string{"support@example.com"}, Sender: evidence("unverified", "pass", "pass", "none", "dkim_aligned", "no_policy", "aligned_without_policy")})
 	g.plain = add(0, &contentv1.Card{Subject: "Printer prints blue only", FromName: "Ada Lovelace", FromAddress: "ada@example.org", SenderVerdict: "authenticated", Snippet: "Hello, since yesterday my printer prints blue only.", Kind: "person"},
 		&contentv1.Message{Text: "Hello,\n\nsince yesterday my printer prints blue only. What can I do?\n\nAda", To: []string{"support@example.com"}, Sender: passed})
 	return g
 }
+
+// newsletter brings colours of its own.
+const newsletter = `<table width="600" style="background-color: rgb(250, 240, 220); color: rgb(60, 40, 20)"><tr><td style="padding: 24px; background-color: rgb(120, 60, 20); color: rgb(255, 255, 255)"><h1>Five lamps</h1></td></tr>` +
+	`<tr><td style="padding: 24px"><p>The evenings grow long. Here is light.</p><p><a href="https://lamps.example/" rel="noopener noreferrer nofollow" target="_blank">See them all</a></p></td></tr><tr><td style="padding: 12px; font-size: 11px; color: rgb(110, 90, 70)">Lamp House, 1 Wick Street</td></tr></table>`
 
 // pages are all there are, by name.
 func (g gallery) pages() map[string]string {
@@ -95,7 +111,8 @@ func (g gallery) pages() map[string]string {
 	return map[string]string{
 		"list": "/tickets", "list-mine": "/tickets?assignee=me", "plain": at(g.plain, ""), "long": at(g.long, ""), "japanese": at(g.japanese, ""), "arabic": at(g.arabic, ""),
 		"files": at(g.files, ""), "forged": at(g.forged, ""), "gone": at(g.gone, ""), "reads": at(g.files, "/reads"), "allreads": "/reads", "original": at(g.plain, "/original"),
-		"originals": "/originals", "aside": "/aside", "aside-one": "/aside/" + g.aside, "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
+		"originals": "/originals", "aside": "/aside", "aside-one": "/aside/" + g.aside, "aside-stuck": "/aside/" + g.stuck, "aside-leaving": "/aside/" + g.leaving, "aside-delete": "/aside/" + g.stuck + "/delete", "aside-original": "/aside/" + g.stuck + "/original",
+		"help": "/help", "lookalike": at(g.lookalike, ""), "newsletter": at(g.newsletter, ""), "aside-reads": at(event.Ticket(g.stuck), "/reads?item="+g.stuck), "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
 	}
 }
 
