@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 		topology.Consumers[i].AckWait = ackWait
 	}
 	if os.Getenv(standVariable) != "" {
-		os.Exit(program.Stand(os.Args[1:], fleetAckWait))
+		os.Exit(program.Stand(os.Args[1:], fleetAckWait, standOptions))
 	}
 	if told := os.Getenv(childVariable); told != "" {
 		if err := beChild(told); err != nil {

@@ -27,7 +27,7 @@ import (
 	"github.com/postern-mail/postern/test/program"
 )
 
-// standVariable has this executable be the program of a fleet.
+// standVariable has this executable be the program of a fleet, and names its folder of orders.
 const standVariable = "POSTERN_PROMISE1_STAND"
 
 // fleetAckWait is how soon a mail whose worker died is worked on again in a fleet.
@@ -39,18 +39,21 @@ var keepers = []string{"nats", "redis", "s3"}
 // A crowd is a fleet with a mailbox, and a place to kill in.
 type crowd struct {
 	*fleet.Fleet
-	mails [][]byte
-	dice  *rand.Rand
+	mails  [][]byte
+	dice   *rand.Rand
+	orders string            // the folder in which services find at what they are to die
+	known  map[string]string // what need not be opened again; nil: everything is
 }
 
-func newCrowd(t *testing.T, dice *rand.Rand) *crowd {
+func newCrowd(t *testing.T, dice *rand.Rand, without ...string) *crowd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
+	orders := t.TempDir()
 	f := program.Fleet(t, fleet.Options{
-		Program: self, Env: []string{standVariable + "=1"}, Zone: map[string]*dns.Entry{}, Log: t.Output(),
+		Program: self, Env: []string{standVariable + "=" + orders}, Zone: map[string]*dns.Entry{}, Log: t.Output(), Without: without,
 		Change: func(service string, config fleet.Section) {
 			in := fleet.Below(config, "ingest")
 			in["max_size"] = fmt.Sprint(maxSize)
@@ -60,15 +63,24 @@ func newCrowd(t *testing.T, dice *rand.Rand) *crowd {
 			}
 		},
 	})
-	return &crowd{Fleet: f, dice: dice}
+	return &crowd{Fleet: f, dice: dice, orders: orders}
 }
 
 // receive has some mails come to the mailbox.
 func (c *crowd) receive(t *testing.T, n int) {
 	t.Helper()
-	var mails []fleet.Mail
+	var mails [][]byte
 	for range n {
-		mail := mixed[c.dice.IntN(len(mixed))]
+		mails = append(mails, mixed[c.dice.IntN(len(mixed))])
+	}
+	c.bring(t, mails...)
+}
+
+// bring has mails come to the mailbox.
+func (c *crowd) bring(t *testing.T, come ...[]byte) {
+	t.Helper()
+	var mails []fleet.Mail
+	for _, mail := range come {
 		c.mails = append(c.mails, mail)
 		mails = append(mails, fleet.Mail{Raw: mail})
 	}
@@ -156,6 +168,7 @@ func (c *crowd) into(t *testing.T) insight {
 		t.Fatal(err)
 	}
 	return insight{
+		known: c.known,
 		tool: func(ctx context.Context, credential string) (*wiring.Tool, error) {
 			config, err := wiring.Load(c.ConfigFile(credential))
 			if err != nil {
@@ -190,10 +203,17 @@ func (c *crowd) quiet(t *testing.T, within time.Duration) error {
 // check waits until it is quiet and holds promise 1 against what a second client sees.
 func (c *crowd) check(t *testing.T) {
 	t.Helper()
+	c.come(t, settling)
+	c.compare(t, marked)
+}
+
+// come returns when every mail has come to rest, by itself or by the sweepers.
+func (c *crowd) come(t *testing.T, within time.Duration) {
+	t.Helper()
 	if err := c.WaitReady(program.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	err := c.quiet(t, settling)
+	err := c.quiet(t, within)
 	if errors.Is(err, errUnsettled) {
 		// What died with the bus is for the sweepers, an hour later.
 		t.Logf("left to the sweepers: %v", err)
@@ -206,13 +226,18 @@ func (c *crowd) check(t *testing.T) {
 		c.complain(t)
 		t.Fatal(err)
 	}
+}
+
+// compare holds promise 1 against what a second client sees.
+func (c *crowd) compare(t *testing.T, see func(*imaptest.Client) sight) {
+	t.Helper()
 	r, err := look(program.Context(t), c.into(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := c.client(t)
 	defer client.Close()
-	r.check(t, marked(client), -1) // a mail that was in work at three deaths is set aside
+	r.check(t, see(client), -1) // a mail that was in work at three deaths is set aside
 	for _, i := range r.Items {
 		if i.Code != "" && i.Code != "oversize" && i.Code != "killed_worker" {
 			t.Errorf("UID %d is set aside as %s, which no kill explains", i.UID, i.Code)

@@ -1,0 +1,164 @@
+package promise1
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
+	"github.com/postern-mail/postern/services/postern/wiring"
+	"github.com/postern-mail/postern/test/program"
+)
+
+const (
+	diskSize = 96 << 20
+	// mostLeft bounds what is left of a disk that is said to be full.
+	mostLeft = 256 << 10
+	fewFulls = 1
+	// fullRounds is how often a disk is filled, where there is all the time that is wanted.
+	fullRounds = 12
+)
+
+// smallDisk mounts a small disk at a folder. Who may not mount cannot run the test: it is
+// skipped, and fails where CI=true.
+func smallDisk(t *testing.T, folder string) {
+	t.Helper()
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", diskSize)); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("a small disk: %v", err)
+		}
+		t.Skipf("a small disk: %v", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(folder, unix.MNT_DETACH) })
+}
+
+// fill leaves so many bytes of a disk. What it gives makes room again.
+func fill(t *testing.T, folder string, left int64) (room func()) {
+	t.Helper()
+	path := filepath.Join(folder, "ballast")
+	ballast, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ballast.Close()
+	block, written := make([]byte, 64<<10), int64(0)
+	for err == nil {
+		var n int
+		n, err = ballast.Write(block)
+		written += int64(n)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	if err := ballast.Truncate(max(0, written-left)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// heard keeps a log in memory.
+type heard struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
+}
+
+// One process with all that it keeps on one small disk, which is full while mails come. When there
+// is room again it goes on, where it must after a new start.
+func TestChaosAFullDiskLosesNothing(t *testing.T) {
+	rounds := fewFulls
+	if long() {
+		rounds = fullRounds
+	}
+	server := dovecot.Start(t, "full")
+	p := newPlace(t, server, "full")
+	smallDisk(t, p.Data)
+	if err := os.WriteFile(p.Password, []byte(dovecot.Password), 0o600); err != nil { // the folder is another now
+		t.Fatal(err)
+	}
+	p.aside = -1
+	dice := rand.New(rand.NewPCG(seed(t), 5<<32))
+	began, anew := time.Now(), 0
+	for round := range rounds {
+		log := new(heard)
+		l := p.life
+		l.Ahead = time.Duration(round) * standstill
+		err := l.live(t.Context(), hooks{&saboteur{}}.options(log), func(ctx context.Context, process *wiring.Process) error {
+			inside := into(process)
+			if err := within(ctx, patience, func(ctx context.Context) error { return settle(ctx, inside, len(p.mails)) }); err != nil {
+				return fmt.Errorf("at the start: %w", err)
+			}
+			p.receive(dice)
+			left := dice.Int64N(mostLeft)
+			room := fill(t, p.Data, left)
+			p.receive(dice)
+			program.Until(t, "somebody says that the disk is full", func() bool {
+				return ctx.Err() != nil || strings.Contains(log.String(), "no space left")
+			})
+			room()
+			return within(ctx, program.Patience, func(ctx context.Context) error { return settle(ctx, inside, len(p.mails)) })
+		})
+		if err != nil && !strings.Contains(err.Error(), "see that its disk has room, then start again") {
+			t.Fatalf("round %d: %v\n%s", round, err, log)
+		}
+		if err != nil {
+			anew++
+		}
+		l.Mails, l.Ahead = len(p.mails), l.Ahead+standstill/2
+		r, err := l.run(t.Context())
+		if err != nil {
+			t.Fatalf("round %d: %v\n%s", round, err, logged(p.Data))
+		}
+		p.compare(t, r)
+		if t.Failed() {
+			t.Fatalf("round %d\n%s", round, logged(p.Data))
+		}
+	}
+	l := p.life
+	l.Mails, l.Ahead = len(p.mails), time.Duration(rounds)*standstill
+	p.finish(t, l)
+	t.Logf("a disk was full %d times, %d of them ended in a new start; %d mails, in %v: none lost, none twice", rounds, anew, len(p.mails), time.Since(began).Round(time.Second))
+}
+
+// receive has some mails come.
+func (p *place) receive(dice *rand.Rand) {
+	for range 2 + dice.IntN(3) {
+		mail := mixed[dice.IntN(len(mixed))]
+		p.server.Append(p.User, "INBOX", mail)
+		p.mails = append(p.mails, mail)
+	}
+}
+
+func within(ctx context.Context, span time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, span)
+	defer cancel()
+	return do(ctx)
+}
