@@ -38,8 +38,8 @@ generate: tools ## Write generated code, permissions, tables and the configurati
 bench: tools ## Measure: mails a second end to end, CPU a mail for each stage, peak memory; fetching against mbsync.
 	@scripts/bench
 
-chaos: tools ## Kill at random for POSTERN_CHAOS_TIME (10m); POSTERN_CHAOS_SEED repeats a run.
-	@POSTERN_CHAOS=long go test -timeout 120m -count=1 -v -run Chaos ./test/promise1 ./services/ingest
+chaos: tools ## 200 rounds of each fault (POSTERN_CHAOS_ROUNDS), then kills at random for POSTERN_CHAOS_TIME (10m); POSTERN_CHAOS_SEED repeats a run.
+	@POSTERN_CHAOS=long go test -p 1 -timeout 120m -count=1 -v -run 'Chaos|OfAFleetIsKilled' ./test/promise1 ./services/ingest
 
 fuzz: ## Fuzz every parser for 60 seconds.
 	@scripts/fuzz
