@@ -56,7 +56,7 @@ func TestIngestReadsEveryMailByteForByteAndHearsOfNewOnes(t *testing.T) {
 			t.Errorf("%s: %d bytes of %d, %v", want.Name, len(raw), len(want.Raw), err)
 		}
 		return nil
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
