@@ -42,7 +42,7 @@ func runCommand(ctx context.Context, args []string, io stdio) int {
 		return fail(io, fmt.Errorf("nats.url is empty, so the bus would be inside this process, where nobody else can come: name the servers of nats.url, or run all services in one process; missing are %s", strings.Join(missing, ", ")))
 	}
 	run.SpendMemory()
-	process, err := wiring.New(ctx, c, wiring.Options{})
+	process, err := wiring.New(ctx, c, wiring.Options{For: services})
 	if err != nil {
 		return fail(io, err)
 	}
@@ -98,7 +98,7 @@ func setupCommand(ctx context.Context, args []string, io stdio) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	process, err := wiring.New(ctx, c, wiring.Options{})
+	process, err := wiring.New(ctx, c, wiring.Options{For: []string{topology.Setup}})
 	if err != nil {
 		return fail(io, err)
 	}

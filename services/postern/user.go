@@ -62,7 +62,7 @@ func linkUser(ctx context.Context, path, name string, io stdio) int {
 	if c.Redis.Address == "" {
 		return fail(io, errors.New("links are kept inside the running process, where no command comes: sign in with a password (postern user passwd NAME sets one), or name redis.address, which shares them"))
 	}
-	process, err := wiring.New(ctx, c, wiring.Options{})
+	process, err := wiring.New(ctx, c, wiring.Options{For: []string{"desk"}})
 	if err != nil {
 		return fail(io, err)
 	}

@@ -87,6 +87,18 @@ type Options struct {
 	Eraser func(erase.Eraser) erase.Eraser // stands before what destroys in it
 	Disk   func(keyring.Disk) keyring.Disk // stands between the keyring and its own files
 	Beside *Process                        // has this one's bus, read model and clock: as if both were of one fleet
+	For    []string                        // services that are to run; no other's secrets are read. Empty: all
+}
+
+// A process reads the secrets of its own services and opens nothing else.
+var (
+	ofVault = []string{"ingest", "verify", "scan", "archive", "sanitize", "desk", "retain", "keyring"}
+	ofRedis = []string{"desk", "retain"}
+)
+
+// opens tells whether the process is for one of some services.
+func (o Options) opens(services ...string) bool {
+	return len(o.For) == 0 || slices.ContainsFunc(o.For, func(name string) bool { return slices.Contains(services, name) })
 }
 
 // New opens what the services share. Close must be called.
@@ -137,6 +149,30 @@ func (p *Process) open(ctx context.Context) error {
 	if err := p.openBus(ctx); err != nil {
 		return err
 	}
+	if p.options.opens(ofVault...) {
+		if err := p.openVault(); err != nil {
+			return err
+		}
+	}
+	if p.options.Beside != nil {
+		p.Model = p.options.Beside.Model
+	} else if p.options.opens(ofRedis...) {
+		if err := p.openModel(ctx); err != nil {
+			return err
+		}
+	}
+	if p.options.opens("verify") {
+		if p.Resolver, err = resolver(p.Config.Verify.DNS.Server); err != nil {
+			return err
+		}
+	}
+	if p.options.opens("scan") {
+		p.SecondOpinion, err = p.Config.Clamd.second()
+	}
+	return err
+}
+
+func (p *Process) openVault() error {
 	store, done, err := p.Config.Vault.open()
 	if err != nil {
 		return fmt.Errorf("vault: %w", err)
@@ -146,17 +182,8 @@ func (p *Process) open(ctx context.Context) error {
 	if p.options.Vault != nil {
 		p.Vault = p.options.Vault(store)
 	}
-	if p.options.Beside != nil {
-		p.Model = p.options.Beside.Model
-	} else if err := p.openModel(ctx); err != nil {
-		return err
-	}
 	p.reading = reading.NewDesk(p.Vault, reading.DefaultLimits, mail.DefaultLimits)
-	if p.Resolver, err = resolver(p.Config.Verify.DNS.Server); err != nil {
-		return err
-	}
-	p.SecondOpinion, err = p.Config.Clamd.second()
-	return err
+	return nil
 }
 
 func (p *Process) openModel(ctx context.Context) error {
