@@ -157,9 +157,25 @@ func ended(record *itemv1.Record) string {
 	if found.GetKind() != "person" {
 		words = append(words, strings.ReplaceAll(found.GetKind(), "_", " "))
 	}
-	reasons := slices.Concat(found.GetSenderReasons(), found.GetScanReasons())
-	reasons = slices.DeleteFunc(reasons, func(code string) bool { return code == "no_second_opinion" })
-	return strings.TrimRight(fmt.Sprintf("%-34s %s", strings.Join(words, ", "), strings.Join(reasons[:min(2, len(reasons))], " ")), " ")
+	if slices.ContainsFunc(record.GetLayers(), func(layer *itemv1.Layer) bool { return layer.GetKind() == itemv1.LayerKind_LAYER_KIND_PII }) {
+		words = append(words, "masked")
+	}
+	return strings.TrimRight(fmt.Sprintf("%-34s %s", strings.Join(words, ", "), strings.Join(telling(found), " ")), " ")
+}
+
+// telling gives the reasons that say most: what any good mail has comes last.
+func telling(found *itemv1.Findings) []string {
+	const most = 4
+	reasons := slices.DeleteFunc(slices.Concat(found.GetSenderReasons(), found.GetScanReasons()), func(code string) bool { return code == "no_second_opinion" })
+	usual := func(code string) int {
+		switch code {
+		case "dkim_aligned", "spf_aligned", "dmarc_pass":
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(reasons, func(a, b string) int { return usual(a) - usual(b) })
+	return reasons[:min(most, len(reasons))]
 }
 
 // settled counts the mails that have come to where they stay.

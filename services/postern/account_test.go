@@ -27,9 +27,9 @@ const (
 	rawDestroyed   = itemv1.LayerState_LAYER_STATE_DESTROYED
 )
 
-// telling gives what an account says of what was there before and of what came, without
+// accountOf gives what an account says of what was there before and of what came, without
 // the times.
-func telling(before, came []*itemv1.Record) []string {
+func accountOf(before, came []*itemv1.Record) []string {
 	var out strings.Builder
 	a := &account{out: &out, mails: []mailbox.Mail{{Name: "one"}, {Name: "two"}, {Name: "three"}}, began: time.Now(), advice: "Look around."}
 	for _, record := range before {
@@ -85,8 +85,26 @@ func TestAnAccountTellsWhatIsNewAndCountsWhatWasThereBefore(t *testing.T) {
 			nil, []*itemv1.Record{item(4, mailTicketed, rawPresent)}, "mail 4 authenticated, clean, bounce spf_aligned",
 		},
 	} {
-		if got := strings.Join(telling(c.before, c.came), "/"); got != c.want {
+		if got := strings.Join(accountOf(c.before, c.came), "/"); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+func TestAnAccountTellsFirstWhatSaysMost(t *testing.T) {
+	pii := &itemv1.Layer{Kind: itemv1.LayerKind_LAYER_KIND_PII}
+	for want, record := range map[string]*itemv1.Record{
+		"one authenticated, clean, masked domain_one_letter_from_ours dkim_aligned spf_aligned dmarc_pass": {Layers: []*itemv1.Layer{pii}, Findings: &itemv1.Findings{
+			SenderVerdict: "authenticated", SenderReasons: []string{"dkim_aligned", "spf_aligned", "dmarc_pass", "domain_one_letter_from_ours"}, ScanVerdict: "clean",
+			ScanReasons: []string{"no_second_opinion"}, Kind: "person",
+		}},
+		"one unverified, encrypted no_policy aligned_without_policy encrypted_archive spf_aligned": {Findings: &itemv1.Findings{
+			SenderVerdict: "unverified", SenderReasons: []string{"spf_aligned", "no_policy", "aligned_without_policy"}, ScanVerdict: "encrypted", ScanReasons: []string{"encrypted_archive"}, Kind: "person",
+		}},
+	} {
+		record.Item, record.Uid, record.State = strings.Repeat("a", 64), 1, mailTicketed
+		if got := accountOf(nil, []*itemv1.Record{record}); len(got) != 1 || got[0] != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
