@@ -62,6 +62,10 @@ func (r *runner) tell(ctx context.Context, span trace.Span, m *mail, e end, took
 
 	r.meters.events.WithLabelValues(outcome, e.code).Inc()
 	r.meters.seconds.Observe(took.Seconds())
+	if m.garbled == nil && m.Deliveries() == 1 {
+		waited := r.Clock.Now().Add(-took).Sub(m.env.GetTime().AsTime())
+		r.meters.waits.Observe(max(waited, 0).Seconds()) // clocks of two machines may differ
+	}
 	if e.deaths > 0 {
 		r.meters.suspects.Inc()
 	}
@@ -107,6 +111,7 @@ func (r *runner) tell(ctx context.Context, span trace.Span, m *mail, e end, took
 type meters struct {
 	events    *prometheus.CounterVec
 	seconds   prometheus.Observer
+	waits     prometheus.Observer
 	inFlight  prometheus.Gauge
 	suspects  prometheus.Counter
 	abandoned prometheus.Counter
@@ -122,6 +127,10 @@ func newMeters(reg prometheus.Registerer, stage string) (*meters, error) {
 		Name: "postern_stage_seconds", Help: "Time from delivery to its end.",
 		Buckets: prometheus.ExponentialBuckets(0.0005, 4, 10),
 	}, []string{"stage"})
+	waits := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "postern_stage_wait_seconds", Help: "Time from when an event was said to its first delivery.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 4, 14),
+	}, []string{"stage"})
 	inFlight := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "postern_stage_in_flight", Help: "Deliveries in work.",
 	}, []string{"stage"})
@@ -132,14 +141,14 @@ func newMeters(reg prometheus.Registerer, stage string) (*meters, error) {
 		Name: "postern_stage_abandoned_total", Help: "Runs of work that did not stop when told to.",
 	}, []string{"stage"})
 	if reg != nil {
-		if err := errors.Join(register(reg, &events), register(reg, &seconds), register(reg, &inFlight),
-			register(reg, &suspects), register(reg, &abandoned)); err != nil {
+		if err := errors.Join(register(reg, &events), register(reg, &seconds), register(reg, &waits),
+			register(reg, &inFlight), register(reg, &suspects), register(reg, &abandoned)); err != nil {
 			return nil, err
 		}
 	}
 	return &meters{
 		events:  events.MustCurryWith(prometheus.Labels{"stage": stage}),
-		seconds: seconds.WithLabelValues(stage), inFlight: inFlight.WithLabelValues(stage),
+		seconds: seconds.WithLabelValues(stage), waits: waits.WithLabelValues(stage), inFlight: inFlight.WithLabelValues(stage),
 		suspects: suspects.WithLabelValues(stage), abandoned: abandoned.WithLabelValues(stage),
 	}, nil
 }

@@ -105,7 +105,7 @@ func TestAnEventOutsideOfAnyTraceCarriesNone(t *testing.T) {
 }
 
 func TestEveryEndIsCountedUnderItsOutcomeAndItsCode(t *testing.T) {
-	const took = 3 * time.Second // the time of the test's own bubble
+	const took, waited = 3 * time.Second, 2 * time.Second // the time of the test's own bubble
 	for name, c := range map[string]struct {
 		end    func() error
 		labels string
@@ -120,6 +120,7 @@ func TestEveryEndIsCountedUnderItsOutcomeAndItsCode(t *testing.T) {
 			k := stagetest.New(ackWait)
 			k.Put(stagetest.Item(1), received(1))
 			k.Put(stagetest.Item(2), received(2))
+			<-time.After(waited)
 			registry := prometheus.NewRegistry()
 			d := k.Process().Deps()
 			d.Metrics = registry
@@ -130,12 +131,14 @@ func TestEveryEndIsCountedUnderItsOutcomeAndItsCode(t *testing.T) {
 			runWith(t, d, spec(work), after(took+time.Millisecond))
 			got := gathered(t, registry)
 			want := map[string]float64{
-				"postern_stage_events_total " + c.labels:     2,
-				"postern_stage_seconds count stage=verify":   2,
-				"postern_stage_seconds sum stage=verify":     6,
-				"postern_stage_in_flight stage=verify":       0,
-				"postern_stage_suspects_total stage=verify":  0,
-				"postern_stage_abandoned_total stage=verify": 0,
+				"postern_stage_events_total " + c.labels:        2,
+				"postern_stage_seconds count stage=verify":      2,
+				"postern_stage_seconds sum stage=verify":        6,
+				"postern_stage_wait_seconds count stage=verify": 2,
+				"postern_stage_wait_seconds sum stage=verify":   4,
+				"postern_stage_in_flight stage=verify":          0,
+				"postern_stage_suspects_total stage=verify":     0,
+				"postern_stage_abandoned_total stage=verify":    0,
 			}
 			if !maps.Equal(got, want) {
 				t.Errorf("%s: got %v, want %v", name, got, want)

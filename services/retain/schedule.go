@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/robfig/cron/v3"
 )
 
@@ -31,6 +32,7 @@ type Schedule struct {
 	cron    cron.Schedule
 	leader  Leader
 	wake    chan chan error
+	whole   prometheus.Gauge
 }
 
 // NewSchedule reads the cron expression.
@@ -39,8 +41,14 @@ func NewSchedule(service *Service, leader Leader) (*Schedule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Schedule{service, parsed, leader, make(chan chan error)}, nil
+	whole := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "postern_retention_whole_timestamp_seconds", Help: "When all that was due was last destroyed and certified; 0: not since this process began.",
+	})
+	return &Schedule{service, parsed, leader, make(chan chan error), whole}, nil
 }
+
+// Measure tells of the schedule in metrics.
+func (s *Schedule) Measure(metrics prometheus.Registerer) { metrics.MustRegister(s.whole) }
 
 // Now runs at once and gives the outcome, where this process leads.
 func (s *Schedule) Now(ctx context.Context) error {
@@ -90,6 +98,7 @@ func (s *Schedule) lead(ctx context.Context) error {
 			return ctx.Err()
 		case err == nil:
 			pause = retry
+			s.whole.SetToCurrentTime()
 		case errors.Is(err, ErrPending):
 			s.service.log.Info("destruction waits", "err", err)
 		default:

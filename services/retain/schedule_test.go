@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-mail/postern/services/retain"
 )
 
@@ -102,6 +104,36 @@ func TestARunThatWaitsIsTakenUpSoon(t *testing.T) {
 		synctest.Wait()
 		if got := runs(); got != 4 {
 			t.Errorf("%d runs, want one more and then none", got)
+		}
+	})
+}
+
+func TestOnlyARunAfterWhichNothingIsDueCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.behind.Store(true)
+		schedule, _, _, stop := scheduled(t, w, "10 2 * * *")
+		defer stop()
+		metrics := prometheus.NewRegistry()
+		schedule.Measure(metrics)
+		whole := func() float64 {
+			families, err := metrics.Gather()
+			if err != nil || len(families) != 1 || families[0].GetName() != "postern_retention_whole_timestamp_seconds" {
+				t.Fatal(families, err)
+			}
+			return families[0].GetMetric()[0].GetGauge().GetValue()
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := whole(); got != 0 {
+			t.Errorf("a run that waits: %v", got)
+		}
+		w.behind.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		// 2000-01-01 in Unix time, and 16 s: the first run is at 1 s, and 15 s later it is taken up.
+		if got := whole(); got != 946684800+16 {
+			t.Errorf("a whole run: %v", got)
 		}
 	})
 }

@@ -136,6 +136,7 @@ func runRetain(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
+	schedule.Measure(s.Registry)
 	s.hooks.retain = schedule
 	close(s.hooks.retainUp)
 	calls := wished

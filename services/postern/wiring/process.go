@@ -63,6 +63,7 @@ type Process struct {
 	stage   *stage.Process
 	options Options
 	public  map[string]string
+	meters  busMeters
 	closers []func()
 
 	plans ownPlans
@@ -111,6 +112,7 @@ func New(ctx context.Context, config Config, options Options) (*Process, error) 
 	if options.Beside != nil {
 		p.Clock = options.Beside.Clock
 	}
+	p.meters = newBusMeters(p.Registry)
 	if err := p.open(ctx); err != nil {
 		p.Close()
 		return nil, err
@@ -423,7 +425,10 @@ func (s *service) work(ctx context.Context) error {
 		return err
 	}
 	s.reporter.Ready()
-	return builders[s.name](ctx, s, conn)
+	return together(ctx,
+		func(ctx context.Context) error { return builders[s.name](ctx, s, conn) },
+		func(ctx context.Context) error { return s.meters.measure(ctx, s.name, conn) },
+	)
 }
 
 // soon is the first pause of a service that waits for the keyring; they double up to again.
