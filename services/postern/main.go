@@ -45,6 +45,7 @@ func commands() []command {
 		{"inspect", "[flags] FILE...", "what the pipeline would think of a message, and why", func(ctx context.Context, args []string, io stdio) int {
 			return inspect.Run(ctx, args, io.in, io.out, io.err)
 		}},
+		{"health", "[--config FILE]", "ask the process that runs here whether it works", healthCommand},
 		{"doctor", "[--config FILE]", "check everything that Postern needs, and say what to do", doctorCommand},
 		{"retention", "run|erase|hold|release ...", "run the sweep now, erase an item early, keep one longer", retentionCommand},
 		{"mailbox", "list|check|backfill ...", "how mailboxes fare, whether the archive has all of theirs, and take what it lacks", mailboxCommand},
