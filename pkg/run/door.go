@@ -45,7 +45,7 @@ var forms = map[string]func(string) bool{
 	"item": isHex(64), "event": isHex(32), "trace": isHex(32),
 	"operation": like(`[a-z][a-z0-9_.]{0,63}`),
 	"stream":    like(`[A-Z][A-Z_]{0,31}`),
-	"subject":   like(`(\$JS|\$SYS|told|_INBOX_[a-z-]{1,32}|items|mail|tickets?|retention|audit|keyring|cursors|leases|deaths|API)\.[A-Za-z0-9_.*>$-]{1,200}`), // of the bus
+	"subject":   like(`(\$JS|\$SYS|told|_INBOX_[a-z-]{1,32}|items|mail|tickets?|retention|audit|keyring|cursors|mailboxes|leases|verify|deaths|API)\.[A-Za-z0-9_.*>$-]{1,200}`), // of the bus
 	"ticket":    like(`T[0-9a-f]{20}`),
 	"plan":      like(`P[0-9A-Za-z]{8,40}`), "certificate": like(`C[0-9A-Za-z]{8,40}`),
 	"bucket":   like(`[a-z0-9_]{1,64}\.[a-z]{1,16}(\.\d{8}\.\d{1,9})?`),
