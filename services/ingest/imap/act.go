@@ -22,6 +22,7 @@ func (s *Session) Keyword(which []uint32, keyword string) error {
 // Delete. Mails that are gone are passed over.
 func (s *Session) Move(which []uint32, folder string) error {
 	defer s.conn.ask(maxChatter + int64(len(which))*maxPerMail)()
+	s.plainly()
 	if s.client.Caps().Has(imap.CapMove) {
 		_, err := s.client.Move(set(which), folder).Wait()
 		return s.actError(err)
@@ -52,6 +53,7 @@ func (s *Session) Delete(which []uint32) error {
 // CreateFolder makes a folder; one that is there already is no error.
 func (s *Session) CreateFolder(name string) error {
 	defer s.conn.ask(maxChatter)()
+	s.plainly()
 	err := s.client.Create(name, nil).Wait()
 	var status *imap.Error
 	if errors.As(err, &status) && status.Code == imap.ResponseCodeAlreadyExists {

@@ -20,7 +20,11 @@ func (s *Session) Search(first uint32) (uids.Set, error) {
 	}
 	count := int64(min(s.count(), maxFolder))
 	defer s.conn.ask(maxChatter + count*maxPerSearch)()
-	return s.search(&imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(first), Stop: 0}}}}, first)
+	criteria := &imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(first), Stop: 0}}}}
+	if count == 0 {
+		criteria = &imap.SearchCriteria{} // RFC 3501 §9: where there is no mail, * names none
+	}
+	return s.search(criteria, first)
 }
 
 // SearchLacking lists the UIDs of the mails without a keyword; of all, where it is empty.
@@ -152,10 +156,31 @@ func (b *Body) Read(p []byte) (int, error) {
 // was announced. An error of either ends the session's use.
 func (s *Session) Bodies(mails []Mail, take, whole func(*Body) error) error {
 	known := make(map[uint32]Mail, len(mails))
+	for _, mail := range mails {
+		known[mail.UID] = mail
+	}
+	came := make(map[uint32]bool, len(mails))
+	some := func(mails []Mail) error { return s.bodies(mails, known, came, take, whole) }
+	if !s.lates.numberless() {
+		if err := some(mails); err != nil || !s.lates.numberless() {
+			return err
+		}
+	}
+	for i := range mails { // each alone, or nobody knows whose a body is
+		if came[mails[i].UID] {
+			continue
+		}
+		if err := some(mails[i : i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) bodies(mails []Mail, known map[uint32]Mail, came map[uint32]bool, take, whole func(*Body) error) error {
 	which := make([]uint32, 0, len(mails))
 	allowance := int64(maxChatter)
 	for _, mail := range mails {
-		known[mail.UID] = mail
 		which = append(which, mail.UID)
 		allowance += mail.Size + maxPerMail
 	}
@@ -164,6 +189,7 @@ func (s *Session) Bodies(mails []Mail, take, whole func(*Body) error) error {
 		if !asked {
 			return fmt.Errorf("%w: a body that nobody asked for", ErrAnswer)
 		}
+		came[uid] = true
 		body.Mail = mail
 		if gone, err := body.standIn(); gone || err != nil {
 			return err
@@ -214,22 +240,43 @@ var ErrGone = errors.New("imap: mail is gone")
 
 func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItemBodySection, take func(uint32, *Body) error, whole func(*Body) error) error {
 	defer s.conn.ask(allowance)()
+	var one *late
+	if len(which) == 1 {
+		one = s.lates.await(which[0], section, take)
+	}
 	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}
-	command := s.client.Fetch(set(which), options)
-	var last *Body // whose answer is not known to have ended
-	ended := func() error {
+	last, err := s.answers(s.client.Fetch(set(which), options), section, one, take, whole)
+	if one != nil {
+		var body *Body
+		if body, err = s.lates.end(one, err); body != nil {
+			last = body
+		}
+	}
+	if err != nil || last == nil || whole == nil {
+		return err
+	}
+	return whole(last)
+}
+
+// answers reads what comes to a command, and gives the last body, of which the end of the answer was
+// the end of the command.
+func (s *Session) answers(command *imapclient.FetchCommand, section *imap.FetchItemBodySection, one *late, take func(uint32, *Body) error, whole func(*Body) error) (last *Body, err error) {
+	next := func() error {
 		body := last
-		if last = nil; body == nil || whole == nil {
+		if last = nil; one.came() {
+			return fmt.Errorf("%w: something behind a body without its number", ErrAnswer)
+		}
+		if body == nil || whole == nil {
 			return nil
 		}
 		return whole(body)
 	}
 	for answer := command.Next(); answer != nil; answer = command.Next() {
 		// The library goes on to an answer only behind the line end of the one before.
-		if err := ended(); err != nil {
+		if err := next(); err != nil {
 			s.conn.Close()
 			_ = command.Close()
-			return err
+			return nil, err
 		}
 		var uid uint32
 		for item := answer.Next(); item != nil; item = answer.Next() {
@@ -249,16 +296,16 @@ func (s *Session) fetch(which []uint32, allowance int64, section *imap.FetchItem
 					}
 					// A broken literal must not be touched again: the library has gone on
 					// and reads the same buffer.
-					return err
+					return nil, err
 				}
 				last = body
 			}
 		}
 	}
 	if err := command.Close(); err != nil {
-		return s.answerError(err)
+		return nil, s.answerError(err)
 	}
-	return ended()
+	return last, nil
 }
 
 func set(which []uint32) imap.UIDSet {

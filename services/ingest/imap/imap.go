@@ -69,6 +69,7 @@ type Session struct {
 	conn    *meter
 	account Account
 	tail    tail
+	lates   lates
 	changes chan struct{} // filled by the server's unasked-for news
 	end     func() bool
 	plain   bool // the server does not take the parameter CONDSTORE
@@ -109,10 +110,11 @@ func (s *Session) connect(ctx context.Context) error {
 	options := &imapclient.Options{
 		TLSConfig:   &tls.Config{RootCAs: s.account.Roots, ServerName: s.account.Host, MinVersion: tls.VersionTLS12},
 		DebugWriter: &s.tail,
-		// These run on the library's reading loop: they must not block.
+		// The first two run on the library's reading loop: they must not block.
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{
 			Expunge: func(uint32) { s.changed() },
 			Mailbox: func(*imapclient.UnilateralDataMailbox) { s.changed() },
+			Fetch:   s.late, // which has a goroutine of its own
 		},
 	}
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
@@ -188,6 +190,7 @@ func (s *Session) Select(name string) (Folder, error) { return s.open(name, fals
 
 func (s *Session) open(name string, readOnly bool) (Folder, error) {
 	defer s.conn.ask(maxChatter)()
+	s.plainly()
 	options := &imap.SelectOptions{ReadOnly: readOnly}
 	// RFC 7162 §3.1.8. Dovecot keeps no HIGHESTMODSEQ for who has not asked.
 	options.CondStore = readOnly && !s.plain && s.client.Caps().Has(imap.CapCondStore)
@@ -215,4 +218,13 @@ func (s *Session) open(name string, readOnly bool) (Folder, error) {
 		folder.Keywords = folder.Keywords || flag == imap.FlagWildcard
 	}
 	return folder, nil
+}
+
+// plainly has a server of both revisions be spoken to as of IMAP4rev1, in which names of folders are
+// written otherwise: nobody has enabled IMAP4rev2 (RFC 9051 §6.3.1), though the library writes as if.
+func (s *Session) plainly() {
+	caps := s.client.Caps() // the library's own
+	if _, both := caps[imap.CapIMAP4rev1]; both {
+		delete(caps, imap.CapIMAP4rev2)
+	}
 }

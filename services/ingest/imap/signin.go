@@ -73,9 +73,18 @@ func (e exchange) Start() (string, []byte, error) { return e.mechanism, []byte(e
 func (e exchange) Next([]byte) ([]byte, error) { return []byte(e.after), nil }
 
 func (s *Session) signIn() error {
-	err := s.account.Sign.signIn(s)
-	if err == nil || errors.Is(err, ErrSignIn) {
-		return err
+	// RFC 3501 §7.1.4: who is greeted with PREAUTH is known already, and must not sign in.
+	if s.client.State() != imap.ConnStateAuthenticated {
+		if err := s.account.Sign.signIn(s); errors.Is(err, ErrSignIn) {
+			return err
+		} else if err != nil {
+			return signInError(err)
+		}
 	}
-	return signInError(err)
+	if _, only := s.client.Caps()[imap.CapUTF8Only]; only { // RFC 6855 §4: it refuses whoever does not say so
+		if _, err := s.client.Enable(imap.CapUTF8Accept).Wait(); err != nil {
+			return s.answerError(err)
+		}
+	}
+	return nil
 }

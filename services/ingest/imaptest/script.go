@@ -58,6 +58,8 @@ type Script struct {
 	Pause time.Duration
 	// News tells of flags before each answer to FETCH, as it may (RFC 3501 §7.4.2).
 	News bool
+	// Rewrite gives what is sent in place of the answer to a command, of which it is told the line.
+	Rewrite func(line string, answer []byte) []byte
 
 	sessions int
 	mu       sync.Mutex
@@ -254,6 +256,10 @@ func (s *Script) talk(conn net.Conn) {
 			s.On(s, command, s.given[command])
 		}
 		more := s.answer(&answer, session, tag, command, words[2:])
+		text := answer.Bytes()
+		if s.Rewrite != nil {
+			text = s.Rewrite(in.Text(), text)
+		}
 		before, drip, pause := s.Before[command], s.Drip, s.Pause
 		s.mu.Unlock()
 		if before != nil && before(conn) != nil {
@@ -264,7 +270,7 @@ func (s *Script) talk(conn net.Conn) {
 				return
 			}
 		}
-		if hand(conn, answer.Bytes(), drip, pause) != nil || !more {
+		if hand(conn, text, drip, pause) != nil || !more {
 			return
 		}
 	}
