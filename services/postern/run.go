@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -63,15 +64,22 @@ func unserved(services []string) []string {
 
 // setupCommand makes what the operator has to give: nkeys, permissions, streams.
 func setupCommand(ctx context.Context, args []string, io stdio) int {
-	flags := newFlags("setup", "[--config FILE] [--keys-only]", io.err)
+	flags := newFlags("setup", "[--config FILE] [--keys-only | --streams-only]", io.err)
 	path := configFlag(flags)
 	keysOnly := flags.Bool("keys-only", false, "make nkeys and the server's permissions, and touch no server")
+	streamsOnly := flags.Bool("streams-only", false, "make the streams, with the seed that is there, and touch no key")
 	if _, code, ok := parseWords(flags, args, 0); !ok {
 		return code
+	}
+	if *keysOnly && *streamsOnly {
+		return wrong(flags, errors.New("--keys-only and --streams-only leave nothing to do"))
 	}
 	c, ok := load(*path, io.err)
 	if !ok {
 		return failed
+	}
+	if *streamsOnly {
+		return setupStreams(ctx, c, io)
 	}
 	if err := wiring.MakeNkeys(c.NATS.Nkeys); err != nil {
 		return fail(io, err)
@@ -92,6 +100,10 @@ func setupCommand(ctx context.Context, args []string, io stdio) int {
 	if *keysOnly {
 		return done
 	}
+	return setupStreams(ctx, c, io)
+}
+
+func setupStreams(ctx context.Context, c wiring.Config, io stdio) int {
 	if c.NATS.URL == "" {
 		fmt.Fprintln(io.out, "the bus is inside the process: its streams are made when it runs")
 		return done

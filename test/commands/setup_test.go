@@ -128,6 +128,19 @@ func TestSomeServicesRunAgainstABusOfTheirOwn(t *testing.T) {
 		}
 	}
 
+	// Where keys are elsewhere, its own seed is enough for the streams, and no other is made.
+	elsewhere := t.TempDir()
+	if err := os.WriteFile(filepath.Join(elsewhere, "setup.seed"), read(t, filepath.Join(folder, "data", "nkeys", "setup.seed")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	apart := write(t, fmt.Sprintf("data_dir: data\nnats: {url: %q, nkeys: %q}\n", ports.NATS[0], elsewhere))
+	if out, complaint, code := typed(t, "", "setup", "--config", apart, "--streams-only"); code != done || out != "streams and consumers are there\n" {
+		t.Errorf("exit %d: %s%s", code, out, complaint)
+	}
+	if there := made(t, elsewhere); len(there) != 1 {
+		t.Errorf("%d keys were made", len(there)-1)
+	}
+
 	operations := freeAddress(t)
 	text := bytes.Replace(read(t, config), []byte("127.0.0.1:0"), []byte(operations), 1)
 	if err := os.WriteFile(config, text, 0o600); err != nil {

@@ -68,6 +68,7 @@ func TestWrongUsageIsNamedAndHasACodeOfItsOwn(t *testing.T) {
 		"run verify --config " + alone: {failed, "nats.url is empty"},
 		"run ingest verify scan archive sanitize desk retain audit --config " + alone: {failed, "missing are keyring"},
 		"setup now":                               {misuse, `"now" is not understood`},
+		"setup --keys-only --streams-only":        {misuse, "leave nothing to do"},
 		"setup --config " + nowhere:               {failed, "nowhere.yaml"},
 		"rebuild now":                             {misuse, `"now" is not understood`},
 		"rebuild --config " + nowhere:             {failed, "nowhere.yaml"},
