@@ -91,6 +91,9 @@ func (s *Service) After(ctx context.Context, _ *eventv1.Envelope, msg proto.Mess
 // errNotSafe says that a mail must stay where it is until the journal has its record.
 var errNotSafe = errors.New("item: not in the journal yet")
 
+// errNoItem says that there is no such item. It is an errNotSafe, too.
+var errNoItem = fmt.Errorf("%w: and not an item", errNotSafe)
+
 // ready gives the record of an item that the mailbox may be touched for now. A mail leaves the
 // server only when the journal holds its record as it stands: else a lost bus would take the
 // key with it, and nothing would bring the mail back. A keyword takes nothing away.
@@ -98,6 +101,9 @@ func (m *mailbox) ready(ctx context.Context, item string) (*itemv1.Record, error
 	record, safe, err := m.service.deps.Archive.Item(ctx, item)
 	if err != nil {
 		return nil, fmt.Errorf("item record: %w", err)
+	}
+	if record == nil {
+		return nil, errNoItem
 	}
 	if !isArchived(record) || m.config.After != Keyword && !safe {
 		return nil, errNotSafe

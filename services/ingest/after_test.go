@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imap"
@@ -293,6 +295,70 @@ func TestMailsWhoseTimeHasComeAreRemovedAndNoOthers(t *testing.T) {
 	}
 }
 
+// The server has numbered the folder anew: no id leads from a mail's number to its item any more.
+func TestMailsOfAFolderWithNewNumbersAreRemovedWhenTheirTimeHasCome(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Next: 4, Mails: honest(3), Greeting: "* OK ready"}
+	script.Rewrite = instead("", "IMAP4rev1", "IMAP4rev1 UIDPLUS")
+	w := newWorld(t)
+	c := plaintextConfig(t, script.Serve(t))
+	c.Mailboxes[0].After, c.Mailboxes[0].AfterDelay = ingest.Delete, config.Duration(30*24*time.Hour)
+	deps := w.deps()
+	deps.Records = newLedger(w)
+	w.placed = func(r *keyringv1.Register) *itemv1.Record {
+		return w.records[event.Item("support", "INBOX", 9, r.Uid-10, 0)] // nil for what is new
+	}
+	_, stop := w.run(c, deps)
+	w.until("all are dealt with", func() bool { return w.dealt(3) })
+	w.mu.Lock()
+	var records []*itemv1.Record
+	for uid := range uint32(3) {
+		record := proto.CloneOf(w.record(uid + 1))
+		record.Received = timestamppb.New(time.Now().Add(-31 * 24 * time.Hour))
+		if uid == 1 {
+			record.Received = timestamppb.New(time.Now().Add(-29 * 24 * time.Hour))
+		}
+		records = append(records, record)
+	}
+	w.mu.Unlock()
+	var removed []string
+	gone := make(chan struct{})
+	script.Change(func(s *imaptest.Script) {
+		s.Validity, s.Next = 10, 15
+		for i := range s.Mails {
+			s.Mails[i].UID += 10
+		}
+		s.Mails = append(s.Mails, imaptest.ScriptMail{UID: 14, Raw: []byte("Subject: new\r\n\r\n")})
+		rewrite := s.Rewrite
+		s.Rewrite = func(line string, answer []byte) []byte {
+			if _, which, is := strings.Cut(line, " UID EXPUNGE "); is {
+				if removed = append(removed, which); len(removed) == 2 {
+					close(gone)
+				}
+			}
+			return rewrite(line, answer)
+		}
+	})
+	w.until("all are items under their new numbers", func() bool { return w.dealt(14) })
+	w.mu.Lock()
+	for _, record := range records {
+		record.Place = w.records[record.Item].Place
+	}
+	w.mu.Unlock()
+	w.file(true, records...)
+	select {
+	case <-gone:
+	case <-time.After(time.Minute):
+		t.Error("nothing was removed")
+	}
+	stop()
+	for _, which := range removed {
+		if which != "11,13" {
+			t.Errorf("removed %s, want 11,13", which)
+		}
+	}
+}
+
 // Exchange computes sizes that are near the truth, and no nearer.
 func TestAMailWhoseSizeWasNeverWhatWasToldIsStillKnownForTheSame(t *testing.T) {
 	t.Parallel()
@@ -308,4 +374,67 @@ func TestAMailWhoseSizeWasNeverWhatWasToldIsStillKnownForTheSame(t *testing.T) {
 		t.Errorf("%v, want that the action was tried", err)
 	}
 	stop()
+}
+
+// A mail whose size was never what was told comes once more before it is removed. Where that answer does
+// not end as answers do, nobody knows that it was the mail, and nothing is removed.
+func TestNothingIsRemovedAfterAnAnswerThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	raw := bytes.Repeat([]byte("x"), 500)
+	literal := "* 1 FETCH (UID 1 BODY[] {500}\r\n" + string(raw)
+	for name, end := range map[string]string{
+		"a byte too many":   "x)\r\n",
+		"no bracket":        "\r\n",
+		"no end of line":    ")",
+		"a word":            " FLAGS)\r\n",
+		"nonsense after it": ")\r\n\x00\r\n",
+		"half an answer":    ")\r\n* 7 FETCH (UID\r\n",
+	} {
+		for _, after := range []ingest.Action{ingest.Move, ingest.Delete} {
+			t.Run(name+" "+string(after), func(t *testing.T) {
+				t.Parallel()
+				script := &imaptest.Script{Validity: 9, Next: 2, Mails: []imaptest.ScriptMail{{UID: 1, Raw: raw, Size: 477}}}
+				script.Rewrite = instead("", "IMAP4rev1", "IMAP4rev1 UIDPLUS MOVE")
+				script.Greeting = "* OK ready"
+				w := newWorld(t)
+				c := plaintextConfig(t, script.Serve(t))
+				c.Mailboxes[0].After, c.Mailboxes[0].MoveTo = after, "Done"
+				service, stop := w.run(c, w.deps())
+				w.until("it is dealt with", func() bool { return w.dealt(1) })
+				w.mu.Lock()
+				record := proto.CloneOf(w.record(1))
+				w.mu.Unlock()
+				touched := 0
+				script.Change(func(s *imaptest.Script) {
+					s.Mails[0].BadBody = literal + end
+					s.On = func(_ *imaptest.Script, command string, _ int) {
+						if command == "STORE" || command == "EXPUNGE" || command == "MOVE" {
+							touched++
+						}
+					}
+				})
+				w.file(true, record)
+				for range 3 {
+					if err := announced(t, service, record)[0]; err == nil {
+						t.Error("the action was done")
+					}
+				}
+				script.Change(func(s *imaptest.Script) {
+					if touched > 0 {
+						t.Errorf("the mail was touched %d times", touched)
+					}
+					s.Mails[0].BadBody = ""
+				})
+				if err := announced(t, service, record)[0]; err != nil {
+					t.Errorf("once the answer ends: %v", err)
+				}
+				script.Change(func(s *imaptest.Script) {
+					if touched == 0 {
+						t.Error("nothing was done once the answer ends")
+					}
+				})
+				stop()
+			})
+		}
+	}
 }

@@ -182,6 +182,16 @@ func (m *mark) raise() {
 	*m = mark{validity: m.validity, generation: m.generation + 1, next: m.next, renumbered: known(m.next)}
 }
 
+// listed notes a listing: the highest UID that was given out, and the highest in it. Where no UIDNEXT told
+// what was there when the folder was numbered anew, the first listing does: what comes later is
+// new, though somebody may have sent the same bytes before.
+func (m *mark) listed(top, highest uint32) {
+	m.highest = max(m.highest, top)
+	if m.renumbered == math.MaxUint32 && highest < math.MaxUint32 {
+		m.renumbered = highest + 1
+	}
+}
+
 // known is next, or a number above all where the server tells none.
 func known(next uint32) uint32 {
 	if next == 0 {

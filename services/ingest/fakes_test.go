@@ -56,6 +56,8 @@ type world struct {
 
 	// refuse answers a registration in the keyring's place, where it gives an error.
 	refuse func(*keyringv1.Register) error
+	// placed gives the item that a mail of a folder with new numbers is already.
+	placed func(*keyringv1.Register) *itemv1.Record
 	// failing answers a publish likewise.
 	failing func() error
 }
@@ -114,6 +116,12 @@ func (w *world) Register(_ context.Context, r *keyringv1.Register) (*keyringv1.R
 	if w.refuse != nil {
 		if err := w.refuse(r); err != nil {
 			return nil, err
+		}
+	}
+	if r.Renumbered && w.placed != nil {
+		if known := w.placed(r); known != nil {
+			known.Place = &itemv1.Place{UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation}
+			return &keyringv1.Recorded{Record: proto.CloneOf(known), Changed: true}, nil
 		}
 	}
 	item := event.Item(r.Mailbox, r.Folder, r.UidValidity, r.Uid, r.Generation)

@@ -139,7 +139,8 @@ func (f *folder) cycle(ctx context.Context, session *imap.Session, cursor *curso
 	if opened.Next != 0 {
 		top = min(top, opened.Next-1)
 	}
-	cursor.change(f.name, func(m *mark) { m.highest = max(m.highest, top) })
+	cursor.change(f.name, func(m *mark) { m.listed(top, found.Highest()) })
+	where.renumbered = cursor.read(f.name).renumbered
 	if err := f.settleGaps(session, cursor, opened, where.done, found, first, top); err != nil {
 		return false, err
 	}

@@ -127,35 +127,46 @@ func TestAUIDAboveUIDNEXTMakesNoGenerations(t *testing.T) {
 
 func TestWhatWasThereWhenAFolderWasNumberedAnewIsRemembered(t *testing.T) {
 	t.Parallel()
-	script := &imaptest.Script{Validity: 9, Next: 4, Mails: honest(3)}
-	address := script.Serve(t)
-	w := newWorld(t)
-	_, stop := w.run(plaintextConfig(t, address), w.deps())
-	w.until("all are in the cursor", func() bool { return w.dealt(3) })
-	if n := w.cursors["support"].Folders[0].Renumbered; n != 0 {
-		t.Errorf("renumbered below %d at first sight", n)
-	}
-	script.Change(func(s *imaptest.Script) { s.Validity = 10 })
-	renumbered := 0
-	w.mu.Lock()
-	w.refuse = func(r *keyringv1.Register) error {
-		if r.Renumbered != (r.Uid < 4) {
-			t.Errorf("mail %d is registered as renumbered: %v", r.Uid, r.Renumbered)
-		}
-		renumbered++
-		return nil
-	}
-	w.mu.Unlock()
-	w.until("all are there anew", func() bool { return w.dealt(3) && w.cursors["support"].Folders[0].UidValidity == 10 })
-	script.Change(func(s *imaptest.Script) {
-		s.Next, s.Mails = 5, append(s.Mails, imaptest.ScriptMail{UID: 4, Raw: []byte("Subject: new\r\n\r\n")})
-	})
-	w.until("a new one, too", func() bool { return w.dealt(4) })
-	stop()
-	if renumbered != 4 {
-		t.Errorf("%d registrations, want 4", renumbered)
-	}
-	if n := w.cursors["support"].Folders[0].Renumbered; n != 4 {
-		t.Errorf("renumbered below %d, want 4", n)
+	for name, told := range map[string]bool{"told by UIDNEXT": true, "by the first listing": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			next := func(n uint32) uint32 {
+				if told {
+					return n
+				}
+				return 0
+			}
+			script := &imaptest.Script{Validity: 9, Next: next(4), Mails: honest(3)}
+			address := script.Serve(t)
+			w := newWorld(t)
+			_, stop := w.run(plaintextConfig(t, address), w.deps())
+			w.until("all are in the cursor", func() bool { return w.dealt(3) })
+			if n := w.cursors["support"].Folders[0].Renumbered; n != 0 {
+				t.Errorf("renumbered below %d at first sight", n)
+			}
+			script.Change(func(s *imaptest.Script) { s.Validity = 10 })
+			renumbered := 0
+			w.mu.Lock()
+			w.refuse = func(r *keyringv1.Register) error {
+				if r.Renumbered != (r.Uid < 4) {
+					t.Errorf("mail %d is registered as renumbered: %v", r.Uid, r.Renumbered)
+				}
+				renumbered++
+				return nil
+			}
+			w.mu.Unlock()
+			w.until("all are there anew", func() bool { return w.dealt(3) && w.cursors["support"].Folders[0].UidValidity == 10 })
+			script.Change(func(s *imaptest.Script) {
+				s.Next, s.Mails = next(5), append(s.Mails, imaptest.ScriptMail{UID: 4, Raw: []byte("Subject: new\r\n\r\n")})
+			})
+			w.until("a new one, too", func() bool { return w.dealt(4) })
+			stop()
+			if renumbered != 4 {
+				t.Errorf("%d registrations, want 4", renumbered)
+			}
+			if n := w.cursors["support"].Folders[0].Renumbered; n != 4 {
+				t.Errorf("renumbered below %d, want 4", n)
+			}
+		})
 	}
 }

@@ -221,6 +221,9 @@ func TestAMailThatCannotBeFetchedAnyMoreIsSetAsideAgainAndWhyIsSaid(t *testing.T
 		"withheld":              {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Withheld: true}, want: ingest.CodeWithheld},
 		"the session breaks":    {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Breaks: true}, want: ingest.CodeBreaks},
 		"cut":                   {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Cut: 100}, want: ingest.CodeBreaks},
+		"garbled at its end":    {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s;)\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
+		"another's after it":    {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n* 2 FETCH (UID\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
+		"told short throughout": {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: size - 9, Announce: size - 9}, change: func(r *itemv1.Record) { r.Size = size - 9 }, want: ingest.CodeBreaks},
 		"nobody reads it":       {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, change: func(r *itemv1.Record) { r.Mailbox = "sales" }, want: ingest.CodeNoMailbox},
 		"found again elsewhere": {mail: imaptest.ScriptMail{UID: 2, Raw: raw}, validity: 10, change: func(r *itemv1.Record) { r.Place = &itemv1.Place{UidValidity: 10, Uid: 2} }},
 	} {

@@ -139,6 +139,7 @@ type mailbox struct {
 
 	touching sync.Mutex
 	board    board
+	placed   map[string]placed // by folder; of the one goroutine that tidies
 }
 
 // run holds the mailbox's lease and reads its folders, again and again.

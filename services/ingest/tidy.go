@@ -3,10 +3,12 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/event"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
 
 const (
@@ -72,6 +74,9 @@ func (m *mailbox) tidyFolder(ctx context.Context, cursor *cursor, folder string)
 			break
 		}
 		record, err := m.ready(ctx, event.Item(m.config.ID, folder, where.validity, uid, where.generation))
+		if errors.Is(err, errNoItem) && uid < where.renumbered {
+			record, err = m.readyAt(ctx, folder, where, uid)
+		}
 		if errors.Is(err, errNotSafe) {
 			continue
 		}
@@ -98,4 +103,57 @@ func (m *mailbox) tidyFolder(ctx context.Context, cursor *cursor, folder string)
 		return nil
 	}
 	return m.touch(session, folder, jobs)
+}
+
+// placedShares of the pause between two looks is how long it is kept which items stand under the new
+// numbers of a folder: a mail that became one meanwhile waits so long.
+const placedShares = 24
+
+// placed are the items of a folder that the server has numbered anew, by their numbers there.
+type placed struct {
+	validity, generation uint32
+	until                time.Time
+	items                map[uint32]string
+}
+
+// readyAt is ready for a mail that was an item before the server numbered its folder anew.
+func (m *mailbox) readyAt(ctx context.Context, folder string, where mark, uid uint32) (*itemv1.Record, error) {
+	known := m.placed[folder]
+	if known.validity != where.validity || known.generation != where.generation || known.items[uid] == "" && time.Now().After(known.until) {
+		var err error
+		if known, err = m.places(ctx, folder, where); err != nil {
+			return nil, err
+		}
+		if m.placed == nil {
+			m.placed = map[string]placed{}
+		}
+		m.placed[folder] = known
+	}
+	item := known.items[uid]
+	if item == "" {
+		return nil, errNoItem
+	}
+	record, err := m.ready(ctx, item)
+	if place := event.Place(record); err == nil && (place.GetUidValidity() != where.validity || place.GetUid() != uid || place.GetGeneration() != where.generation) {
+		return nil, errNoItem // it has moved on
+	}
+	return record, err
+}
+
+// places reads all records: no name leads from a place to its item.
+func (m *mailbox) places(ctx context.Context, folder string, where mark) (placed, error) {
+	found := placed{where.validity, where.generation, time.Now().Add(placedShares * m.service.tidyEvery), map[uint32]string{}}
+	if m.service.deps.Records == nil {
+		return found, nil
+	}
+	for record, err := range m.service.deps.Records.All(ctx) {
+		if err != nil {
+			return placed{}, fmt.Errorf("item records: %w", err)
+		}
+		if place := record.GetPlace(); place != nil && record.GetMailbox() == m.config.ID && record.GetFolder() == folder &&
+			place.GetUidValidity() == where.validity && place.GetGeneration() == where.generation {
+			found.items[place.GetUid()] = record.GetItem()
+		}
+	}
+	return found, nil
 }
