@@ -37,7 +37,7 @@ func Load(path string) (ed25519.PrivateKey, error) {
 		return nil, err
 	}
 	// The public half is derived, so a crash between the two files is mended here.
-	if _, err := os.Stat(path + ".pub"); errors.Is(err, fs.ErrNotExist) {
+	if err := Check(path); errors.Is(err, fs.ErrNotExist) {
 		der, err := x509.MarshalPKIXPublicKey(key.Public())
 		if err != nil {
 			return nil, fmt.Errorf("signing key %s: %w", path, err)
@@ -45,8 +45,27 @@ func Load(path string) (ed25519.PrivateKey, error) {
 		if err := write(path+".pub", "PUBLIC KEY", der, 0o644); err != nil {
 			return nil, err
 		}
+	} else if err != nil {
+		return nil, err
 	}
 	return key, nil
+}
+
+// Check says what is wrong with the two halves at path. Whoever signed with one and handed
+// out the other could be believed by nobody. It makes nothing.
+func Check(path string) error {
+	key, err := read(path)
+	if err != nil {
+		return err
+	}
+	public, err := LoadPublic(path + ".pub")
+	if err != nil {
+		return err
+	}
+	if !public.Equal(key.Public()) {
+		return fmt.Errorf("signing key %s: the public half beside it is of another key", path)
+	}
+	return nil
 }
 
 // LoadPublic reads a public key.

@@ -3,9 +3,12 @@ package signet_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -78,5 +81,29 @@ func TestAFileThatIsNoKeyIsNamed(t *testing.T) {
 	}
 	if content, _ := os.ReadFile(path); string(content) != "hello" {
 		t.Error("it was written over")
+	}
+}
+
+func TestAPublicHalfOfAnotherKeyIsRefused(t *testing.T) {
+	one, other := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "other")
+	for _, path := range []string{one, other} {
+		if _, err := signet.Load(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := signet.Check(path); err != nil {
+			t.Errorf("two that belong together: %v", err)
+		}
+	}
+	if err := errors.Join(os.Remove(one+".pub"), os.Rename(other+".pub", one+".pub")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := signet.Load(one); err == nil {
+		t.Error("it was taken")
+	}
+	if err := signet.Check(one); err == nil || !strings.Contains(err.Error(), "of another key") {
+		t.Errorf("it is well: %v", err)
+	}
+	if err := signet.Check(other); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of a half that is missing: %v", err)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +64,12 @@ func ask(t *testing.T, config string) (lines []string, code int) {
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return askAbout(t, path)
+}
+
+// askAbout is ask for a file.
+func askAbout(t *testing.T, path string) (lines []string, code int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, program.Path(t), "doctor", "--config", path).CombinedOutput()
@@ -96,7 +105,7 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 		t.Fatalf("a fleet that is well: exit code %d\n%s", code, strings.Join(lines, "\n"))
 	}
 	well, _ := findings(lines, "ok")
-	for _, subject := range []string{"config", "data", "bus", "permissions", "redis", "vault", "sealed", "dns", "mailbox", "keyring", "clock"} {
+	for _, subject := range []string{"config", "data", "bus", "permissions", "redis", "vault", "sealed", "dns", "mailbox", "keyring", "clock", "desk", "nkeys"} {
 		if !strings.Contains(" "+strings.Join(well, " ")+" ", " "+subject+" ") {
 			t.Errorf("nothing is said of %s", subject)
 		}
@@ -123,6 +132,11 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 	if err := os.Chmod(open, 0o755); err != nil { // past any umask
 		t.Fatal(err)
 	}
+	openUsers := secret("users: []\n")
+	if err := os.Chmod(openUsers, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	redis, store := p.address(t, "redis", "address"), p.address(t, "vault", "s3", "endpoint")
 	first := func(s fleet.Section) fleet.Section {
 		boxes, _ := s["mailboxes"].([]any)
 		box, _ := boxes[0].(fleet.Section)
@@ -138,6 +152,10 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 			"one of two servers of the bus in the clear": {"bus", func(c fleet.Section) { onBus(c, "127.0.0.1:"+even+",nats://0.0.0.0:"+even) }},
 			"a bus whose clock is fast":                  {"clock", func(c fleet.Section) { onBus(c, "127.0.0.1:"+fast) }},
 			"a bus whose clock is slow":                  {"clock", func(c fleet.Section) { onBus(c, "127.0.0.1:"+slow) }},
+			"a store whose clock is fast":                {"clock", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = storeOn(t, store, time.Hour) }},
+			"a desk beyond this machine in the clear":    {"desk", func(c fleet.Section) { fleet.Below(c, "desk")["base_url"] = "http://desk.example.com" }},
+			"a seed that others read":                    {"nkeys", func(c fleet.Section) { fleet.Below(c, "nats")["nkeys"] = p.openSeeds(t) }},
+			"a users file that others change":            {"users", func(c fleet.Section) { fleet.Below(c, "desk")["users_file"] = openUsers }},
 			"a mailbox in the clear": {"mailbox", func(c fleet.Section) {
 				box := first(fleet.Below(c, "ingest"))
 				delete(box, "ca_file")
@@ -176,7 +194,6 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 	})
 
 	t.Run("doubtful", func(t *testing.T) {
-		redis, store := p.address(t, "redis", "address"), p.address(t, "vault", "s3", "endpoint")
 		for name, c := range map[string]struct {
 			mark, subject, says string
 			change              func(config fleet.Section)
@@ -186,9 +203,16 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 			"an object store in the clear":       {"note", "vault", "without TLS over a network", func(c fleet.Section) { fleet.Below(c, "vault", "s3")["endpoint"] = everywhere(store) }},
 			"no mailboxes":                       {"note", "mailboxes", "no mailboxes are named: nothing is read", func(c fleet.Section) { delete(fleet.Below(c, "ingest"), "mailboxes") }},
 			"no boundaries":                      {"note", "boundaries", "no verify.boundaries: every sender stays unconfirmed", func(c fleet.Section) { delete(fleet.Below(c, "verify"), "boundaries") }},
-			"fresh signatures":                   {"ok", "clamd", "27800", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(6)) }},
-			"old signatures":                     {"note", "clamd", "its signatures are 8 days old", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(8)) }},
-			"no signatures":                      {"note", "clamd", "without published signatures", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3") }},
+			"a mailbox without a boundary": {"note", "boundaries", "no boundary names its mail servers", func(c fleet.Section) {
+				fleet.Below(c, "verify")["boundaries"] = []any{fleet.Section{"mailbox": "*", "trust_sealers": []any{"list.example"}}}
+			}},
+			"a desk behind TLS": {"ok", "desk", "browsers reach it by TLS", func(c fleet.Section) { fleet.Below(c, "desk")["base_url"] = "https://desk.example.com" }},
+			"a desk behind TLS that answers everybody": {"note", "desk", "it answers without TLS at :8080", func(c fleet.Section) {
+				fleet.Below(c, "desk")["base_url"], fleet.Below(c, "desk")["listen"] = "https://desk.example.com", ":8080"
+			}},
+			"fresh signatures": {"ok", "clamd", "27800", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(6)) }},
+			"old signatures":   {"note", "clamd", "its signatures are 8 days old", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(8)) }},
+			"no signatures":    {"note", "clamd", "without published signatures", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3") }},
 			"signatures of no known day": {"note", "clamd", "is not understood", func(c fleet.Section) {
 				fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3/27800/heute")
 			}},
@@ -273,6 +297,39 @@ func portOf(t *testing.T, address string) int {
 		t.Fatal(err)
 	}
 	return number
+}
+
+// storeOn stands before the store and lets its clock seem to be off.
+func storeOn(t *testing.T, store string, off time.Duration) string {
+	t.Helper()
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", store
+			r.Out.Host = r.In.Host // it is signed
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+			return nil
+		},
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+// openSeeds is a folder in which everybody may read the doctor's nkey.
+func (p *patient) openSeeds(t *testing.T) string {
+	t.Helper()
+	seed, err := os.ReadFile(filepath.Join(p.fleet.Folder("doctor"), "nkeys", "doctor.seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	path := filepath.Join(folder, "doctor.seed")
+	if err := errors.Join(os.WriteFile(path, seed, 0o600), os.Chmod(path, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // impostor is a folder in which the doctor's nkey is the scanner's.

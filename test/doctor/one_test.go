@@ -49,6 +49,7 @@ func TestTheRootOfOneProcess(t *testing.T) {
 	if well, _ := findings(lines, "ok"); code != 0 || !strings.Contains(" "+strings.Join(well, " ")+" ", " key root ") || !strings.Contains(" "+strings.Join(well, " ")+" ", " sealed ") {
 		t.Fatalf("one that is well: exit code %d\n%s", code, strings.Join(lines, "\n"))
 	}
+	keysAreItsOwn(t, one.Data, config)
 	path := filepath.Join(one.Data, "keyring", "root.cell")
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -88,6 +89,46 @@ func TestTheRootOfOneProcess(t *testing.T) {
 		}
 		if strings.Join(wrong, " ") != strings.Join(want, " ") || !advised || (code == 1) != (c.says != "") || !strings.Contains(strings.Join(lines, "\n"), c.says) {
 			t.Errorf("%s: exit code %d, failures %v, want %v with %q\n%s", c.name, code, wrong, want, c.says, strings.Join(lines, "\n"))
+		}
+	}
+}
+
+// keysAreItsOwn breaks the keys with which Postern signs, one way after another.
+func keysAreItsOwn(t *testing.T, data, config string) {
+	at := func(name string) string { return filepath.Join(data, "keys", name) }
+	public, err := os.ReadFile(at("audit.ed25519.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(at("certificate.ed25519.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, want, says string
+		spoil            func() error
+	}{
+		{"others may read one", "certificate", "signs in Postern's name", func() error { return os.Chmod(at("certificate.ed25519"), 0o644) }},
+		{"it is closed again", "", "", func() error { return os.Chmod(at("certificate.ed25519"), 0o600) }},
+		{"the public half is of another", "audit key", "of another key", func() error { return os.WriteFile(at("audit.ed25519.pub"), other, 0o600) }},
+		{"the public half is none", "audit key", "no single PEM block", func() error { return os.WriteFile(at("audit.ed25519.pub"), []byte("x"), 0o600) }},
+		{"it is back", "", "", func() error { return os.WriteFile(at("audit.ed25519.pub"), public, 0o600) }},
+		{"everybody may change the configuration", "config", "can be changed by everybody", nil},
+	} {
+		path := filepath.Join(t.TempDir(), "postern.yaml")
+		if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c.spoil == nil {
+			c.spoil = func() error { return os.Chmod(path, 0o666) }
+		}
+		if err := c.spoil(); err != nil {
+			t.Fatal(err)
+		}
+		lines, code := askAbout(t, path)
+		wrong, advised := findings(lines, "FAIL")
+		if strings.Join(wrong, " ") != c.want || !advised || (code == 1) != (c.want != "") || !strings.Contains(strings.Join(lines, "\n"), c.says) {
+			t.Errorf("%s: exit code %d, failures %v, want %q with %q\n%s", c.name, code, wrong, c.want, c.says, strings.Join(lines, "\n"))
 		}
 	}
 }

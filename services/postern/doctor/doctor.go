@@ -47,19 +47,28 @@ const patience = 8 * time.Second
 const maxSkew = 30 * time.Second
 
 type examination struct {
+	path    string // of the configuration
 	config  wiring.Config
 	process *wiring.Process
 	conn    *bus.Conn
 	yield   func(Finding) bool
 	over    bool
+	listed  bool // the vault answers
 }
 
 // Examine checks one thing after another and tells each as it is found.
 func Examine(ctx context.Context, path string) iter.Seq[Finding] {
 	return func(yield func(Finding) bool) {
-		x := &examination{yield: yield}
+		x := &examination{path: path, yield: yield}
 		config, err := wiring.Load(path)
-		if err != nil {
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			x.ill("config", err.Error(), "name it with --config; deploy/config/postern.yaml is one to begin with")
+			return
+		case errors.Is(err, os.ErrPermission):
+			x.ill("config", err.Error(), "run doctor as the user that Postern runs as, or let it read the file")
+			return
+		case err != nil:
 			x.ill("config", err.Error(), "correct the file; docs/config.md explains every key")
 			return
 		}
@@ -68,7 +77,7 @@ func Examine(ctx context.Context, path string) iter.Seq[Finding] {
 		x.well("config", "the file reads, and its values fit together")
 		defer x.close()
 		for _, check := range []func(context.Context){
-			x.machine, x.files, x.disk, x.bus, x.permissions, x.redis, x.vault, x.sealed, x.clamd, x.dns, x.mailboxes, x.boundaries, x.keyring, x.clocks,
+			x.machine, x.files, x.disk, x.bus, x.permissions, x.redis, x.vault, x.sealed, x.clamd, x.dns, x.mailboxes, x.boundaries, x.desk, x.keyring, x.clocks,
 		} {
 			if x.over {
 				return

@@ -12,14 +12,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/clam"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/resolve"
-	"github.com/postern-mail/postern/pkg/signet"
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/dir"
-	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/imap"
 )
@@ -37,40 +34,6 @@ func (x *examination) machine(context.Context) {
 	var at unix.Statfs_t
 	if unix.Statfs(os.TempDir(), &at) == nil && at.Type != unix.TMPFS_MAGIC {
 		x.note("temp", os.TempDir()+" is on a disk", "Postern writes no plaintext there, but clamd does: give clamd a TemporaryDirectory on tmpfs")
-	}
-}
-
-// files looks at what must be secret, and at who may sign in.
-func (x *examination) files(context.Context) {
-	info, err := os.Stat(x.config.DataDir)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		x.note("data", x.config.DataDir+" is not there yet", "it is made at the first start")
-	case err != nil:
-		x.ill("data", err.Error(), "let the user that runs Postern use it")
-	case info.Mode().Perm()&0o077 != 0:
-		x.ill("data", x.config.DataDir+" can be entered by others", "chmod 700 "+x.config.DataDir)
-	default:
-		x.well("data", x.config.DataDir+" is its owner's alone")
-	}
-	for subject, path := range map[string]string{"audit key": x.config.Audit.Key, "certificate": x.config.Retain.Key} {
-		if _, err := os.Stat(path); err != nil {
-			continue // made at the first start, or another machine's
-		}
-		if _, err := signet.LoadPublic(path + ".pub"); err != nil {
-			x.ill(subject, err.Error(), "remove the .pub file: it is made again from the key")
-			continue
-		}
-		x.well(subject, "signs with "+path+"; its public half is beside it")
-	}
-	users, err := desk.NewDirectory(x.config.Desk.UsersFile).Users()
-	switch {
-	case err != nil:
-		x.ill("users", err.Error(), "correct the file")
-	case len(users) == 0:
-		x.note("users", "nobody may sign in", "postern user add NAME --roles agent")
-	default:
-		x.well("users", fmt.Sprintf("%d may sign in", len(users)))
 	}
 }
 
@@ -111,6 +74,7 @@ func (x *examination) vault(ctx context.Context) {
 		}
 		break
 	}
+	x.listed = true
 	x.well("vault", "it can be listed")
 	if s3 := x.config.Vault.S3; x.config.Vault.Kind == "s3" && s3.Insecure && !loopback(s3.Endpoint) {
 		x.note("vault", "it is spoken to without TLS over a network", "remove vault.s3.insecure: what is stored is sealed, but its names and the requests' signatures are seen")
@@ -140,8 +104,9 @@ func (x *examination) sealed(ctx context.Context) {
 	if err != nil || store == nil {
 		return
 	}
-	looked := 0
-	for _, kind := range []string{"raw/", "view/", "pii/"} {
+	looked := map[string]bool{}
+	today := time.Now().UTC().Format("raw/2006/01/02/") // what is written now, beside what is oldest
+	for _, kind := range []string{"raw/", today, "view/", "pii/"} {
 		of := 0
 		for object, err := range store.List(ctx, kind, "") {
 			if err != nil {
@@ -160,14 +125,14 @@ func (x *examination) sealed(ctx context.Context) {
 				x.ill("sealed", "a stored sample is not an OpenPGP data packet", "stop ingest and find out what wrote "+object.Name)
 				return
 			}
-			looked++
+			looked[object.Name] = true
 		}
 	}
-	if looked == 0 {
+	if len(looked) == 0 {
 		x.note("sealed", "no mail is stored", "")
 		return
 	}
-	x.well("sealed", fmt.Sprintf("what is stored is ciphertext, in %d samples", looked))
+	x.well("sealed", fmt.Sprintf("what is stored is ciphertext, in %d samples", len(looked)))
 }
 
 func beginning(ctx context.Context, store vault.Store, name string) ([]byte, error) {
@@ -275,7 +240,7 @@ func (x *examination) mailboxes(ctx context.Context) {
 	for _, box := range x.config.Ingest.Mailboxes {
 		switch {
 		case troubles[box.ID] != nil:
-			x.ill("mailbox", box.ID+": "+troubles[box.ID].Error(), "correct host, port, tls, name or secret; the folders must exist")
+			x.ill("mailbox", box.ID+": "+troubles[box.ID].Error(), adviceOnMailbox(troubles[box.ID]))
 		case box.TLS == imap.Plaintext:
 			x.ill("mailbox", box.ID+": passwords and mail travel readable", "use tls: implicit or starttls")
 		default:
@@ -284,34 +249,52 @@ func (x *examination) mailboxes(ctx context.Context) {
 	}
 }
 
+// adviceOnMailbox says what to do about a mailbox that cannot be read.
+func adviceOnMailbox(err error) string {
+	for _, each := range []struct {
+		kind   error
+		advice string
+	}{
+		{os.ErrNotExist, "put the secret where password_file or oauth2 says, or correct the path"},
+		{imap.ErrSignIn, "correct username and password_file or oauth2, or have the server let this user in by IMAP"},
+		{imap.ErrTLS, "correct host, port and tls; where an authority of your own signs the server's certificate, name it in ca_file"},
+		{imap.ErrNoFolder, "correct folders, or make the folder on the server"},
+		{imap.ErrReadOnly, "let this user open the folder"},
+		{imap.ErrBusy, "the server asks to wait: look again in some minutes"},
+		{imap.ErrLost, "start the server, let this machine reach it, or correct host and port"},
+	} {
+		if errors.Is(err, each.kind) {
+			return each.advice
+		}
+	}
+	return "correct host, port, tls, name or secret; the folders must exist"
+}
+
 // boundaries looks whether it is known which hosts are ours.
 func (x *examination) boundaries(context.Context) {
+	const advice = "name your own mail servers under verify.boundaries, as they stand after \"by\" in the Received lines that they write"
 	if len(x.config.Verify.Boundaries) == 0 {
-		x.note("boundaries", "no verify.boundaries: every sender stays unconfirmed", "name your own mail servers under verify.boundaries, as they stand after \"by\" in the Received lines that they write")
+		x.note("boundaries", "no verify.boundaries: every sender stays unconfirmed", advice)
+		return
+	}
+	for _, box := range x.config.Ingest.Mailboxes {
+		if options := x.config.Verify.Options(box.ID); len(options.TrustMX)+len(options.TrustAuthserv) == 0 {
+			x.note("boundaries", box.ID+": no boundary names its mail servers: every sender stays unconfirmed", advice)
+		}
 	}
 }
 
-// clocks compares ours with the bus's, which tells its own with what it says of a stream.
-func (x *examination) clocks(ctx context.Context) {
-	if offset := x.config.Clock.Offset.Std(); offset != 0 {
-		x.note("clock", fmt.Sprintf("it runs %v ahead", offset), "clock.offset is for demonstrations")
-	}
-	if x.conn == nil {
-		return
-	}
-	asked := time.Now()
-	kept, err := x.conn.Kept(ctx, topology.Keys)
-	if err != nil || kept.Now.IsZero() {
-		x.note("clock", "the bus does not tell its clock", "compare the machines' clocks by hand: nothing is destroyed while they disagree")
-		return
-	}
-	// Its answer was written between our question and now.
-	switch ahead, behind := time.Until(kept.Now), asked.Sub(kept.Now); {
-	case ahead > maxSkew:
-		x.ill("clock", fmt.Sprintf("the bus's clock is %v ahead of ours", ahead.Round(time.Second)), "set the clocks by NTP: nothing is destroyed while they disagree")
-	case behind > maxSkew:
-		x.ill("clock", fmt.Sprintf("the bus's clock is %v behind ours", behind.Round(time.Second)), "set the clocks by NTP: nothing is destroyed while they disagree")
+// desk looks whether what people do at the desk travels readable.
+func (x *examination) desk(context.Context) {
+	const advice = "put a server that speaks TLS before it, and set desk.base_url to https"
+	switch listen, base := x.config.Desk.Listen, x.config.Desk.BaseURL; {
+	case strings.HasPrefix(base, "https:") && !loopback(listen):
+		x.note("desk", "it answers without TLS at "+listen+", for what speaks TLS before it", "let nobody else reach that address, or set desk.listen to one on this machine")
+	case strings.HasPrefix(base, "https:"):
+		x.well("desk", "browsers reach it by TLS, at "+base)
+	case !loopback(base) || !loopback(listen):
+		x.ill("desk", fmt.Sprintf("it answers at %s, and browsers reach it without TLS at %s: passwords and mail travel readable", listen, base), advice)
 	default:
-		x.well("clock", "no server's clock is seen to differ")
+		x.well("desk", "it does not leave this machine")
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
@@ -238,6 +240,13 @@ func (c Config) checkServices() error {
 	problems := []error{log, c.Archive.Check()}
 	if !(c.Trace.Ratio >= 0 && c.Trace.Ratio <= 1) { // and so not NaN
 		problems = append(problems, fmt.Errorf("trace.ratio %v: use 0 to 1", c.Trace.Ratio))
+	}
+	for key, listen := range map[string]string{"desk.listen": c.Desk.Listen, "operations.listen": c.Operations.Listen} {
+		if _, port, err := net.SplitHostPort(listen); listen == "" && key == "operations.listen" {
+			continue // none is opened
+		} else if _, no := strconv.ParseUint(port, 10, 16); err != nil || no != nil {
+			problems = append(problems, fmt.Errorf("%s %q: write it as 127.0.0.1:8080, or :8080 for every address of this machine", key, listen))
+		}
 	}
 	if c.Audit.CheckpointEvery <= 0 {
 		problems = append(problems, errors.New("audit.checkpoint_every must be above zero, such as 10s"))

@@ -21,17 +21,21 @@ func TestAValueWithWhichNothingWouldRunIsRefusedWhenTheFileIsRead(t *testing.T) 
 		return err
 	}
 	for text, named := range map[string]string{
-		"archive: {journal_every: 0s}":  "archive.journal_every",
-		"audit: {checkpoint_every: 0s}": "audit.checkpoint_every",
-		"log: {level: loud}":            "log level",
-		"log: {format: xml}":            "log format",
-		"trace: {ratio: 5}":             "trace.ratio",
-		"trace: {ratio: -0.1}":          "trace.ratio",
-		"trace: {ratio: .nan}":          "trace.ratio",
-		"keyring: {late_after: 3h}":     "late_after",
-		"keyring: {lease_refresh: 20s}": "lease_refresh",
-		"ingest: {max_size: 67108865}":  "ingest.max_size is over 64MiB",
-		"ingest: {max_size: 100MiB}":    "ingest.max_size is over 64MiB",
+		"archive: {journal_every: 0s}":   "archive.journal_every",
+		"audit: {checkpoint_every: 0s}":  "audit.checkpoint_every",
+		"log: {level: loud}":             "log level",
+		"log: {format: xml}":             "log format",
+		"desk: {listen: '8080'}":         "desk.listen",
+		"desk: {listen: ''}":             "desk.listen",
+		"desk: {listen: '[::1]:808000'}": "desk.listen",
+		"operations: {listen: 9090}":     "operations.listen",
+		"trace: {ratio: 5}":              "trace.ratio",
+		"trace: {ratio: -0.1}":           "trace.ratio",
+		"trace: {ratio: .nan}":           "trace.ratio",
+		"keyring: {late_after: 3h}":      "late_after",
+		"keyring: {lease_refresh: 20s}":  "lease_refresh",
+		"ingest: {max_size: 67108865}":   "ingest.max_size is over 64MiB",
+		"ingest: {max_size: 100MiB}":     "ingest.max_size is over 64MiB",
 
 		"sanitize: {leave: [emial]}":                                           `sanitize.leave: "emial" is none of`,
 		"sanitize: {leave: [email, Phone]}":                                    `sanitize.leave: "Phone" is none of`,
@@ -51,7 +55,7 @@ func TestAValueWithWhichNothingWouldRunIsRefusedWhenTheFileIsRead(t *testing.T) 
 		}
 	}
 	for _, text := range []string{
-		"ingest: {max_size: 64MiB}", "trace: {ratio: 0}", "trace: {ratio: 1}", "archive: {journal_every: 1s}", "keyring: {late_after: 2h}",
+		"ingest: {max_size: 64MiB}", "desk: {listen: ':8080'}", "desk: {listen: '[::1]:0'}", "operations: {listen: ''}", "trace: {ratio: 0}", "trace: {ratio: 1}", "archive: {journal_every: 1s}", "keyring: {late_after: 2h}",
 		"sanitize: {leave: [email, phone], regions: [DE, US]}",
 		mailboxes + `verify: {boundaries: [{mailbox: support}, {mailbox: "*"}]}`,
 		"verify: {boundaries: [{mailbox: support}]}", // of a file that lists no mailboxes
