@@ -69,13 +69,16 @@ func Lacking(r *itemv1.Record) bool {
 	return rawOf(r).GetState() == itemv1.LayerState_LAYER_STATE_PRESENT
 }
 
-// Place is where the server has an item's mail: where it was found again, where its folder was
-// numbered anew.
+// Place is where the server has an item's mail, and its INTERNALDATE there: where it was found again, where its
+// folder was numbered anew.
 func Place(r *itemv1.Record) *itemv1.Place {
-	if r.GetPlace() != nil {
-		return r.GetPlace()
+	if p := r.GetPlace(); p != nil {
+		if p.GetInternalDate() == nil {
+			return &itemv1.Place{UidValidity: p.GetUidValidity(), Uid: p.GetUid(), Generation: p.GetGeneration(), InternalDate: r.GetInternalDate()}
+		}
+		return p
 	}
-	return &itemv1.Place{UidValidity: r.GetUidValidity(), Uid: r.GetUid(), Generation: r.GetGeneration()}
+	return &itemv1.Place{UidValidity: r.GetUidValidity(), Uid: r.GetUid(), Generation: r.GetGeneration(), InternalDate: r.GetInternalDate()}
 }
 
 // StateWord is a state as HeaderState carries it: registered, filed, set_aside.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
@@ -28,6 +29,15 @@ func TestARecordSaysWhetherThereAreOnlyHeadersAndWhereItsMailIs(t *testing.T) {
 	record.Place = &itemv1.Place{UidValidity: 7, Uid: 8, Generation: 1}
 	if at := event.Place(record); at.GetUidValidity() != 7 || at.GetUid() != 8 || at.GetGeneration() != 1 {
 		t.Errorf("found again, it is at %v", at)
+	}
+	told, anew := timestamppb.New(time.Unix(1, 0)), timestamppb.New(time.Unix(2, 0))
+	record.InternalDate = told
+	if at := event.Place(record).GetInternalDate(); !proto.Equal(at, told) {
+		t.Errorf("found again and not dated, it is of %v", at.AsTime())
+	}
+	record.Place.InternalDate = anew
+	if at := event.Place(record).GetInternalDate(); !proto.Equal(at, anew) {
+		t.Errorf("found again and dated anew, it is of %v", at.AsTime())
 	}
 }
 

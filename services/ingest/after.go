@@ -298,7 +298,7 @@ func (m *mailbox) same(session *imap.Session, records map[uint32]*itemv1.Record,
 		record := records[mail.UID]
 		switch {
 		case record == nil:
-		case !mail.Received.Equal(record.GetInternalDate().AsTime()):
+		case !mail.Received.Equal(event.Place(record).GetInternalDate().AsTime()):
 			m.log.Warn("UID stands for another mail now, which is left alone", "uid", mail.UID)
 		case mail.Size == record.GetSize():
 			same = append(same, mail.UID)

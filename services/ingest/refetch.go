@@ -223,7 +223,7 @@ func find(session *imap.Session, opened imap.Folder, record *itemv1.Record) (ima
 	if opened.Validity != place.GetUidValidity() { // it may still be found again under its new number
 		return imap.Mail{}, errNotThere
 	}
-	when, bare := record.GetInternalDate().AsTime(), record.GetSize() == 0
+	when, bare := place.GetInternalDate().AsTime(), record.GetSize() == 0
 	describe := session.Describe
 	if when.Equal(imap.NoDate) && !bare {
 		describe = session.DescribeUndated
@@ -264,7 +264,10 @@ func (m *mailbox) sealWhole(ctx context.Context, record *itemv1.Record, body *im
 	defer cancel()
 	where := mark{validity: record.GetUidValidity(), generation: record.GetGeneration()}
 	mail := body.Mail
-	mail.UID = record.GetUid() // under which it came first
+	mail.UID = record.GetUid() // under which it came first, and when
+	if record.GetSize() != 0 {
+		mail.Received = record.GetInternalDate().AsTime()
+	}
 	whole, err := s.begin(ctx, newFolder(m, record.GetFolder()), where, mail)
 	if err != nil {
 		return nil, err

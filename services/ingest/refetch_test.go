@@ -225,6 +225,9 @@ func TestAMailThatCannotBeFetchedAnyMoreIsSetAsideAgainAndWhyIsSaid(t *testing.T
 		"another's after it":    {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n* 2 FETCH (UID\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
 		"told short throughout": {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: size - 9, Announce: size - 9}, change: func(r *itemv1.Record) { r.Size = size - 9 }, want: ingest.CodeBreaks},
 		"nobody reads it":       {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, change: func(r *itemv1.Record) { r.Mailbox = "sales" }, want: ingest.CodeNoMailbox},
+		"found again, redated": {mail: imaptest.ScriptMail{UID: 2, Raw: raw, Date: "01-Jan-2020 00:00:00 +0000"}, validity: 10, change: func(r *itemv1.Record) {
+			r.Place = &itemv1.Place{UidValidity: 10, Uid: 2, InternalDate: timestamppb.New(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))}
+		}},
 		"found again elsewhere": {mail: imaptest.ScriptMail{UID: 2, Raw: raw}, validity: 10, change: func(r *itemv1.Record) { r.Place = &itemv1.Place{UidValidity: 10, Uid: 2} }},
 	} {
 		t.Run(name, func(t *testing.T) {

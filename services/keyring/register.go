@@ -145,6 +145,7 @@ func (s *Service) complete(ctx context.Context, c *call, r *keyringv1.Register, 
 	}
 	record.Layers = []*itemv1.Layer{whole}
 	record.Size, record.InternalDate = r.Size, r.InternalDate // as they were, or known only now
+	record.HeadersDigest, record.HeadersPeriod = record.RawDigest, record.DigestPeriod
 	record.RawDigest, record.DigestPeriod, record.FetchLimit, record.HeadersOnly = fresh.RawDigest, fresh.DigestPeriod, 0, false
 	record.Kind, record.Loops = fresh.Kind, fresh.Loops
 	a := s.act(c, "register", "")

@@ -46,15 +46,37 @@ type renumbering struct {
 	err   error
 
 	mu     sync.Mutex
-	old    map[digested][]string // items that no mail was taken for yet, in the order of their numbers
-	placed map[uint32]string     // items by their new UID
+	old    map[digested][]known // in the order of their numbers
+	taken  map[string]bool      // items that a mail was taken for
+	placed map[uint32]string    // items by their new UID
 	used   time.Time
 }
 
-// digested is a mail's keyed digest, and the period whose key it is under.
+// digested is a mail's keyed digest, and the period whose key it is under. Headers say little of their
+// mail: they are the same mail's only where the server tells the same size of it.
 type digested struct {
-	period string
-	digest [sha256.Size]byte
+	period  string
+	digest  [sha256.Size]byte
+	headers bool
+	size    int64
+}
+
+// known is an item, and the INTERNALDATE that its mail had.
+type known struct {
+	item string
+	date time.Time
+}
+
+// find gives the item that a mail is, which no other mail was taken for; "" where there is none. Of
+// several that fit, the first of the same date is the one.
+func (r *renumbering) find(key digested, date time.Time) string {
+	free := slices.DeleteFunc(r.old[key], func(k known) bool { return r.taken[k.item] })
+	r.old[key] = free
+	if len(free) == 0 {
+		return ""
+	}
+	at := max(0, slices.IndexFunc(free, func(k known) bool { return k.date.Equal(date) }))
+	return free[at].item
 }
 
 // drop forgets folders that nobody asks for any more.
@@ -113,12 +135,12 @@ func (s *Service) folderOf(ctx context.Context, n numbering) (*renumbering, erro
 // readFolder reads the records of a folder.
 func (s *Service) readFolder(ctx context.Context, n numbering, folder *renumbering) error {
 	type aged struct {
-		item string
+		known
 		uid  uint32
 		when time.Time
 	}
 	old := map[digested][]aged{}
-	folder.old, folder.placed = map[digested][]string{}, map[uint32]string{}
+	folder.old, folder.taken, folder.placed = map[digested][]known{}, map[string]bool{}, map[uint32]string{}
 	for stored, err := range s.deps.Records.All(ctx) {
 		if err != nil {
 			return err
@@ -132,18 +154,34 @@ func (s *Service) readFolder(ctx context.Context, n numbering, folder *renumberi
 			folder.placed[at.Uid] = record.Item
 			continue
 		}
-		key := digested{record.DigestPeriod, [sha256.Size]byte(record.RawDigest)}
-		old[key] = append(old[key], aged{record.Item, at.Uid, record.Received.AsTime()})
+		it := aged{known{record.Item, at.InternalDate.AsTime()}, at.Uid, record.Received.AsTime()}
+		for _, key := range digestsOf(record) {
+			old[key] = append(old[key], it)
+		}
 	}
 	for key, items := range old {
 		slices.SortFunc(items, func(a, b aged) int {
 			return cmp.Or(a.when.Compare(b.when), cmp.Compare(a.uid, b.uid), cmp.Compare(a.item, b.item))
 		})
 		for _, item := range items {
-			folder.old[key] = append(folder.old[key], item.item)
+			folder.old[key] = append(folder.old[key], item.known)
 		}
 	}
 	return nil
+}
+
+// digestsOf are those that a record's mail may come with: of the whole, or of its headers where it is over
+// the size that is fetched; both where it has been that.
+func digestsOf(record *itemv1.Record) (keys []digested) {
+	whole := digested{period: record.DigestPeriod, digest: [sha256.Size]byte(record.RawDigest)}
+	if record.HeadersOnly {
+		whole.headers, whole.size = true, record.Size
+	}
+	keys = append(keys, whole)
+	if len(record.HeadersDigest) == sha256.Size {
+		keys = append(keys, digested{record.HeadersPeriod, [sha256.Size]byte(record.HeadersDigest), true, record.Size})
+	}
+	return keys
 }
 
 // recognise finds the item that a mail of a folder with new numbers is already, and notes
@@ -173,16 +211,19 @@ func (s *Service) recognise(ctx context.Context, c *call, r *keyringv1.Register)
 		return recorded(stored, false), nil
 	}
 	for name, p := range s.snap.Load().periods {
-		key := digested{name, [sha256.Size]byte(p.digestOf(sum))}
-		items := folder.old[key]
-		if len(items) == 0 {
+		key := digested{period: name, digest: [sha256.Size]byte(p.digestOf(sum))}
+		if r.HeadersOnly {
+			key.headers, key.size = true, r.Size
+		}
+		item := folder.find(key, r.InternalDate.AsTime())
+		if item == "" {
 			continue
 		}
-		stored, err := s.placeItem(ctx, c, items[0], r)
+		stored, err := s.placeItem(ctx, c, item, r)
 		if err != nil {
 			return nil, err
 		}
-		folder.old[key] = items[1:]
+		folder.taken[item] = true
 		folder.placed[r.Uid] = stored.Record.Item
 		return recorded(stored, true), nil
 	}
@@ -190,7 +231,7 @@ func (s *Service) recognise(ctx context.Context, c *call, r *keyringv1.Register)
 }
 
 func (s *Service) placeItem(ctx context.Context, c *call, item string, r *keyringv1.Register) (Stored, error) {
-	place := &itemv1.Place{UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation}
+	place := &itemv1.Place{UidValidity: r.UidValidity, Uid: r.Uid, Generation: r.Generation, InternalDate: r.InternalDate}
 	stored, _, err := s.tellAndUpdate(ctx, item, func(record *itemv1.Record) (*auditv1.Act, error) {
 		if proto.Equal(record.Place, place) { // by a request whose answer was lost
 			return nil, nil

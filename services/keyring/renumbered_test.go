@@ -3,10 +3,12 @@ package keyring
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/oklog/ulid/v2"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
@@ -96,6 +98,84 @@ func TestMailsOfAFolderWithNewNumbersAreTheItemsThatTheyWere(t *testing.T) {
 	}
 	if acts := w.entries.acts("place"); len(acts) != 4+6 {
 		t.Errorf("%d places were told, want 10", len(acts))
+	}
+}
+
+// Of mails over the size there are the headers, which say little: mails that differ have the same, and a short mail
+// may be no more than they are.
+func TestHeadersAreTakenForTheSameMailOnlyWhereItsSizeIsTheSame(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	const text = "Subject: large\r\n\r\n" // of w.headers
+	sent := func(r *keyringv1.Register, day int) *keyringv1.Register {
+		r.InternalDate = timestamppb.New(noon.AddDate(0, 0, day))
+		return r
+	}
+	first := map[string]string{}
+	for i, each := range []struct {
+		name string
+		r    *keyringv1.Register
+	}{
+		{"large", sent(w.headers(1, 9000), 0)}, {"larger", sent(w.headers(2, 9500), 0)},
+		{"large, later", sent(w.headers(3, 9000), 1)}, {"no more than headers", sent(w.registration(4, text), 0)},
+	} {
+		item, fresh := w.becomes(each.r)
+		if !fresh {
+			t.Fatalf("mail %d is no item of its own", i+1)
+		}
+		first[each.name] = item
+	}
+	anew := func(uid uint32, size int64, day int) *keyringv1.Register {
+		r := w.renumbered("INBOX", 8, uid, text)
+		if size > 0 {
+			r.Size, r.HeadersOnly = size, true
+		}
+		return sent(r, day)
+	}
+	for _, each := range []struct {
+		r    *keyringv1.Register
+		want string // empty: a new item
+	}{
+		{anew(11, 9500, 0), "larger"}, {anew(12, 9000, 1), "large, later"}, {anew(13, 9500, 0), ""}, {anew(14, 9001, 0), ""},
+		{anew(15, 9000, 7), "large"}, {anew(16, 9000, 0), ""}, {anew(17, 0, 0), "no more than headers"}, {anew(18, 0, 0), ""},
+		{anew(12, 9000, 1), "large, later"}, // once more
+	} {
+		item, fresh := w.becomes(each.r)
+		if fresh != (each.want == "") || !fresh && item != first[each.want] {
+			t.Errorf("UID %d of %d bytes is item %s, new %v, want %q", each.r.Uid, each.r.Size, item, fresh, each.want)
+		}
+	}
+	if place := w.record(first["large"]).Place; place.GetUid() != 15 || !place.GetInternalDate().AsTime().Equal(noon.AddDate(0, 0, 7)) {
+		t.Errorf("it is at %v", place)
+	}
+}
+
+// It was set aside by its headers, taken up again, and is a whole mail since; over the size it still is.
+func TestAMailThatWasCompletedIsKnownByItsHeadersAndByItself(t *testing.T) {
+	for _, by := range []string{"headers", "itself"} {
+		t.Run(by, func(t *testing.T) {
+			w := newWorld(t)
+			w.start()
+			text := strings.Repeat("a large mail\r\n", 1000)
+			item, _ := w.becomes(w.headers(1, int64(len(text))))
+			w.aside(item, "oversize")
+			w.retry(item)
+			if got, fresh := w.becomes(w.registration(1, text)); got != item || !fresh || w.record(item).HeadersOnly {
+				t.Fatal("it was not completed")
+			}
+			whole, headers := w.renumbered("INBOX", 8, 11, text), w.renumbered("INBOX", 8, 12, "Subject: large\r\n\r\n")
+			headers.Size, headers.HeadersOnly = int64(len(text)), true
+			asked := []*keyringv1.Register{headers, whole}
+			if by == "itself" {
+				asked = []*keyringv1.Register{whole, headers}
+			}
+			if got, fresh := w.becomes(asked[0]); got != item || fresh {
+				t.Errorf("it is item %s, new %v", got, fresh)
+			}
+			if got, fresh := w.becomes(asked[1]); got == item || !fresh {
+				t.Error("one item was taken for two mails")
+			}
+		})
 	}
 }
 

@@ -293,7 +293,10 @@ type Record struct {
 	// empty where nobody looked. Findings.kind comes later, from the whole mail, and may be more particular.
 	Kind string `protobuf:"bytes,28,opt,name=kind,proto3" json:"kind,omitempty"`
 	// By its headers it goes in circles, or is mail of our own that came back.
-	Loops         bool `protobuf:"varint,29,opt,name=loops,proto3" json:"loops,omitempty"`
+	Loops bool `protobuf:"varint,29,opt,name=loops,proto3" json:"loops,omitempty"`
+	// Of a mail whose headers alone were there first: what raw_digest and digest_period were then.
+	HeadersDigest []byte `protobuf:"bytes,30,opt,name=headers_digest,json=headersDigest,proto3" json:"headers_digest,omitempty"`
+	HeadersPeriod string `protobuf:"bytes,31,opt,name=headers_period,json=headersPeriod,proto3" json:"headers_period,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -531,12 +534,28 @@ func (x *Record) GetLoops() bool {
 	return false
 }
 
+func (x *Record) GetHeadersDigest() []byte {
+	if x != nil {
+		return x.HeadersDigest
+	}
+	return nil
+}
+
+func (x *Record) GetHeadersPeriod() string {
+	if x != nil {
+		return x.HeadersPeriod
+	}
+	return ""
+}
+
 // A Place is a mail's number in its folder.
 type Place struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UidValidity   uint32                 `protobuf:"varint,1,opt,name=uid_validity,json=uidValidity,proto3" json:"uid_validity,omitempty"`
-	Uid           uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
-	Generation    uint32                 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	UidValidity uint32                 `protobuf:"varint,1,opt,name=uid_validity,json=uidValidity,proto3" json:"uid_validity,omitempty"`
+	Uid         uint32                 `protobuf:"varint,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	Generation  uint32                 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	// INTERNALDATE there, which a server may tell anew.
+	InternalDate  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=internal_date,json=internalDate,proto3" json:"internal_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -590,6 +609,13 @@ func (x *Place) GetGeneration() uint32 {
 		return x.Generation
 	}
 	return 0
+}
+
+func (x *Place) GetInternalDate() *timestamppb.Timestamp {
+	if x != nil {
+		return x.InternalDate
+	}
+	return nil
 }
 
 // A Layer is one sealed form of an item under its own session key.
@@ -1073,7 +1099,8 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xb4\t\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\x8e\n" +
+	"\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
 	"\amailbox\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
@@ -1111,13 +1138,16 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x05place\x18\x1a \x01(\v2\x0e.item.v1.PlaceB\x04\xc8\xf3\x18\bR\x05place\x12'\n" +
 	"\fheaders_only\x18\x1b \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\x12\x18\n" +
 	"\x04kind\x18\x1c \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
-	"\x05loops\x18\x1d \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\"n\n" +
+	"\x05loops\x18\x1d \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\x12+\n" +
+	"\x0eheaders_digest\x18\x1e \x01(\fB\x04\xc8\xf3\x18\x04R\rheadersDigest\x12+\n" +
+	"\x0eheaders_period\x18\x1f \x01(\tB\x04\xc8\xf3\x18\x02R\rheadersPeriod\"\xb5\x01\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +
 	"\n" +
 	"generation\x18\x03 \x01(\rB\x04\xc8\xf3\x18\x03R\n" +
-	"generation\"\xf5\x04\n" +
+	"generation\x12E\n" +
+	"\rinternal_date\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\finternalDate\"\xf5\x04\n" +
 	"\x05Layer\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x12.item.v1.LayerKindB\x04\xc8\xf3\x18\x02R\x04kind\x12/\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x13.item.v1.LayerStateB\x04\xc8\xf3\x18\x02R\x05state\x12\x1c\n" +
@@ -1233,25 +1263,26 @@ var file_item_v1_record_proto_depIdxs = []int32{
 	7,  // 9: item.v1.Record.berths:type_name -> item.v1.Berth
 	9,  // 10: item.v1.Record.past_asides:type_name -> item.v1.SetAside
 	5,  // 11: item.v1.Record.place:type_name -> item.v1.Place
-	2,  // 12: item.v1.Layer.kind:type_name -> item.v1.LayerKind
-	3,  // 13: item.v1.Layer.state:type_name -> item.v1.LayerState
-	12, // 14: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
-	12, // 15: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
-	12, // 16: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
-	12, // 17: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
-	2,  // 18: item.v1.Berth.kind:type_name -> item.v1.LayerKind
-	12, // 19: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
-	12, // 20: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
-	1,  // 21: item.v1.SetAside.from:type_name -> item.v1.State
-	12, // 22: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
-	12, // 23: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
-	12, // 24: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
-	11, // 25: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	12, // 12: item.v1.Place.internal_date:type_name -> google.protobuf.Timestamp
+	2,  // 13: item.v1.Layer.kind:type_name -> item.v1.LayerKind
+	3,  // 14: item.v1.Layer.state:type_name -> item.v1.LayerState
+	12, // 15: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
+	12, // 16: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
+	12, // 17: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
+	12, // 18: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
+	2,  // 19: item.v1.Berth.kind:type_name -> item.v1.LayerKind
+	12, // 20: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
+	12, // 21: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
+	1,  // 22: item.v1.SetAside.from:type_name -> item.v1.State
+	12, // 23: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
+	12, // 24: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
+	12, // 25: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
+	11, // 26: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_item_v1_record_proto_init() }
