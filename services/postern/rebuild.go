@@ -18,7 +18,7 @@ func rebuildCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
-	process, err := wiring.New(ctx, c, wiring.Options{})
+	process, err := wiring.New(ctx, c, wiring.Options{For: []string{"keyring"}})
 	if err != nil {
 		return fail(io, err)
 	}

@@ -57,7 +57,7 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
-	process, err := wiring.Attach(ctx, c, wiring.Options{})
+	process, err := wiring.Attach(ctx, c, wiring.Options{For: []string{"retain"}})
 	if err != nil {
 		return fail(io, err)
 	}

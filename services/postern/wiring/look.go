@@ -16,7 +16,7 @@ import (
 	"github.com/postern-mail/postern/services/audit"
 )
 
-// Look opens the bus and the vault as they stand, for a command that judges what is there,
+// Look opens the bus as it stands, for a command that judges what is there,
 // whether a process runs on them or not. It makes no stream and no key, and where the process
 // before was killed, the next that runs still learns of it. Close must be called.
 func Look(ctx context.Context, config Config, options Options) (*Process, error) {
@@ -28,8 +28,9 @@ func Look(ctx context.Context, config Config, options Options) (*Process, error)
 	return p, nil
 }
 
-func (p *Process) look(ctx context.Context) (err error) {
+func (p *Process) look(ctx context.Context) error {
 	if p.Log == nil {
+		var err error
 		if p.Log, err = run.NewLogger(os.Stderr, p.Config.Log); err != nil {
 			return err
 		}
@@ -43,12 +44,6 @@ func (p *Process) look(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	store, done, err := p.Config.Vault.open()
-	if err != nil {
-		return fmt.Errorf("vault: %w", err)
-	}
-	p.closers = append(p.closers, done)
-	p.Vault = store
 	return nil
 }
 
@@ -97,6 +92,11 @@ func (p *Process) AuditBegun(ctx context.Context, conn *bus.Conn) (bool, error) 
 		if kept.Last > 0 {
 			begun = true
 			continue
+		}
+		if p.Vault == nil { // a log that is there needs none, and its signer may read none
+			if err := p.OpenVault(); err != nil {
+				return false, err
+			}
 		}
 		some, err := archive.HasJournal(ctx, p.Vault, stream)
 		if err != nil {

@@ -16,10 +16,13 @@ import (
 )
 
 // auditBegun looks at a data folder as the verification of the audit log does.
-func auditBegun(t *testing.T, dir string) (bool, error) {
+func auditBegun(t *testing.T, dir string, change ...func(*wiring.Config)) (bool, error) {
 	t.Helper()
 	c := wiring.Default()
 	c.DataDir = dir
+	for _, each := range change {
+		each(&c)
+	}
 	c, err := c.Complete()
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +114,34 @@ func TestALookAtTheAuditLogFindsThatItWasRemovedAndChangesNothing(t *testing.T) 
 				t.Error("looking made a stream")
 			}
 		})
+	}
+}
+
+// TestALogThatIsThereIsLookedAtWithoutTheVault: the signer has no credential for it.
+func TestALogThatIsThereIsLookedAtWithoutTheVault(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(t)
+	until(t, "the log is signed", func(ctx context.Context) (bool, error) {
+		conn, err := r.Connect(ctx, "audit")
+		if err != nil {
+			return false, err
+		}
+		defer conn.Close()
+		kept, err := conn.Kept(ctx, topology.Checkpoints)
+		return kept.Last > 0, err
+	})
+	r.stop()
+	unreadable := func(c *wiring.Config) {
+		c.Vault.Kind, c.Vault.S3 = "s3", wiring.S3Config{Endpoint: "127.0.0.1:1", Bucket: "mail", AccessKeyFile: "nowhere", SecretKeyFile: "nowhere"}
+	}
+	if begun, err := auditBegun(t, w.dir, unreadable); !begun || err != nil {
+		t.Errorf("begun is %v, error %v", begun, err)
+	}
+	if err := os.RemoveAll(filepath.Join(w.dir, "nats")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auditBegun(t, w.dir, unreadable); err == nil || !strings.Contains(err.Error(), "vault.s3.access_key_file") {
+		t.Errorf("without a log: %v", err)
 	}
 }
 
