@@ -133,7 +133,7 @@ func TestASuspectRunsAlone(t *testing.T) {
 			at.Add(1)
 			defer at.Add(-1)
 			for range 10 {
-				<-time.After(ackWait / 3)
+				<-time.After(ackWait / 30)
 				if env.Item == stagetest.Item(0) && at.Load() > 1 {
 					beside.Add(1)
 				}

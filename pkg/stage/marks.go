@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"crypto/rand"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -29,20 +30,24 @@ type Marks interface {
 // fatal is how many deaths set a mail aside.
 const fatal = 3
 
-// everybody is more than all mails a process may have in work.
-const everybody = 1 << 30
+// stuck is after how long in work a mail is not waited for any more by one that is to run alone: nobody
+// waits for what may never end. Should the process die then, either of the two may be the one.
+const stuck = 30 * time.Second
 
 // A Process is one process in which stages run. A mail that may have killed its worker
 // runs while no other is in work there, so that a further death can only be its own.
 type Process struct {
 	id        string
-	work      *semaphore.Weighted
-	afterward time.Time // zero, or the start of a process whose predecessor died with the bus in it
+	door      *semaphore.Weighted // held while somebody comes in, and for the whole work of one that runs alone
+	mu        sync.Mutex
+	inside    map[*time.Time]bool // when each mail in work began
+	left      chan struct{}       // closed when one ends; nil: nobody waits for that
+	afterward time.Time           // zero, or the start of a process whose predecessor died with the bus in it
 }
 
 // NewProcess returns the process, under a name drawn at random.
 func NewProcess() *Process {
-	return &Process{id: rand.Text(), work: semaphore.NewWeighted(everybody)}
+	return &Process{id: rand.Text(), door: semaphore.NewWeighted(1), inside: map[*time.Time]bool{}}
 }
 
 // AfterDeath says that the process before this one died, and the bus with it: the bus may then
@@ -54,14 +59,58 @@ func (p *Process) AfterDeath(started time.Time) *Process {
 
 // enter waits until work may begin, alone or beside others, and returns its end.
 func (p *Process) enter(ctx context.Context, alone bool) (leave func(), err error) {
-	share := int64(1)
-	if alone {
-		share = everybody
-	}
-	if err := p.work.Acquire(ctx, share); err != nil {
+	if err := p.door.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	return func() { p.work.Release(share) }, nil
+	if !alone {
+		leave = p.begin()
+		p.door.Release(1)
+		return leave, nil
+	}
+	for {
+		left, longest := p.others()
+		if longest <= 0 {
+			return func() { p.door.Release(1) }, nil
+		}
+		timer := time.NewTimer(longest)
+		select {
+		case <-left:
+		case <-timer.C:
+		case <-ctx.Done():
+			p.door.Release(1)
+			return nil, ctx.Err()
+		}
+		timer.Stop()
+	}
+}
+
+func (p *Process) begin() (leave func()) {
+	began := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inside[&began] = true
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.inside, &began)
+		if p.left != nil {
+			close(p.left)
+			p.left = nil
+		}
+	}
+}
+
+// others tells for how long mails in work are to be waited for, and when to ask again.
+func (p *Process) others() (left <-chan struct{}, longest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for began := range p.inside {
+		longest = max(longest, stuck-time.Since(*began))
+	}
+	if p.left == nil {
+		p.left = make(chan struct{})
+	}
+	return p.left, longest
 }
 
 // doubts reports whether the marks must be asked about a delivery at all.

@@ -1,7 +1,9 @@
 package stage
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -37,4 +39,91 @@ func TestAGivingBackDoesNotForgetDeaths(t *testing.T) {
 			t.Errorf("%s: suspect %v after %d deaths, want %v after %d", name, suspect, deaths, c.suspect, c.deaths)
 		}
 	}
+}
+
+// One runs alone when the others have left, and those who come meanwhile wait for it; somebody who is stuck holds up
+// nobody for long, and only once.
+func TestWhoRunsAloneWaitsForOthersButNotForWhoIsStuck(t *testing.T) {
+	for name, remains := range map[string]bool{"the other leaves": false, "the other is stuck": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := NewProcess()
+				began := time.Now()
+				entered := make(chan time.Duration, 1)
+				enter := func(alone bool) (leave func()) {
+					leave, err := p.enter(t.Context(), alone)
+					if err != nil {
+						t.Error(err)
+						return func() {}
+					}
+					return leave
+				}
+				comes := func(alone bool) {
+					leave := enter(alone)
+					entered <- time.Since(began)
+					time.Sleep(time.Second)
+					leave()
+				}
+				first, second := enter(false), enter(false)
+				second()
+				time.Sleep(time.Second)
+				go comes(true)
+				synctest.Wait()
+				go comes(false)
+				time.Sleep(time.Second)
+				want := stuck
+				if !remains {
+					first()
+					want = 2 * time.Second
+				}
+				for _, want := range []time.Duration{want, want + time.Second} {
+					if at := <-entered; at != want {
+						t.Errorf("entered after %v, want %v", at, want)
+					}
+				}
+				time.Sleep(time.Second) // the last one has left
+				go comes(true)
+				if at := <-entered; at != want+2*time.Second {
+					t.Errorf("another entered after %v, want %v", at, want+2*time.Second)
+				}
+				if remains {
+					first()
+				}
+				ended, cancel := context.WithCancel(t.Context())
+				cancel()
+				if _, err := p.enter(ended, true); err == nil {
+					t.Error("who was told to stop entered")
+				}
+				enter(true)()
+				enter(false)()
+			})
+		})
+	}
+}
+
+func TestWhoIsToRunAloneAndIsToldToStopLetsOthersIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewProcess()
+		first, err := p.enter(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := p.enter(ctx, true)
+			ended <- err
+		}()
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err == nil {
+			t.Error("it entered beside another")
+		}
+		second, err := p.enter(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first()
+		second()
+	})
 }
