@@ -58,6 +58,11 @@ func (m *mark) keep(uid uint32, k kept) {
 	m.troubles[uid] = k
 }
 
+// maxRanges is how many ranges of UIDs a cursor keeps, so that it stays one message of the bus (14 bytes a
+// range at most). There are as many only where a server never lets gaps be settled. Whoever comes next
+// looks again at the mails beyond, and they are items already.
+const maxRanges = 40_000
+
 func loadCursor(ctx context.Context, store Cursors, mailbox string) (*cursor, error) {
 	saved, revision, err := store.Load(ctx, mailbox)
 	if err != nil {
@@ -133,10 +138,18 @@ func (c *cursor) save(ctx context.Context) error {
 
 func (c *cursor) proto() *ingestv1.Cursor {
 	saved := &ingestv1.Cursor{Mailbox: c.mailbox}
+	total, most := 0, math.MaxInt
+	for _, m := range c.folders {
+		total += len(m.done.Ranges())
+	}
+	if total > maxRanges {
+		most = maxRanges / len(c.order)
+	}
 	for _, name := range c.order {
 		m := c.folders[name]
 		folder := &ingestv1.Folder{Name: name, UidValidity: m.validity, Generation: m.generation, Highest: m.highest, Renumbered: m.renumbered}
-		for _, r := range m.done.Ranges() {
+		ranges := m.done.Ranges()
+		for _, r := range ranges[:min(len(ranges), most)] {
 			folder.Done = append(folder.Done, &ingestv1.Range{First: r.First, Last: r.Last})
 		}
 		for _, uid := range slices.Sorted(maps.Keys(m.troubles)) {
