@@ -97,6 +97,11 @@ var (
 	ofRedis = []string{"desk", "retain"}
 )
 
+// Needs says what a service opens beside the bus.
+func Needs(service string) (vault, redis bool) {
+	return slices.Contains(ofVault, service), slices.Contains(ofRedis, service)
+}
+
 // opens tells whether the process is for one of some services.
 func (o Options) opens(services ...string) bool {
 	return len(o.For) == 0 || slices.ContainsFunc(o.For, func(name string) bool { return slices.Contains(services, name) })
