@@ -35,12 +35,13 @@ var mayPublish = map[string][]string{
 	"doctor":   {},
 	"setaside": {},
 	"mailbox":  {"cursors.1"},
+	"evidence": {},
 	"rebuild":  {"items.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "audit.v1.Checkpoint"},
 }
 
 var mayAsk = map[string][]string{
 	"ingest":   {"register", "setaside", "status"},
-	"verify":   {"open.verify", "setaside", "status"},
+	"verify":   {"open.verify", "open.replay", "setaside", "status"},
 	"scan":     {"open.scan", "setaside", "status"},
 	"archive":  {"file", "journalled", "setaside", "status"},
 	"sanitize": {"layers", "open.sanitize", "setaside", "status"},
@@ -52,6 +53,7 @@ var mayAsk = map[string][]string{
 	"rebuild":  {"open.rebuild", "status"},
 	"setaside": {"retry", "status"},
 	"mailbox":  {},
+	"evidence": {},
 }
 
 func TestEachCredentialDoesWhatItMayAndNothingElse(t *testing.T) {
@@ -76,7 +78,7 @@ func TestEachCredentialDoesWhatItMayAndNothingElse(t *testing.T) {
 				}
 				for _, subject := range everything {
 					_, err := c.Publish(ctx, subject, []byte("x"))
-					own := subject == "audit.v1.Entry."+name && !slices.Contains([]string{"doctor", "setaside", "mailbox"}, name)
+					own := subject == "audit.v1.Entry."+name && !slices.Contains([]string{"doctor", "setaside", "mailbox", "evidence"}, name)
 					all := name == "rebuild" && strings.HasPrefix(subject, "audit.v1.Entry.")
 					judge(t, "publish "+subject, err, own || all || slices.Contains(mayPublish[name], subject))
 				}

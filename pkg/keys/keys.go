@@ -43,6 +43,7 @@ const (
 	ForVerify     = "verify"
 	ForScan       = "scan"
 	ForSanitize   = "sanitize"
+	ForReplay     = "replay" // repeating a verdict in somebody's name
 	ForRead       = "read"
 	ForReveal     = "reveal"
 	ForBreakglass = "breakglass"
@@ -51,6 +52,9 @@ const (
 
 // MaxDetails is the most bytes of sealed findings that the keyring takes with a filing.
 const MaxDetails = 256 << 10
+
+// MaxEvidence is the most bytes of sealed evidence that the keyring takes with a filing.
+const MaxEvidence = 128 << 10
 
 // A Refusal is the keyring's no, as a code. It is an outcome: the keyring is well and
 // asking again in the same way gives the same answer, but for those that Passing names.

@@ -1,7 +1,6 @@
 package mailauth
 
 import (
-	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 )
 
@@ -44,7 +42,7 @@ func TestAttacks(t *testing.T) {
 			if session, err := os.ReadFile(base + ".session"); err == nil {
 				readSession(t, string(session), &options)
 			}
-			got := Judge(context.Background(), mail.Parse(read(".eml"), mail.Limits{}), options)
+			got := judged(t, read(".eml"), options)
 			want := strings.Fields(string(read(".want")))
 			if string(got.Verdict) != want[0] {
 				t.Errorf("%s %v, want %s", got.Verdict, got.Reasons, want[0])

@@ -202,7 +202,9 @@ func (j *judge) checkDMARC() {
 // checkSignatures looks for the author's own signature. One over a part, or of
 // somebody else, is evidence but decides nothing.
 func (j *judge) checkSignatures() {
-	for _, r := range signature.Check(j.msg, j.options.Keys, j.options.At) {
+	results, used := signature.Examine(j.msg, j.options.Keys, j.options.At)
+	j.result.Evidence.Keys = used
+	for _, r := range results {
 		j.result.Signatures = append(j.result.Signatures, r)
 		j.reason(r.Reason)
 		whole := r.MatchesFrom && r.Covers == signature.Whole

@@ -2,26 +2,35 @@ package mailauth
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/mailauth/alike"
 )
 
-// remembering keeps what a circle had, so that a judgement can be repeated. It serves one
-// message.
+// remembering keeps what a circle had, and what it could not tell, so that a judgement can
+// be repeated. It serves one message.
 type remembering struct {
 	circle alike.Circle
 	asked  map[alike.Form]bool
 	found  []alike.Form
+	silent []alike.Form
 }
+
+// errSilent says that a circle could not be asked.
+var errSilent = errors.New("the customers cannot be asked")
 
 func (r *remembering) Has(ctx context.Context, form alike.Form) (bool, error) {
 	if has, ok := r.asked[form]; ok {
 		return has, nil
 	}
+	if slices.Contains(r.silent, form) {
+		return false, errSilent
+	}
 	has, err := r.circle.Has(ctx, form)
 	if err != nil {
+		r.silent = append(r.silent, form)
 		return false, err
 	}
 	if r.asked == nil {

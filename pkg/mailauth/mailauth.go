@@ -155,7 +155,8 @@ type ARCResult struct {
 	Trusted bool     `json:"trusted"` // pass, and every sealer is one we trust
 }
 
-// Evidence is what a verdict rests on.
+// Evidence is what a verdict rests on, beside the message. As JSON, and with the options' own
+// part, it is a Dossier.
 type Evidence struct {
 	At        time.Time
 	Questions []dns.Question // asked of the DNS, in order, with their answers
@@ -163,17 +164,8 @@ type Evidence struct {
 	Boundary  string         // the Received line of our own server, "" for none
 	Headers   []string       // fields that were read as evidence, as they stand
 	Known     []alike.Form   // of what the customers had when they were asked
-}
-
-// Replay gives the options with which the judgement that left this evidence can
-// be repeated, without the DNS and the customers, whenever it is. What was trusted and
-// which keys were known must be given again, and customers where there were any.
-func (e Evidence) Replay(trusted Options) Options {
-	trusted.Resolver, trusted.At = dns.NewReplay(e.Questions), e.At
-	if trusted.Customers != nil {
-		trusted.Customers = alike.NewSet(e.Known...)
-	}
-	return trusted
+	Silent    []alike.Form   // of which they could not be asked
+	Keys      signature.Used // that the answers on signatures rest on
 }
 
 // An Envelope is what is known of the SMTP session.
@@ -212,7 +204,7 @@ func Judge(ctx context.Context, msg *mail.Message, options Options) Result {
 	j.result.Evidence.Headers = evidenceOf(msg.Header)
 	j.result.Evidence.Questions = recorder.Questions()
 	if j.circle != nil {
-		j.result.Evidence.Known = j.circle.found
+		j.result.Evidence.Known, j.result.Evidence.Silent = j.circle.found, j.circle.silent
 	}
 	return j.result
 }

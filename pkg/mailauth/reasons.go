@@ -28,6 +28,7 @@ const (
 	TooManySignatures    = "too_many_signatures"
 	LookupBudgetSpent    = "lookup_budget_spent"
 	DirectoryUnavailable = "directory_unavailable"
+	EvidenceNotKept      = "evidence_not_kept"
 	ForgedResults        = "forged_authentication_results"
 	ARCVouched           = "arc_vouched"
 	ARCAuthorUnsigned    = "arc_author_unsigned"
@@ -95,6 +96,7 @@ var Reasons = map[string]Reason{
 	SPFSoftFail:          {"The mail came from a server that its envelope domain does not expect.", "SPF: softfail. The client address is probably not allowed."},
 	TooManySignatures:    {"The mail carries unusually many signatures; not all were checked.", "More DKIM-Signature fields than the limit; only the topmost were verified."},
 	LookupBudgetSpent:    {"Checking this mail took too many questions; some were left out.", "The message's budget of DNS look-ups was spent; what was not asked counts as a temporary failure."},
+	EvidenceNotKept:      {"So much was found out about the sender that it could not be kept to prove this.", "The answers of the DNS and the keys of this judgement are over the bound of what is kept; it cannot be repeated."},
 	DirectoryUnavailable: {"We could not look up whether this is a known customer.", "The customer directory gave an error."},
 	ForgedResults:        {"The mail claims check results in our own name.", "An Authentication-Results field with one of our authserv-ids stands below the trust boundary, where anybody could have written it (RFC 8601 §5)."},
 	ARCVouched:           {"A forwarder that we trust saw the sender confirmed.", "DMARC failed here, but an ARC chain of trusted sealers holds and records dmarc=pass for the From domain."},

@@ -2,14 +2,12 @@ package mailauth
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/signature"
 )
 
@@ -55,7 +53,7 @@ func TestTheAuthorsOwnSignature(t *testing.T) {
 		{"a revoked key", file("openpgp/revoked-key.eml"), "none", knows{"gone@example.com"}, Unverified, signature.KeyRevoked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := Judge(context.Background(), mail.Parse(c.raw, mail.Limits{}), Options{
+			got := judged(t, c.raw, Options{
 				Resolver: names(t, map[string]string{"_dmarc.example.com": "v=DMARC1; p=" + c.policy}),
 				At:       time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Keys: keys, Customers: c.customers,
 			})

@@ -80,7 +80,12 @@ func (m *Mail) Close() { m.session.Clear() }
 // Read opens the raw layer of an item for a purpose. An item whose raw layer has been
 // destroyed is done with: that is final.
 func (d *Desk) Read(ctx context.Context, opener Opener, purpose, item string) (*Mail, error) {
-	key, err := opener.Open(ctx, open.Ask{Purpose: purpose, Layer: itemv1.LayerKind_LAYER_KIND_RAW, Item: item})
+	return d.ReadFor(ctx, opener, purpose, item, "")
+}
+
+// ReadFor is Read in somebody's name.
+func (d *Desk) ReadFor(ctx context.Context, opener Opener, purpose, item, actor string) (*Mail, error) {
+	key, err := opener.Open(ctx, open.Ask{Purpose: purpose, Layer: itemv1.LayerKind_LAYER_KIND_RAW, Item: item, Actor: actor})
 	if err != nil {
 		return nil, refused(err)
 	}

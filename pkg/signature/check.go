@@ -44,22 +44,32 @@ const (
 // received. Attached messages are left alone: what they carry is not said of this
 // one. It gives nil for a message without signatures.
 func Check(msg *mail.Message, keys Keys, at time.Time) []Result {
-	c := &checker{keys: keys, at: at, local: !bytes.Contains(msg.Raw, []byte("\r\n"))}
+	return newChecker(msg, keys, at).check()
+}
+
+func newChecker(msg *mail.Message, keys Keys, at time.Time) *checker {
+	c := &checker{root: msg.Root, keys: keys, at: at, local: !bytes.Contains(msg.Raw, []byte("\r\n")), needed: needed{keys: keys}}
 	if len(msg.From) == 1 && strings.Contains(msg.From[0].Addr, "@") {
 		c.from = msg.From[0].Addr
 	}
-	if msg.Root != nil {
-		c.walk(msg.Root, Whole, 0)
+	return c
+}
+
+func (c *checker) check() []Result {
+	if c.root != nil {
+		c.walk(c.root, Whole, 0)
 	}
 	return c.results
 }
 
 type checker struct {
+	root    *mail.Part
 	keys    Keys
 	at      time.Time
 	from    string // address of the author, "" where there is not one
 	local   bool   // the message is stored with LF for CRLF
 	results []Result
+	needed  needed
 }
 
 func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {

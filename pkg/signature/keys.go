@@ -15,10 +15,11 @@ import (
 // a key here is trusted to belong to the addresses that it names. The zero value
 // knows nobody.
 type Keys struct {
-	pgp   openpgp.EntityList
-	roots *x509.CertPool
-	certs []*x509.Certificate // of signers, where messages do not bring them
-	crls  []*x509.RevocationList
+	pgp     openpgp.EntityList
+	roots   *x509.CertPool
+	anchors []*x509.Certificate // in roots
+	certs   []*x509.Certificate // of signers, where messages do not bring them
+	crls    []*x509.RevocationList
 }
 
 // Format keeps private keys out of whatever prints them by mistake.
@@ -83,6 +84,7 @@ func (k *Keys) AddRoots(text []byte) error {
 	for _, cert := range certs {
 		k.roots.AddCert(cert)
 	}
+	k.anchors = append(k.anchors, certs...)
 	return nil
 }
 

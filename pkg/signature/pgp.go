@@ -61,6 +61,7 @@ func (c *checker) pgpSignature(sig *packet.Signature, content []byte) Result {
 	}
 	result.Signer = fmt.Sprintf("%016X", *sig.IssuerKeyId)
 	candidates := c.keys.pgp.KeysById(*sig.IssuerKeyId)
+	c.needed.pgp(candidates)
 	if len(candidates) == 0 {
 		return end(UnknownKey, KeyMissing)
 	}

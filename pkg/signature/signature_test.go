@@ -2,8 +2,10 @@ package signature
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -37,7 +39,24 @@ func testKeys(t testing.TB) Keys {
 
 func check(t testing.TB, raw []byte, keys Keys, at time.Time) []Result {
 	t.Helper()
-	return Check(mail.Parse(raw, mail.Limits{}), keys, at)
+	msg := mail.Parse(raw, mail.Limits{})
+	results, used := Examine(msg, keys, at)
+	kept, err := json.Marshal(used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Used
+	if err := json.Unmarshal(kept, &read); err != nil {
+		t.Fatal(err)
+	}
+	again, err := read.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if replayed := Check(msg, again, at); !reflect.DeepEqual(replayed, results) {
+		t.Errorf("with the keys that were used alone: %+v, not %+v", replayed, results)
+	}
+	return results
 }
 
 func TestMailsOfOtherPrograms(t *testing.T) {
@@ -105,6 +124,15 @@ func TestAChangedMailIsBad(t *testing.T) {
 			if len(results) != 1 || results[0].Result != Bad {
 				t.Errorf("%s: %+v", file, results)
 			}
+		}
+	}
+}
+
+func TestOnlyTheKeysThatWereUsedAreKept(t *testing.T) {
+	for kind, file := range map[Kind]string{SMIME: "rsa-detached", OpenPGP: "detached"} {
+		_, used := Examine(mail.Parse(read(t, string(kind), file+".eml"), mail.Limits{}), testKeys(t), received)
+		if len(used.OpenPGP)+len(used.Roots) != 1 || len(used.Certificates)+len(used.Revocations)+used.Lost != 0 {
+			t.Errorf("%s: %d, %d, %d and %d keys, %d lost", kind, len(used.OpenPGP), len(used.Roots), len(used.Certificates), len(used.Revocations), used.Lost)
 		}
 	}
 }

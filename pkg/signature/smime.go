@@ -58,6 +58,7 @@ func (c *checker) cmsSigner(data *signedData, signer *signerInfo, content []byte
 	if cert == nil {
 		return end(UnknownKey, KeyMissing)
 	}
+	c.needed.smime(cert, data.certs)
 	addresses := mailAddresses(cert)
 	if len(addresses) > 0 {
 		result.Signer = addresses[0]

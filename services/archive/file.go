@@ -48,6 +48,7 @@ func (s *Service) File(ctx context.Context, scanned *mailv1.Scanned) (*mailv1.Ar
 		Class:    class,
 		Findings: findings,
 		Details:  scanned.GetDetails(),
+		Evidence: scanned.GetEvidence(),
 		Dues: []*keyringv1.Due{
 			due(itemv1.LayerKind_LAYER_KIND_RAW, dues.Raw),
 			due(itemv1.LayerKind_LAYER_KIND_VIEW, dues.View),

@@ -111,7 +111,8 @@ func (s *Service) retryItem(ctx context.Context, c *call) (proto.Message, error)
 func (s *Service) restore(ctx context.Context, record *itemv1.Record, l *itemv1.Layer, aside *itemv1.SetAside) error {
 	if aside.GetFrom() != itemv1.State_STATE_RENDERED {
 		// It is filed anew, by what is found out then.
-		record.State, record.Class, record.Findings, record.Details, record.Berths = itemv1.State_STATE_REGISTERED, "", nil, nil, nil
+		record.State, record.Class, record.Berths = itemv1.State_STATE_REGISTERED, "", nil
+		record.Findings, record.Details, record.Evidence = nil, nil, nil
 		return nil
 	}
 	record.State, record.Class = itemv1.State_STATE_RENDERED, aside.Class

@@ -228,7 +228,7 @@ func (s *Service) take(record *itemv1.Record, plan string, which func(*itemv1.La
 		}
 		l.State, l.KeyPacket, l.Inline, l.Plan, l.Erased = erased, nil, nil, plan, nowStamp(s)
 		if l.Kind == raw { // they were sealed under raw's key
-			record.Details = nil
+			record.Details, record.Evidence = nil, nil
 		}
 		changed = true
 	}

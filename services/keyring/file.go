@@ -55,6 +55,9 @@ func checkFile(r *keyringv1.File) error {
 	if len(r.Details) > maxDetails {
 		return refuse(keys.Malformed, "the details are over their limit")
 	}
+	if len(r.Evidence) > keys.MaxEvidence {
+		return refuse(keys.Malformed, "the evidence is over its limit")
+	}
 	seen := map[itemv1.LayerKind]bool{}
 	for _, d := range r.Dues {
 		switch {
@@ -98,7 +101,7 @@ func (s *Service) fileRecord(ctx context.Context, record *itemv1.Record, r *keyr
 	if err != nil {
 		return err
 	}
-	record.Class, record.Findings, record.Details = r.Class, r.Findings, r.Details
+	record.Class, record.Findings, record.Details, record.Evidence = r.Class, r.Findings, r.Details, r.Evidence
 	record.State = itemv1.State_STATE_FILED
 	if author == "" {
 		return nil

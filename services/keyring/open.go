@@ -31,6 +31,7 @@ var purposes = map[string]purpose{
 	keys.ForVerify:     {layer: raw, action: "open"},
 	keys.ForScan:       {layer: raw, action: "open"},
 	keys.ForSanitize:   {layer: raw, action: "open"},
+	keys.ForReplay:     {layer: raw, people: true, action: "replay"},
 	keys.ForRead:       {layer: view, people: true, action: "open"},
 	keys.ForReveal:     {layer: pii, people: true, reason: true, ticket: true, action: "reveal"},
 	keys.ForBreakglass: {layer: raw, people: true, reason: true, approval: true, action: "breakglass"},

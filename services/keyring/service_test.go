@@ -49,7 +49,7 @@ func TestAMailGoesFromTheDoorToATicket(t *testing.T) {
 	w.mustOpen(item, raw, "hello")
 
 	r = w.render(r, "hello")
-	if r.State != itemv1.State_STATE_RENDERED || len(r.Details) > 0 || len(r.Berths) > 0 || len(layerOf(r, view).Inline) == 0 {
+	if r.State != itemv1.State_STATE_RENDERED || len(r.Details) > 0 || string(r.Evidence) != "sealed evidence" || len(r.Berths) > 0 || len(layerOf(r, view).Inline) == 0 {
 		t.Errorf("rendered: %v", r)
 	}
 	got, err := w.client("desk").Ticket(t.Context(), &keyringv1.Ticket{Item: item, Ticket: event.Ticket(item)})

@@ -219,7 +219,7 @@ func (w *world) file(item string, days int) *itemv1.Record {
 	w.t.Helper()
 	got, err := w.client("archive").File(w.t.Context(), &keyringv1.File{
 		Item: item, Class: "customer", Details: w.details(item, "Jane@Example.org"), Dues: dues(days),
-		Findings: &itemv1.Findings{ScanVerdict: "clean"},
+		Findings: &itemv1.Findings{ScanVerdict: "clean"}, Evidence: []byte("sealed evidence"),
 	})
 	if err != nil {
 		w.t.Fatal(err)

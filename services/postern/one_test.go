@@ -17,6 +17,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/ingest/imaptest/dovecot"
 	"github.com/postern-mail/postern/services/postern/wiring"
@@ -31,6 +32,7 @@ type one struct {
 	server  *dovecot.Server
 	process *wiring.Process
 	stop    func()
+	names   dns.Resolver // asked instead of the machine's, where it is set
 }
 
 const mailboxUser = "ada"
@@ -82,6 +84,9 @@ func (o *one) start() {
 	}
 	if o.process, err = wiring.New(o.t.Context(), c, options); err != nil {
 		o.t.Fatal(err)
+	}
+	if o.names != nil {
+		o.process.Resolver = o.names
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(o.t.Context()))
 	ended := make(chan error, 1)

@@ -115,12 +115,15 @@ func fetchLimit(verb, text string) (config.Size, error) {
 	return size, nil
 }
 
+// itemRecords is the stream of items' records.
+type itemRecords interface {
+	Scan(ctx context.Context, stream string, from uint64, options ...bus.ScanOption) iter.Seq2[*bus.Message, error]
+	LastFresh(ctx context.Context, stream, subject string) (*bus.Message, error)
+}
+
 // A shelf is where what was set aside lies.
 type shelf struct {
-	conn interface {
-		Scan(ctx context.Context, stream string, from uint64, options ...bus.ScanOption) iter.Seq2[*bus.Message, error]
-		LastFresh(ctx context.Context, stream, subject string) (*bus.Message, error)
-	}
+	conn    itemRecords
 	keyring interface {
 		Retry(ctx context.Context, request *keyringv1.Retry) (*keyringv1.Recorded, error)
 	}
@@ -178,9 +181,13 @@ func when(t *timestamppb.Timestamp) string {
 	return t.AsTime().UTC().Format(time.RFC3339)
 }
 
-// record reads an item's record as it stands.
 func (s shelf) record(ctx context.Context, item string) (*itemv1.Record, error) {
-	message, err := s.conn.LastFresh(ctx, topology.Items, "items."+item)
+	return recordOf(ctx, s.conn, item)
+}
+
+// recordOf reads an item's record as it stands.
+func recordOf(ctx context.Context, conn itemRecords, item string) (*itemv1.Record, error) {
+	message, err := conn.LastFresh(ctx, topology.Items, "items."+item)
 	if errors.Is(err, bus.ErrNoMessage) {
 		return nil, fmt.Errorf("item %s: there is no such item", item)
 	}

@@ -74,7 +74,7 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 	for _, reason := range report.Scan.Reasons {
 		findings.ScanReasons = append(findings.ScanReasons, string(reason))
 	}
-	return &mailv1.Scanned{Record: record, Findings: findings, Details: sealed}, nil
+	return &mailv1.Scanned{Record: record, Findings: findings, Details: sealed, Evidence: verified.GetEvidence()}, nil
 }
 
 // seal adds the report to the sender's details. A report that is too long for an event

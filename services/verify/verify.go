@@ -151,6 +151,10 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 	if result.Unsettled() && w.young(record) {
 		return nil, fault.Later(0, "name_servers_silent")
 	}
+	evidence, err := w.evidence(opened, &result, options)
+	if err != nil {
+		return nil, err
+	}
 	details, err := details(result)
 	if err != nil {
 		return nil, err
@@ -166,8 +170,26 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 			SenderReasons: result.Reasons,
 			Kind:          string(opened.Message.Kind),
 		},
-		Details: sealed,
+		Details:  sealed,
+		Evidence: evidence,
 	}, nil
+}
+
+// evidence seals what the verdict rests on beside the mail. Strangers choose how much it is.
+func (w *Worker) evidence(opened *reading.Mail, result *mailauth.Result, options mailauth.Options) ([]byte, error) {
+	packed, err := mailauth.NewDossier(*result, options).Pack()
+	if errors.Is(err, mailauth.ErrDossierSize) {
+		result.Reasons = append(result.Reasons, mailauth.EvidenceNotKept)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := opened.SealBeside(packed)
+	if err != nil {
+		return nil, fmt.Errorf("sender evidence: %w", err)
+	}
+	return sealed, nil
 }
 
 // detailsLimit bounds what is told of a sender, in bytes. It leaves room for the scan's report

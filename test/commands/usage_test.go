@@ -8,7 +8,7 @@ import (
 )
 
 // words are all commands.
-var words = []string{"run", "demo", "fleet", "setup", "inspect", "health", "doctor", "retention", "certificate", "audit", "rebuild", "user", "version"}
+var words = []string{"run", "demo", "fleet", "setup", "inspect", "health", "doctor", "retention", "evidence", "certificate", "audit", "rebuild", "user", "version"}
 
 func TestHelpNamesEveryCommandAndEachExplainsItself(t *testing.T) {
 	t.Parallel()

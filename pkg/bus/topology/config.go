@@ -78,7 +78,8 @@ func account(b *strings.Builder, s Service, key string) {
 			hears = append(hears, "keyring.v1."+operation)
 		}
 	}
-	user(b, s.Name, key, says, hears, s.Answers)
+	hears = append(hears, s.Serves...)
+	user(b, s.Name, key, says, hears, s.Answers || len(s.Serves) > 0)
 	exports(b, Account(s.Name))
 	b.WriteString("    imports: [\n")
 	for _, g := range s.Grants() {

@@ -121,13 +121,18 @@ func names(is func(Service) bool) string {
 	return strings.Join(found, ", ")
 }
 
-// RequestTable says who may ask the keyring for what.
+// RequestTable says who may ask the keyring, and other services, for what.
 func RequestTable() string {
 	var b strings.Builder
 	b.WriteString("| Request | Asked by |\n| --- | --- |\n")
 	for _, operation := range Operations {
 		fmt.Fprintf(&b, "| `keyring.v1.%s` | %s |\n", operation,
 			names(func(s Service) bool { return slices.Contains(s.Asks, operation) }))
+	}
+	for _, s := range Services {
+		for _, subject := range s.Serves {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", subject, names(func(s Service) bool { return slices.Contains(s.Requests, subject) }))
+		}
 	}
 	return b.String()
 }

@@ -68,6 +68,9 @@ func (s Service) Grants() []Grant {
 	for _, operation := range s.Asks {
 		g = append(g, Grant{Account("keyring"), "keyring.v1." + operation, Ask})
 	}
+	for _, subject := range s.Requests {
+		g = append(g, Grant{Account(serverOf(subject)), subject, Ask})
+	}
 	for _, stream := range s.Touches() {
 		home(Ask, serverAPI+"STREAM.INFO."+stream)
 	}

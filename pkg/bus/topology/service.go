@@ -4,14 +4,19 @@ import "slices"
 
 // Setup is the credential that creates streams and consumers. Doctor looks, Rebuild
 // refills streams from the journal, SetAside takes up again what was set aside, Mailbox
-// compares mailboxes with the archive and has ingest look again. They are operators' tools, not services.
+// compares mailboxes with the archive and has ingest look again, Evidence has verdicts on senders
+// repeated. They are operators' tools, not services.
 const (
 	Setup    = "setup"
 	Doctor   = "doctor"
 	Rebuild  = "rebuild"
 	SetAside = "setaside"
 	Mailbox  = "mailbox"
+	Evidence = "evidence"
 )
+
+// Replay is the subject on which the service verify repeats a verdict.
+const Replay = "verify.v1.replay"
 
 // A Service is one credential and all that it may do.
 type Service struct {
@@ -19,6 +24,8 @@ type Service struct {
 	Publishes []string // subjects of streams
 	Asks      []string // operations of the keyring
 	Answers   bool     // serves the operations of the keyring
+	Serves    []string // other subjects that it answers
+	Requests  []string // what it asks of those who serve it
 	Reads     []string // streams it may read whole
 	Headers   []string // streams whose headers it sweeps
 	Hears     []string // streams whose new messages it is told of
@@ -29,7 +36,7 @@ type Service struct {
 // Operations are what the keyring answers, each under keyring.v1.
 var Operations = []string{
 	"register", "file", "layers", "ticket", "setaside", "retry",
-	"open.verify", "open.scan", "open.sanitize",
+	"open.verify", "open.scan", "open.sanitize", "open.replay",
 	"open.read", "open.reveal", "open.breakglass", "open.rebuild",
 	"hold", "release", "close", "destroy", "erase", "forget", "attest",
 	"journalled", "status",
@@ -46,7 +53,8 @@ var Services = []Service{
 	{
 		Name:      "verify",
 		Publishes: []string{"mail.v1.Verified", "mail.v1.SetAside", "audit.v1.Entry.verify"},
-		Asks:      []string{"open.verify", "setaside", "status"},
+		Asks:      []string{"open.verify", "open.replay", "setaside", "status"},
+		Serves:    []string{Replay},
 	},
 	{
 		Name:      "scan",
@@ -111,6 +119,11 @@ var Services = []Service{
 		Publishes: []string{"cursors.*"},
 		Reads:     []string{Items, Cursors, Mailboxes, Leases},
 	},
+	{
+		Name: Evidence, Tool: true,
+		Requests: []string{Replay},
+		Reads:    []string{Items},
+	},
 }
 
 // Names are the names of all credentials, Setup's last.
@@ -129,6 +142,16 @@ func ServiceNamed(name string) (Service, bool) {
 		return Service{}, false
 	}
 	return Services[i], true
+}
+
+// serverOf names the service that answers a subject of Serves.
+func serverOf(subject string) string {
+	for _, s := range Services {
+		if slices.Contains(s.Serves, subject) {
+			return s.Name
+		}
+	}
+	return ""
 }
 
 // Stages are the consumers of a service.

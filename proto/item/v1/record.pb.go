@@ -297,6 +297,9 @@ type Record struct {
 	// Of a mail whose headers alone were there first: what raw_digest and digest_period were then.
 	HeadersDigest []byte `protobuf:"bytes,30,opt,name=headers_digest,json=headersDigest,proto3" json:"headers_digest,omitempty"`
 	HeadersPeriod string `protobuf:"bytes,31,opt,name=headers_period,json=headersPeriod,proto3" json:"headers_period,omitempty"`
+	// What the sender's verdict rests on, sealed under the raw layer's session key; from filed until
+	// raw is erased.
+	Evidence      []byte `protobuf:"bytes,32,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -546,6 +549,13 @@ func (x *Record) GetHeadersPeriod() string {
 		return x.HeadersPeriod
 	}
 	return ""
+}
+
+func (x *Record) GetEvidence() []byte {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
 }
 
 // A Place is a mail's number in its folder.
@@ -1099,7 +1109,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\x8e\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xb0\n" +
 	"\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
@@ -1140,7 +1150,8 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x04kind\x18\x1c \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
 	"\x05loops\x18\x1d \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\x12+\n" +
 	"\x0eheaders_digest\x18\x1e \x01(\fB\x04\xc8\xf3\x18\x04R\rheadersDigest\x12+\n" +
-	"\x0eheaders_period\x18\x1f \x01(\tB\x04\xc8\xf3\x18\x02R\rheadersPeriod\"\xb5\x01\n" +
+	"\x0eheaders_period\x18\x1f \x01(\tB\x04\xc8\xf3\x18\x02R\rheadersPeriod\x12 \n" +
+	"\bevidence\x18  \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\"\xb5\x01\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +

@@ -178,6 +178,7 @@ type File struct {
 	Findings      *v1.Findings           `protobuf:"bytes,3,opt,name=findings,proto3" json:"findings,omitempty"`
 	Details       []byte                 `protobuf:"bytes,4,opt,name=details,proto3" json:"details,omitempty"`
 	Dues          []*Due                 `protobuf:"bytes,5,rep,name=dues,proto3" json:"dues,omitempty"`
+	Evidence      []byte                 `protobuf:"bytes,6,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -243,6 +244,13 @@ func (x *File) GetDetails() []byte {
 func (x *File) GetDues() []*Due {
 	if x != nil {
 		return x.Dues
+	}
+	return nil
+}
+
+func (x *File) GetEvidence() []byte {
+	if x != nil {
+		return x.Evidence
 	}
 	return nil
 }
@@ -626,13 +634,14 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"renumbered\x12'\n" +
 	"\fheaders_only\x18\v \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\x12\x18\n" +
 	"\x04kind\x18\f \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
-	"\x05loops\x18\r \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\"\xbc\x01\n" +
+	"\x05loops\x18\r \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\"\xde\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05class\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05class\x123\n" +
 	"\bfindings\x18\x03 \x01(\v2\x11.item.v1.FindingsB\x04\xc8\xf3\x18\bR\bfindings\x12\x1e\n" +
 	"\adetails\x18\x04 \x01(\fB\x04\xc8\xf3\x18\aR\adetails\x12)\n" +
-	"\x04dues\x18\x05 \x03(\v2\x0f.keyring.v1.DueB\x04\xc8\xf3\x18\bR\x04dues\"\x90\x01\n" +
+	"\x04dues\x18\x05 \x03(\v2\x0f.keyring.v1.DueB\x04\xc8\xf3\x18\bR\x04dues\x12 \n" +
+	"\bevidence\x18\x06 \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\"\x90\x01\n" +
 	"\x03Due\x12.\n" +
 	"\x05layer\x18\x01 \x01(\x0e2\x12.item.v1.LayerKindB\x04\xc8\xf3\x18\x02R\x05layer\x122\n" +
 	"\x03due\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x03due\x12%\n" +

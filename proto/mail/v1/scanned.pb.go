@@ -29,7 +29,9 @@ type Scanned struct {
 	Record   *v1.Record             `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	Findings *v1.Findings           `protobuf:"bytes,2,opt,name=findings,proto3" json:"findings,omitempty"`
 	// content.v1.Findings, sealed under the raw layer's session key.
-	Details       []byte `protobuf:"bytes,3,opt,name=details,proto3" json:"details,omitempty"`
+	Details []byte `protobuf:"bytes,3,opt,name=details,proto3" json:"details,omitempty"`
+	// As in Verified.
+	Evidence      []byte `protobuf:"bytes,4,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -85,15 +87,23 @@ func (x *Scanned) GetDetails() []byte {
 	return nil
 }
 
+func (x *Scanned) GetEvidence() []byte {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
 var File_mail_v1_scanned_proto protoreflect.FileDescriptor
 
 const file_mail_v1_scanned_proto_rawDesc = "" +
 	"\n" +
-	"\x15mail/v1/scanned.proto\x12\amail.v1\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\x8d\x01\n" +
+	"\x15mail/v1/scanned.proto\x12\amail.v1\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\xaf\x01\n" +
 	"\aScanned\x12-\n" +
 	"\x06record\x18\x01 \x01(\v2\x0f.item.v1.RecordB\x04\xc8\xf3\x18\bR\x06record\x123\n" +
 	"\bfindings\x18\x02 \x01(\v2\x11.item.v1.FindingsB\x04\xc8\xf3\x18\bR\bfindings\x12\x1e\n" +
-	"\adetails\x18\x03 \x01(\fB\x04\xc8\xf3\x18\aR\adetailsB6Z4github.com/postern-mail/postern/proto/mail/v1;mailv1b\x06proto3"
+	"\adetails\x18\x03 \x01(\fB\x04\xc8\xf3\x18\aR\adetails\x12 \n" +
+	"\bevidence\x18\x04 \x01(\fB\x04\xc8\xf3\x18\aR\bevidenceB6Z4github.com/postern-mail/postern/proto/mail/v1;mailv1b\x06proto3"
 
 var (
 	file_mail_v1_scanned_proto_rawDescOnce sync.Once

@@ -26,6 +26,7 @@ import (
 	_ "github.com/postern-mail/postern/proto/reply/v1"
 	_ "github.com/postern-mail/postern/proto/retention/v1"
 	_ "github.com/postern-mail/postern/proto/ticket/v1"
+	_ "github.com/postern-mail/postern/proto/verify/v1"
 )
 
 // ours says whether a file belongs to the project and not to protobuf itself.

@@ -21,6 +21,7 @@ import (
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
+	verifyv1 "github.com/postern-mail/postern/proto/verify/v1"
 	"github.com/postern-mail/postern/services/archive"
 	"github.com/postern-mail/postern/services/sanitize"
 	"github.com/postern-mail/postern/services/scan"
@@ -96,7 +97,35 @@ func runVerify(ctx context.Context, s *service, conn *bus.Conn) error {
 		return dns.Server != "none" && s.Clock.Now().Sub(since) < dns.Patience.Std()
 	}
 	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver, young)
-	return s.runStage(ctx, conn, client, "verify", typed[mailv1.Received, mailv1.Verified](worker.Verify))
+	return together(ctx,
+		func(ctx context.Context) error {
+			return s.runStage(ctx, conn, client, "verify", typed[mailv1.Received, mailv1.Verified](worker.Verify))
+		},
+		func(ctx context.Context) error { return serveReplays(ctx, conn, worker) },
+	)
+}
+
+// replaysAtOnce bounds the verdicts that are repeated at a time, beside the mails in work.
+const replaysAtOnce = 2
+
+// serveReplays repeats verdicts for whoever may ask.
+func serveReplays(ctx context.Context, conn *bus.Conn, worker *verify.Worker) error {
+	served, err := conn.Serve(ctx, topology.Replay, replaysAtOnce, func(ctx context.Context, request bus.Request) ([]byte, error) {
+		replay := new(verifyv1.Replay)
+		if err := proto.Unmarshal(request.Data, replay); err != nil {
+			return nil, fault.Final("malformed")
+		}
+		replayed, err := worker.Replay(ctx, replay)
+		if err != nil {
+			return nil, err
+		}
+		return proto.Marshal(replayed)
+	})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return served.Stop(context.WithoutCancel(ctx))
 }
 
 func runScan(ctx context.Context, s *service, conn *bus.Conn) error {

@@ -1,0 +1,129 @@
+package mailauth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
+)
+
+// judged judges, keeps what the judgement rests on, and repeats it from that and the message alone.
+func judged(t testing.TB, raw []byte, options Options) Result {
+	t.Helper()
+	first := Judge(context.Background(), mail.Parse(raw, mail.Limits{}), options)
+	packed, err := NewDossier(first, options).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dossier, err := ReadDossier(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := dossier.Judge(context.Background(), mail.Parse(raw, mail.Limits{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := json.Marshal(first)
+	b, _ := json.Marshal(again)
+	if differ := dossier.Differences(again); len(differ) > 0 || !bytes.Equal(a, b) {
+		t.Errorf("repeated, %v differ:\n%s\nfirst\n%s", differ, b, a)
+	}
+	return first
+}
+
+func TestAVerdictRepeatsFromItsDossierWhateverHasChanged(t *testing.T) {
+	raw := []byte(sign(t, plain, "example.com"))
+	zone := map[string]string{"s._domainkey.example.com": keyRecord(), "_dmarc.example.com": "v=DMARC1; p=reject", "example.com": "v=spf1 a -all|g\xff\xfe\x80"}
+	options := Options{
+		Resolver: names(t, zone), At: time.Now().Add(time.Minute),
+		ClientIP: netip.MustParseAddr("192.0.2.1"), Helo: "h.example", MailFrom: "anna@example.com",
+		Customers: knows{"anna@example.com"}, Ours: Ours{Domains: []string{"firm.example"}},
+	}
+	if first := judged(t, raw, options); first.Verdict != Verified || len(first.Evidence.Questions) == 0 {
+		t.Errorf("%s with %d questions", first.Verdict, len(first.Evidence.Questions))
+	}
+	dossier := NewDossier(Judge(t.Context(), mail.Parse(raw, mail.Limits{}), options), options)
+
+	// A mail that is not the one, and an answer that was changed, are told of.
+	other := bytes.Replace(raw, []byte("Good day"), []byte("Bad day!"), 1)
+	again, err := dossier.Judge(t.Context(), mail.Parse(other, mail.Limits{}))
+	if err != nil || !slices.Contains(dossier.Differences(again), "verdict") || !slices.Contains(dossier.Differences(again), "dkim") || slices.Contains(dossier.Differences(again), "spf") {
+		t.Errorf("of another mail %v differ, %v", dossier.Differences(again), err)
+	}
+	for i, q := range dossier.Questions {
+		if strings.HasPrefix(q.Name, "s._domainkey") {
+			dossier.Questions[i] = dns.Question{Type: q.Type, Name: q.Name, Status: "nxdomain"}
+		}
+	}
+	if again, err = dossier.Judge(t.Context(), mail.Parse(raw, mail.Limits{})); err != nil || again.Verdict == Verified {
+		t.Errorf("without the key: %s, %v", again.Verdict, err)
+	}
+}
+
+// What was said temporarily is repeated as well: nobody is asked again.
+func TestASilentNameServerIsSilentInTheDossier(t *testing.T) {
+	got := judged(t, []byte(sign(t, plain, "example.com")), Options{
+		Resolver: names(t, map[string]string{"s._domainkey.example.com": "timeout", "_dmarc.example.com": "servfail"}), At: time.Now().Add(time.Minute),
+	})
+	if !got.Unsettled() {
+		t.Errorf("%s %v", got.Verdict, got.Reasons)
+	}
+}
+
+func TestADossierOfTooMuchIsNotKept(t *testing.T) {
+	many := make([]dns.Question, 100)
+	for i := range many {
+		many[i] = dns.Question{Type: dns.TXT, Name: "a.example", Answer: dns.Answer{Texts: []string{strings.Repeat("x", 64<<10)}}, Status: "ok"}
+	}
+	for count, want := range map[int]error{1: nil, 100: nil} {
+		d := Dossier{Version: dossierVersion, Questions: many[:count]}
+		if _, err := d.Pack(); !errors.Is(err, want) {
+			t.Errorf("%d long answers: %v", count, err)
+		}
+	}
+	d := Dossier{Version: dossierVersion, Questions: append(many, many...)}
+	if _, err := d.Pack(); !errors.Is(err, ErrDossierSize) {
+		t.Errorf("over what is unpacked: %v", err)
+	}
+	random := make([]byte, maxDossierKept)
+	for i, x := 0, uint32(1); i < len(random); i++ {
+		x = x*1664525 + 1013904223
+		random[i] = byte(x >> 24)
+	}
+	d = Dossier{Version: dossierVersion, Questions: []dns.Question{{Answer: dns.Answer{Texts: []string{string(random)}}}}}
+	if _, err := d.Pack(); !errors.Is(err, ErrDossierSize) {
+		t.Errorf("over what is kept: %v", err)
+	}
+	if _, err := ReadDossier([]byte("nothing of the kind")); err == nil {
+		t.Error("anything is a dossier")
+	}
+	newer, err := Dossier{Version: dossierVersion + 1}.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadDossier(newer); err == nil || !strings.Contains(err.Error(), "version 2") {
+		t.Errorf("a newer one: %v", err)
+	}
+}
+
+// Every mail of the corpora, with what its set says of the DNS.
+func TestVerdictsOfTheCorporaRepeat(t *testing.T) {
+	mails, zone := stalwart(t)
+	for _, raw := range mails {
+		judged(t, raw, Options{Resolver: zone, At: at})
+	}
+	for name, raw := range realMails(t) {
+		if path.Ext(name) != "" || len(raw) < 100<<10 {
+			judged(t, raw, Options{At: at, TrustMX: []string{"mx.example"}})
+		}
+	}
+}
