@@ -30,15 +30,16 @@ type Marks interface {
 // fatal is how many deaths set a mail aside.
 const fatal = 3
 
-// stuck is after how long in work a mail is not waited for any more by one that is to run alone: nobody
-// waits for what may never end. Should the process die then, either of the two may be the one.
+// stuck is after how long in work a mail is not waited for any more, neither by one that is to run alone
+// nor, where it runs alone itself, by the others: nobody waits for what may never end. Should the process
+// die then, any of them may be the one.
 const stuck = 30 * time.Second
 
 // A Process is one process in which stages run. A mail that may have killed its worker
 // runs while no other is in work there, so that a further death can only be its own.
 type Process struct {
 	id        string
-	door      *semaphore.Weighted // held while somebody comes in, and for the whole work of one that runs alone
+	door      *semaphore.Weighted // held while somebody comes in, and by one that runs alone until it ends or is stuck
 	mu        sync.Mutex
 	inside    map[*time.Time]bool // when each mail in work began
 	left      chan struct{}       // closed when one ends; nil: nobody waits for that
@@ -70,7 +71,7 @@ func (p *Process) enter(ctx context.Context, alone bool) (leave func(), err erro
 	for {
 		left, longest := p.others()
 		if longest <= 0 {
-			return func() { p.door.Release(1) }, nil
+			return p.apart(), nil
 		}
 		timer := time.NewTimer(longest)
 		select {
@@ -81,6 +82,18 @@ func (p *Process) enter(ctx context.Context, alone bool) (leave func(), err erro
 			return nil, ctx.Err()
 		}
 		timer.Stop()
+	}
+}
+
+// apart begins work for which others wait at the door, until it ends or is stuck.
+func (p *Process) apart() (leave func()) {
+	end := p.begin()
+	open := sync.OnceFunc(func() { p.door.Release(1) })
+	timer := time.AfterFunc(stuck, open)
+	return func() {
+		timer.Stop()
+		end()
+		open()
 	}
 }
 

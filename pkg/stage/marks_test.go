@@ -101,6 +101,39 @@ func TestWhoRunsAloneWaitsForOthersButNotForWhoIsStuck(t *testing.T) {
 	}
 }
 
+func TestWhoRunsAloneAndIsStuckHoldsUpNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewProcess()
+		began := time.Now()
+		enter := func(alone bool) (leave func()) {
+			t.Helper()
+			leave, err := p.enter(t.Context(), alone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return leave
+		}
+		suspect := enter(true)
+		enter(false)()
+		if waited := time.Since(began); waited != stuck {
+			t.Errorf("another entered after %v, want %v", waited, stuck)
+		}
+		second := enter(true) // it does not wait for the one that is stuck
+		time.Sleep(time.Second)
+		second()
+		if waited := time.Since(began); waited != stuck+time.Second {
+			t.Errorf("another suspect had ended after %v", waited)
+		}
+		suspect()
+		third := enter(true)
+		third()
+		enter(false)()
+		if waited := time.Since(began); waited != stuck+time.Second {
+			t.Errorf("the door stayed shut until %v", waited)
+		}
+	})
+}
+
 func TestWhoIsToRunAloneAndIsToldToStopLetsOthersIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewProcess()
