@@ -75,7 +75,7 @@ func TestEachContainerOfAServiceHasItsOwnSecretsAndReachesItsServersAlone(t *tes
 		if !c.Networks[p.Name].Internal {
 			t.Errorf("the network of %s is not internal", p.Name)
 		}
-		want := append(slices.Collect(maps.Keys(p.servers())), p.Name)
+		want := append(slices.Collect(maps.Keys(p.servers())), p.Name, "prometheus")
 		if got := reached[p.Name]; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
 			t.Errorf("on the network of %s are %v, want %v", p.Name, got, want)
 		}
@@ -115,6 +115,23 @@ func TestNoContainerHasAPrivilege(t *testing.T) {
 		if len(s.Profiles) == 0 && s.MemLimit == "" {
 			t.Errorf("%s has no memory limit", name)
 		}
+	}
+}
+
+func TestPrometheusAsksEveryService(t *testing.T) {
+	var scrape struct {
+		Configs []struct {
+			Job    string                       `yaml:"job_name"`
+			Static []struct{ Targets []string } `yaml:"static_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	decode(t, read(t, "prometheus/prometheus.yaml"), &scrape)
+	var want []string
+	for _, p := range parts {
+		want = append(want, p.Name+":9090")
+	}
+	if len(scrape.Configs) != 1 || scrape.Configs[0].Job != "postern" || !slices.Equal(scrape.Configs[0].Static[0].Targets, want) {
+		t.Errorf("it asks %+v", scrape)
 	}
 }
 
