@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
 // Keys are what signatures are checked with. Whoever fills them vouches for them:
@@ -45,7 +47,7 @@ func (k *Keys) AddOpenPGP(ring []byte) error {
 		if err != nil {
 			return fmt.Errorf("key ring: %w", err)
 		}
-		k.pgp = append(k.pgp, entities...)
+		k.pgp = append(k.pgp, own(entities)...)
 		return nil
 	}
 	found := false
@@ -62,7 +64,7 @@ func (k *Keys) AddOpenPGP(ring []byte) error {
 		if err != nil {
 			return fmt.Errorf("key ring: %w", err)
 		}
-		k.pgp = append(k.pgp, entities...)
+		k.pgp = append(k.pgp, own(entities)...)
 		found = true
 		ring = ring[end:]
 	}
@@ -70,6 +72,19 @@ func (k *Keys) AddOpenPGP(ring []byte) error {
 		return errNoKeys
 	}
 	return nil
+}
+
+// own leaves out what others have said of keys, of which anybody can add any amount and which is not
+// believed here.
+func own(entities openpgp.EntityList) openpgp.EntityList {
+	for _, entity := range entities {
+		for _, identity := range entity.Identities {
+			identity.Signatures = slices.DeleteFunc(identity.Signatures, func(s *packet.Signature) bool {
+				return s.IssuerKeyId == nil || *s.IssuerKeyId != entity.PrimaryKey.KeyId
+			})
+		}
+	}
+	return entities
 }
 
 // AddRoots adds the certificates in PEM or DER that chains must lead to.

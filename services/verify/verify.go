@@ -34,6 +34,8 @@ type Config struct {
 	Boundaries []Boundary `yaml:"boundaries"`
 	// Ours is who we are: a sender that could be taken for us is said to be like us.
 	Ours Ours `yaml:"ours"`
+	// Keys is a folder of what authors sign their mails with, and who may vouch for them: OpenPGP keys in its folder openpgp, certificates of signers in certificates, the authorities that are trusted for S/MIME in roots, and revocation lists in revocations. A key there is trusted to belong to the addresses that it names. It is read again when a file changes.
+	Keys string `yaml:"keys"`
 	// DNS is how names are looked up.
 	DNS DNSConfig `yaml:"dns"`
 }
@@ -116,6 +118,7 @@ type Worker struct {
 	resolver mailauth.Resolver
 	young    func(record *itemv1.Record) bool
 	cache    *dkim.KeyCache
+	keys     *Keys
 }
 
 // cachedKeys bounds the signing keys of domains that are kept parsed.
@@ -126,9 +129,9 @@ const cachedKeys = 4096
 const timeForOne = 20 * time.Second
 
 // NewWorker reads at a desk and asks a resolver. While a mail is young, name servers that do
-// not answer are waited for.
-func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver, young func(*itemv1.Record) bool) *Worker {
-	return &Worker{config: c, desk: desk, opener: opener, resolver: resolver, young: young, cache: dkim.NewKeyCache(cachedKeys)}
+// not answer are waited for. Keys may be nil.
+func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver, young func(*itemv1.Record) bool, authors *Keys) *Worker {
+	return &Worker{config: c, desk: desk, opener: opener, resolver: resolver, young: young, cache: dkim.NewKeyCache(cachedKeys), keys: authors}
 }
 
 // Verify turns what was received into what is verified.
@@ -141,7 +144,7 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 	defer opened.Close()
 	options := w.config.Options(record.GetMailbox())
 	options.Resolver, options.KeyCache = w.resolver, w.cache
-	options.At = record.GetReceived().AsTime()
+	options.At, options.Keys = record.GetReceived().AsTime(), w.keys.Current()
 	within, cancel := context.WithTimeout(ctx, timeForOne)
 	defer cancel()
 	result := Judge(within, opened.Message, options)

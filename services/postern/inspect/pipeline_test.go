@@ -252,7 +252,7 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 		record := l.add(n, m.raw)
 		received[record.GetItem()] = &mailv1.Received{Record: record}
 	}
-	verified := stageSays(l, "verify", received, verify.NewWorker(verify.Config{Boundaries: []verify.Boundary{boundary}}, l.desk, l, zone, func(*itemv1.Record) bool { return false }).Verify)
+	verified := stageSays(l, "verify", received, verify.NewWorker(verify.Config{Boundaries: []verify.Boundary{boundary}}, l.desk, l, zone, func(*itemv1.Record) bool { return false }, nil).Verify)
 	scanned := stageSays(l, "scan", verified, scan.NewWorker(l.desk, l, attachment.Options{}, func(*itemv1.Record) bool { return true }).Scan)
 	archived := map[string]*mailv1.Archived{}
 	for item, s := range scanned {

@@ -213,6 +213,9 @@ func (c Config) Complete() (Config, error) {
 	if !filepath.IsAbs(c.Desk.UsersFile) {
 		c.Desk.UsersFile = filepath.Join(c.DataDir, c.Desk.UsersFile)
 	}
+	if c.Verify.Keys != "" && !filepath.IsAbs(c.Verify.Keys) {
+		c.Verify.Keys = filepath.Join(c.DataDir, c.Verify.Keys)
+	}
 	if c.Vault.Kind != "dir" && c.Vault.Kind != "s3" {
 		problems = append(problems, fmt.Errorf("vault.kind %q: use dir or s3", c.Vault.Kind))
 	}

@@ -96,7 +96,11 @@ func runVerify(ctx context.Context, s *service, conn *bus.Conn) error {
 		}
 		return dns.Server != "none" && s.Clock.Now().Sub(since) < dns.Patience.Std()
 	}
-	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver, young)
+	authors, err := verify.OpenKeys(s.Config.Verify.Keys, s.Clock.Now, s.Log)
+	if err != nil {
+		return err
+	}
+	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver, young, authors)
 	return together(ctx,
 		func(ctx context.Context) error {
 			return s.runStage(ctx, conn, client, "verify", typed[mailv1.Received, mailv1.Verified](worker.Verify))
