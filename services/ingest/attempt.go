@@ -45,6 +45,7 @@ type attempt struct {
 	digest []byte // of the raw bytes, sealed
 	code   string // set-aside code; empty: what the record says of itself
 	want   []byte // SHA-256 that the raw bytes must have; nil: any
+	told   int64  // the size that its item has, where the server tells another than comes; 0: mail.Size
 	partly bool   // what is sealed is the mail's headers alone, or nothing of it
 	kind   string // what sort of sender made it, by its headers
 	loops  bool   // it goes in circles, by its headers
@@ -184,10 +185,14 @@ func (a *attempt) register(ctx context.Context) (err error) {
 }
 
 func (a *attempt) request() *keyringv1.Register {
+	size, length := a.mail.Size, int64(0)
+	if a.told > 0 {
+		size, length = a.told, size
+	}
 	return &keyringv1.Register{
 		Mailbox: a.folder.mailbox.config.ID, Folder: a.folder.name,
 		UidValidity: a.where.validity, Uid: a.mail.UID, Generation: a.where.generation,
-		Size: a.mail.Size, InternalDate: timestamppb.New(a.mail.Received.UTC()),
+		Size: size, Length: length, InternalDate: timestamppb.New(a.mail.Received.UTC()),
 		Raw: &itemv1.Layer{
 			Kind: itemv1.LayerKind_LAYER_KIND_RAW, State: itemv1.LayerState_LAYER_STATE_PRESENT,
 			Object: a.object, Size: a.sealed.Size, Digest: a.sealed.Digest, PacketEnds: a.sealed.PacketEnds,

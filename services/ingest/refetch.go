@@ -2,8 +2,10 @@ package ingest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"sync"
 	"time"
@@ -81,8 +83,9 @@ func (s *Service) complete(ctx context.Context, record *itemv1.Record) error {
 		return s.asideAgain(ctx, record, CodeOversize)
 	}
 	pause := backoff{least: s.least, most: time.Minute}
+	var before weight
 	for tries := 1; ; tries++ {
-		code, err := m.attend(ctx, record)
+		code, err := m.attend(ctx, record, &before)
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -95,7 +98,7 @@ func (s *Service) complete(ctx context.Context, record *itemv1.Record) error {
 
 // attend fetches a mail whole, or tells under which code it cannot be had. Where the mail is
 // not the reason it goes on trying, and lets no other mail of the mailbox knock meanwhile.
-func (m *mailbox) attend(ctx context.Context, record *itemv1.Record) (code string, err error) {
+func (m *mailbox) attend(ctx context.Context, record *itemv1.Record, before *weight) (code string, err error) {
 	select {
 	case m.refetching <- struct{}{}:
 		defer func() { <-m.refetching }()
@@ -103,7 +106,7 @@ func (m *mailbox) attend(ctx context.Context, record *itemv1.Record) (code strin
 		return "", ctx.Err()
 	}
 	for pause := (backoff{least: m.service.least, most: time.Minute}); ; {
-		err := m.fetch(ctx, record)
+		err := m.fetch(ctx, record, before)
 		if err == nil || ctx.Err() != nil {
 			return "", err
 		}
@@ -113,6 +116,31 @@ func (m *mailbox) attend(ctx context.Context, record *itemv1.Record) (code strin
 		}
 		pause.wait(ctx, err)
 	}
+}
+
+// A weight is what a session gave for a mail that does not come as long as the server tells.
+type weight struct {
+	length int64
+	digest []byte // nil: none has come
+}
+
+// take gives the digest that another session gave for as long a body; else it reads this one, for the next to
+// compare with.
+func (w *weight) take(body *imap.Body, limit int64) (want []byte, err error) {
+	if body.Length > limit {
+		return nil, errOversize
+	}
+	body.Admit()
+	if w.digest != nil && w.length == body.Length {
+		want, w.digest = w.digest, nil
+		return want, nil
+	}
+	sum := sha256.New()
+	if _, err := io.CopyBuffer(onlyWriter{sum}, onlyReader{body}, make([]byte, copyBuffer)); err != nil {
+		return nil, err
+	}
+	w.length, w.digest = body.Length, sum.Sum(nil)
+	return nil, errSize
 }
 
 // fetchLimit is the most bytes that are fetched of a record's mail.
@@ -163,7 +191,7 @@ func asked(err error) error {
 
 // fetch fetches a mail whole in a session of its own, and completes its record: sealed,
 // stored, registered, said, as with any mail.
-func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) {
+func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record, before *weight) (err error) {
 	defer caught(&err)
 	session, err := m.dial(ctx)
 	if err != nil {
@@ -177,7 +205,7 @@ func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) 
 	if err != nil {
 		return err
 	}
-	mail, err := find(session, opened, record)
+	mail, told, err := find(session, opened, record)
 	if err != nil {
 		return err
 	}
@@ -189,11 +217,19 @@ func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) 
 		if whole != nil {
 			return fmt.Errorf("%w: a body came twice", imap.ErrAnswer)
 		}
-		if body.Length != mail.Size {
+		var want []byte
+		switch {
+		case body.Length == mail.Size && told == mail.Size:
+		case body.Length != mail.Size && told != mail.Size:
 			return errSize
+		default: // what the server tells is not what comes: it has to come twice
+			var err error
+			if want, err = before.take(body, m.service.fetchLimit(record)); err != nil {
+				return err
+			}
 		}
 		var err error
-		whole, err = m.sealWhole(ctx, record, body)
+		whole, err = m.sealWhole(ctx, record, body, want)
 		return err
 	}, nil)
 	if err != nil {
@@ -216,44 +252,45 @@ func (m *mailbox) fetch(ctx context.Context, record *itemv1.Record) (err error) 
 	return nil
 }
 
-// find looks for a record's mail where the server has it, and that it is still the same.
-func find(session *imap.Session, opened imap.Folder, record *itemv1.Record) (imap.Mail, error) {
+// find looks for a record's mail where the server has it, and that it is still the same; and gives the size
+// that the server tells now.
+func find(session *imap.Session, opened imap.Folder, record *itemv1.Record) (mail imap.Mail, told int64, err error) {
 	place := event.Place(record)
 	uid := place.GetUid()
 	if opened.Validity != place.GetUidValidity() { // it may still be found again under its new number
-		return imap.Mail{}, errNotThere
+		return imap.Mail{}, 0, errNotThere
 	}
 	when, bare := place.GetInternalDate().AsTime(), record.GetSize() == 0
 	describe := session.Describe
 	if when.Equal(imap.NoDate) && !bare {
 		describe = session.DescribeUndated
 	}
-	told, err := describe([]uint32{uid})
+	there, err := describe([]uint32{uid})
 	if err != nil {
-		return imap.Mail{}, asked(err)
+		return imap.Mail{}, 0, asked(err)
 	}
-	if len(told) == 0 {
+	if len(there) == 0 {
 		listed, err := session.Search(uid)
 		if err != nil {
-			return imap.Mail{}, err
+			return imap.Mail{}, 0, err
 		}
 		if listed.Contains(uid) {
-			return imap.Mail{}, errWithheld
+			return imap.Mail{}, 0, errWithheld
 		}
-		return imap.Mail{}, errNotThere
+		return imap.Mail{}, 0, errNotThere
 	}
 	if bare { // nothing was known of it: it is what it is now
-		return told[0], nil
+		return there[0], there[0].Size, nil
 	}
 	// The size is the record's: what counts is what comes, and servers are wrong about it.
-	if !told[0].Received.Equal(when) {
-		return imap.Mail{}, errOtherMail
+	if !there[0].Received.Equal(when) {
+		return imap.Mail{}, 0, errOtherMail
 	}
-	return imap.Mail{UID: uid, Size: record.GetSize(), Received: when}, nil
+	return imap.Mail{UID: uid, Size: record.GetSize(), Received: when}, there[0].Size, nil
 }
 
 // sealWhole seals and stores a body under the id that its mail has.
-func (m *mailbox) sealWhole(ctx context.Context, record *itemv1.Record, body *imap.Body) (*attempt, error) {
+func (m *mailbox) sealWhole(ctx context.Context, record *itemv1.Record, body *imap.Body, want []byte) (*attempt, error) {
 	s := m.service
 	leave, err := s.streams.enter(ctx)
 	if err != nil {
@@ -265,12 +302,16 @@ func (m *mailbox) sealWhole(ctx context.Context, record *itemv1.Record, body *im
 	where := mark{validity: record.GetUidValidity(), generation: record.GetGeneration()}
 	mail := body.Mail
 	mail.UID = record.GetUid() // under which it came first, and when
+	mail.Size = body.Length
 	if record.GetSize() != 0 {
 		mail.Received = record.GetInternalDate().AsTime()
 	}
 	whole, err := s.begin(ctx, newFolder(m, record.GetFolder()), where, mail)
 	if err != nil {
 		return nil, err
+	}
+	if whole.want = want; record.GetSize() != body.Length {
+		whole.told = record.GetSize()
 	}
 	ctx, span := whole.span(ctx)
 	err = whole.storeStream(ctx, body)

@@ -176,6 +176,30 @@ func TestAMailThatIsTakenUpAgainIsFetchedUpToItsLimitAndNoFurther(t *testing.T) 
 	}
 }
 
+func TestAMailThatComesLongerThanItIsToldIsFetchedUpToItsLimitToo(t *testing.T) {
+	t.Parallel()
+	raw := lengthy(100_000)
+	for limit, want := range map[int64]string{int64(len(raw)): "", int64(len(raw)) - 1: ingest.CodeOversize} {
+		script := &imaptest.Script{Validity: 9, Next: 7, Mails: []imaptest.ScriptMail{{UID: 5, Raw: raw, Size: 70_000}}}
+		w, c := newWorld(t), plaintextConfig(t, script.Serve(t))
+		item := w.asideRecord(5, 70_000, ingest.CodeOversize)
+		w.retry(item, limit)
+		w.sweep(t.Context(), w.sweeper(c, w.deps()))
+		got := w.record(5)
+		if code := got.GetSetAside().GetCode(); code != want || (want == "") != bytes.Equal(w.sealedOf(got), raw) || got.Size != 70_000 {
+			t.Errorf("limit %d: code %q, want %q; size %d", limit, code, want, got.Size)
+		}
+	}
+}
+
+// sealedOf is raw, or nothing where a record is one of asideRecord's.
+func (w *world) sealedOf(record *itemv1.Record) []byte {
+	if record.Layers[0].Object == "" {
+		return nil
+	}
+	return w.raw(record)
+}
+
 func TestAMailOverWhatAnybodyReadsIsNotFetchedWhateverTheLimit(t *testing.T) {
 	t.Parallel()
 	for size, want := range map[int64]string{ingest.MaxFetch: ingest.CodeGone, ingest.MaxFetch + 1: ingest.CodeOversize} {
@@ -211,20 +235,22 @@ func TestAMailThatCannotBeFetchedAnyMoreIsSetAsideAgainAndWhyIsSaid(t *testing.T
 		change   func(*itemv1.Record)
 		want     string // empty: it is fetched
 	}{
-		"as it was":             {mail: imaptest.ScriptMail{UID: 5, Raw: raw}},
-		"told as another size":  {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: 7}},
-		"not listed once":       {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Undescribed: 1, Unlisted: 1}},
-		"gone":                  {mail: imaptest.ScriptMail{UID: 6, Raw: raw}, want: ingest.CodeGone},
-		"folder numbered anew":  {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, validity: 10, want: ingest.CodeGone},
-		"another date":          {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Date: "01-Jan-2020 00:00:00 +0000"}, want: ingest.CodeChanged},
-		"another length":        {mail: imaptest.ScriptMail{UID: 5, Raw: raw[:900]}, want: ingest.CodeUnclearSize},
-		"withheld":              {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Withheld: true}, want: ingest.CodeWithheld},
-		"the session breaks":    {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Breaks: true}, want: ingest.CodeBreaks},
-		"cut":                   {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Cut: 100}, want: ingest.CodeBreaks},
-		"garbled at its end":    {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s;)\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
-		"another's after it":    {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n* 2 FETCH (UID\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
-		"told short throughout": {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: size - 9, Announce: size - 9}, change: func(r *itemv1.Record) { r.Size = size - 9 }, want: ingest.CodeBreaks},
-		"nobody reads it":       {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, change: func(r *itemv1.Record) { r.Mailbox = "sales" }, want: ingest.CodeNoMailbox},
+		"as it was":              {mail: imaptest.ScriptMail{UID: 5, Raw: raw}},
+		"told as another size":   {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: 7}},
+		"never as long as told":  {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: size - 9}, change: func(r *itemv1.Record) { r.Size = size - 9 }},
+		"longer told than it is": {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: size + 900}, change: func(r *itemv1.Record) { r.Size = size + 900 }},
+		"not listed once":        {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Undescribed: 1, Unlisted: 1}},
+		"gone":                   {mail: imaptest.ScriptMail{UID: 6, Raw: raw}, want: ingest.CodeGone},
+		"folder numbered anew":   {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, validity: 10, want: ingest.CodeGone},
+		"another date":           {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Date: "01-Jan-2020 00:00:00 +0000"}, want: ingest.CodeChanged},
+		"another length":         {mail: imaptest.ScriptMail{UID: 5, Raw: raw[:900]}, want: ingest.CodeUnclearSize},
+		"withheld":               {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Withheld: true}, want: ingest.CodeWithheld},
+		"the session breaks":     {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Breaks: true}, want: ingest.CodeBreaks},
+		"cut":                    {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Cut: 100}, want: ingest.CodeBreaks},
+		"garbled at its end":     {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s;)\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
+		"another's after it":     {mail: imaptest.ScriptMail{UID: 5, BadBody: fmt.Sprintf("* 1 FETCH (UID 5 BODY[] {%d}\r\n%s)\r\n* 2 FETCH (UID\r\n", len(raw), raw)}, want: ingest.CodeBreaks},
+		"told short throughout":  {mail: imaptest.ScriptMail{UID: 5, Raw: raw, Size: size - 9, Announce: size - 9}, change: func(r *itemv1.Record) { r.Size = size - 9 }, want: ingest.CodeBreaks},
+		"nobody reads it":        {mail: imaptest.ScriptMail{UID: 5, Raw: raw}, change: func(r *itemv1.Record) { r.Mailbox = "sales" }, want: ingest.CodeNoMailbox},
 		"found again, redated": {mail: imaptest.ScriptMail{UID: 2, Raw: raw, Date: "01-Jan-2020 00:00:00 +0000"}, validity: 10, change: func(r *itemv1.Record) {
 			r.Place = &itemv1.Place{UidValidity: 10, Uid: 2, InternalDate: timestamppb.New(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))}
 		}},
@@ -273,13 +299,14 @@ func TestTheHeadersOfAShortMailAreNotTakenForTheMail(t *testing.T) {
 		"nothing is known":         {imaptest.ScriptMail{Raw: []byte(heads + short), Undescribed: 1 << 30, Withheld: true}, imaptest.ScriptMail{Raw: []byte(heads + short)}, true},
 		"never the same":           {imaptest.ScriptMail{Size: int64(len(heads)) + 40, Vary: differing(short)}, imaptest.ScriptMail{Raw: []byte(heads + short)}, false},
 		"told as less than it has": {imaptest.ScriptMail{Size: 60, Vary: differing(long)}, imaptest.ScriptMail{Raw: []byte(heads + long), Size: 60}, false},
+		"told as less, and varies": {imaptest.ScriptMail{Size: 60, Vary: differing(long)}, imaptest.ScriptMail{Size: 60, Vary: differing(long)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.mail.UID, c.becomes.UID = 5, 5
 			script := among(c.mail)
 			w, record := aside(t, script, func(*ingest.Config) {})
-			if !record.HeadersOnly || c.fetched && record.Layers[0].Size < record.Size {
+			if !record.HeadersOnly || c.fetched && c.mail.Size == 0 && record.Layers[0].Size < record.Size {
 				t.Fatalf("headers only: %v, %d bytes sealed of %d", record.HeadersOnly, record.Layers[0].Size, record.Size)
 			}
 			script.Change(func(s *imaptest.Script) { s.Mails[1] = c.becomes })

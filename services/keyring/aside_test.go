@@ -223,9 +223,38 @@ func TestHeadersThatAreNoFewerBytesThanTheirMailAreCompletedToo(t *testing.T) {
 	w.mustOpen(item, raw, text)
 }
 
+// Some servers tell more than a mail has, or less, each time.
+func TestAMailIsCompletedUnderTheSizeThatItsServerTells(t *testing.T) {
+	for _, told := range []int64{100, 90_000} {
+		w := newWorld(t)
+		w.start()
+		text := strings.Repeat("a large mail\r\n", 1000)
+		item, _ := w.becomes(w.headers(1, told))
+		w.aside(item, "oversize")
+		w.retry(item)
+		r := w.registration(1, text)
+		r.Size, r.Length = told, int64(len(text))
+		if got, err := w.client("ingest").Register(t.Context(), r); err != nil || !got.Changed || got.Record.HeadersOnly || got.Record.Size != told {
+			t.Fatalf("told %d: %v, %v", told, got, err)
+		}
+		w.mustOpen(item, raw, text)
+		// Its headers once more, as ingest has them after a cursor was lost, are no other mail.
+		if got, err := w.client("ingest").Register(t.Context(), w.headers(1, told)); err != nil || got.Changed || got.Record.HeadersOnly {
+			t.Errorf("told %d: the headers again: %v, %v", told, got, err)
+		}
+	}
+}
+
 func TestAWholeMailHasAsManyBytesSealedAsItIsLong(t *testing.T) {
 	w := newWorld(t)
 	w.start()
+	for more, want := range map[int64]keys.Refusal{0: "", 1: keys.Malformed} {
+		r := w.registration(2, "a mail")
+		r.Size, r.Length = 1, r.Raw.Size+more
+		if _, err := w.client("ingest").Register(t.Context(), r); want != refusalOf(err) {
+			t.Errorf("%d bytes short of its length: %v", more, err)
+		}
+	}
 	for more, want := range map[int64]keys.Refusal{0: "", 1: keys.Malformed} {
 		r := w.registration(1, "a mail")
 		r.Size = r.Raw.Size + more

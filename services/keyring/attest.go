@@ -77,7 +77,12 @@ func (s *Service) settled(ctx context.Context) (*snapshot, error) {
 }
 
 // cellKind names the cell and its medium for certificates.
-func (s *Service) cellKind() string { return "file:" + s.cfg.Medium }
+func (s *Service) cellKind() string {
+	if s.keeper.copy != nil {
+		return "file:" + s.cfg.Medium + " with a live copy"
+	}
+	return "file:" + s.cfg.Medium
+}
 
 // status tells how the keyring is.
 func (s *Service) status(context.Context, *call) (proto.Message, error) { return s.statusNow(), nil }

@@ -21,6 +21,7 @@ import (
 // A slot of zeros is empty. A slot that is neither empty nor has its checksum was torn.
 const (
 	cellName = "root.cell"
+	copyName = "root.copy" // never a cell's own name: no keyring's cell can be taken for a copy
 	slotSize = 4096
 	rootSize = 32
 	slots    = 2
@@ -71,6 +72,9 @@ func parseSlot(b []byte) (s slot, ok bool) {
 	return s, s.generation > 0
 }
 
+// is says whether two slots are the same root.
+func (s *slot) is(other *slot) bool { return *s == *other }
+
 // cellImage is the cell as it was read.
 type cellImage struct {
 	slots [slots]slot
@@ -82,6 +86,16 @@ func (c *cellImage) clear() {
 	for i := range c.slots {
 		c.slots[i].clear()
 	}
+}
+
+// holding gives the index of the slot that holds a root, -1 where none does.
+func (c *cellImage) holding(s *slot) int {
+	for i := range c.slots {
+		if c.valid[i] && c.slots[i].is(s) {
+			return i
+		}
+	}
+	return -1
 }
 
 // newest gives the indices of the valid slots, the highest generation first.
@@ -98,11 +112,17 @@ func (c *cellImage) newest() []int {
 	return order
 }
 
-type cell struct{ disk Disk }
+// A cell is one file of a disk.
+type cell struct {
+	disk Disk
+	name string
+}
+
+func rootCell(disk Disk) cell { return cell{disk, cellName} }
 
 // read gives both slots. There is none where the file is not: fs.ErrNotExist.
 func (c cell) read() (*cellImage, error) {
-	data, err := c.disk.Read(cellName)
+	data, err := c.disk.Read(c.name)
 	if err != nil {
 		return nil, fmt.Errorf("root cell: %w", err)
 	}
@@ -136,13 +156,13 @@ func (c cell) generation() (uint64, error) {
 
 // create makes a cell of two empty slots where there is none.
 func (c cell) create() error {
-	switch _, err := c.disk.Read(cellName); {
+	switch _, err := c.disk.Read(c.name); {
 	case err == nil: // a first start that was cut short left it
 		return c.sync()
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("root cell: %w", err)
 	}
-	if err := c.disk.WriteAt(cellName, 0, make([]byte, slots*slotSize)); err != nil {
+	if err := c.disk.WriteAt(c.name, 0, make([]byte, slots*slotSize)); err != nil {
 		return fmt.Errorf("root cell: %w", err)
 	}
 	return c.sync()
@@ -150,7 +170,7 @@ func (c cell) create() error {
 
 // sync brings the cell and its name to the medium.
 func (c cell) sync() error {
-	if err := c.disk.Sync(cellName); err != nil {
+	if err := c.disk.Sync(c.name); err != nil {
 		return fmt.Errorf("root cell: %w", err)
 	}
 	if err := c.disk.SyncFolder("."); err != nil {
@@ -170,13 +190,13 @@ func (c cell) write(i int, s *slot) error {
 func (c cell) blank(i int) error { return c.put(i, make([]byte, slotSize)) }
 
 func (c cell) put(i int, b []byte) error {
-	if err := c.disk.WriteAt(cellName, int64(i)*slotSize, b); err != nil {
+	if err := c.disk.WriteAt(c.name, int64(i)*slotSize, b); err != nil {
 		return fmt.Errorf("root cell: %w", err)
 	}
-	if err := c.disk.Sync(cellName); err != nil {
+	if err := c.disk.Sync(c.name); err != nil {
 		return fmt.Errorf("root cell: %w", err)
 	}
-	data, err := c.disk.Read(cellName)
+	data, err := c.disk.Read(c.name)
 	if err != nil {
 		return fmt.Errorf("root cell: %w", err)
 	}

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"errors"
+	"path/filepath"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
@@ -18,6 +19,11 @@ type Config struct {
 	// SecondStore is where the second copy of the encrypted state goes: a folder on
 	// another disk, or vault.
 	SecondStore string `yaml:"second_store"`
+	// Copy is a folder for a second, live root cell, on another disk that is always there:
+	// without one, who loses the disk of dir loses every mail. What is forgotten is
+	// forgotten in both, so it must be kept out of backups, and its disk destroyed when it is
+	// taken out of here. The folder must exist. Empty: none.
+	Copy string `yaml:"copy"`
 	// Medium is what the root cell lies on, in a word for certificates: disk, flash, memory.
 	Medium string `yaml:"medium"`
 	// LateAfter is how old an attempt may be when it is registered.
@@ -83,6 +89,8 @@ func (c Config) Check() error {
 	switch {
 	case len(c.Callers) == 0:
 		return errors.New("keyring: no service's nkey is known")
+	case c.Copy != "" && filepath.Clean(c.Copy) == filepath.Clean(c.Dir):
+		return errors.New("keyring: copy must be another folder than dir, on another disk")
 	case c.LeaseRefresh <= 0 || c.LeaseVoid <= c.LeaseRefresh:
 		return errors.New("keyring: lease_void must be longer than lease_refresh")
 	case c.LateAfter <= 0 || c.RequestSkew <= 0 || c.Concurrency < 1 || c.AttestWait <= 0:

@@ -78,6 +78,8 @@ type Deps struct {
 	Health    Health // may be nil
 	// Disk keeps the cell and the first copy of the state; nil: the folder Config.Dir.
 	Disk Disk
+	// Copy keeps a live copy of the cell; nil: the folder Config.Copy, or none.
+	Copy Disk
 	// Second keeps the other copy of the state.
 	Second Store
 	// Boot counts from the machine's start, sleep included; nil: the system's clock.

@@ -2,9 +2,11 @@ package keyring
 
 import (
 	"crypto/sha256"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +47,7 @@ func (w *world) copyAll() *copies {
 	return c
 }
 
-// thief holds all copies, and the root cell as it is now, and opens what can be opened:
+// thief holds all copies, and the root cell and its live copy as they are now, and opens what can be opened:
 // every state file that the present roots open gives bucket keys, and every one of these
 // is tried on every key packet that any revision of a record ever had.
 func (w *world) thief(c *copies) map[string]bool {
@@ -55,8 +57,13 @@ func (w *world) thief(c *copies) map[string]bool {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	live, err := os.ReadFile(filepath.Join(w.copy, copyName))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	present = append(present, live...)
 	var buckets []*bucket
-	for i := range slots {
+	for i := range 2 * slots {
 		s, ok := parseSlot(present[i*slotSize : (i+1)*slotSize])
 		if !ok {
 			continue
@@ -352,7 +359,7 @@ func TestAStateIsTakenUpAfterARestart(t *testing.T) {
 	w.mustOpen(item, raw, "hello")
 	w.mustOpen(item, view, "card hello")
 	status, err := w.client("verify").Status(t.Context())
-	if err != nil || !status.Writer || status.Generation != s.snap.Load().generation || status.Cell != "file:disk" {
+	if err != nil || !status.Writer || status.Generation != s.snap.Load().generation || status.Cell != "file:disk with a live copy" {
 		t.Errorf("%v, %v", status, err)
 	}
 }
@@ -373,6 +380,10 @@ func TestALostCellStopsTheKeyring(t *testing.T) {
 		os.RemoveAll(filepath.Join(root, "state"))
 		os.Remove(filepath.Join(root, cellName))
 	}
+	if err := w.service().Run(t.Context()); !errors.Is(err, ErrCellLost) || !strings.Contains(err.Error(), "keyring.copy holds the root") {
+		t.Errorf("with its copy: %v", err)
+	}
+	os.Remove(filepath.Join(w.copy, copyName))
 	var err error
 	if w.second, err = NewDisk(w.second.(folder).root); err != nil {
 		t.Fatal(err)

@@ -44,6 +44,21 @@ func NewDisk(root string) (Disk, error) {
 	return folder{root}, nil
 }
 
+// OpenCopy gives the folder of the root cell's copy. It makes none: where a disk is not
+// mounted, the root would be written to another.
+func OpenCopy(root string) (Disk, error) {
+	info, err := os.Stat(root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("keyring.copy: %s is not there: make the folder, on a disk that is not that of keyring.dir", root)
+	case err != nil:
+		return nil, fmt.Errorf("keyring.copy: %w", err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("keyring.copy: %s is no folder", root)
+	}
+	return folder{root}, nil
+}
+
 func (d folder) path(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
 
 func (d folder) Read(name string) ([]byte, error) {

@@ -27,9 +27,11 @@ var (
 //
 // A write goes: state to both stores, each synced and read back; root to the empty slot,
 // synced, read back; only then the old slot is blanked and synced. So at every moment one
-// root opens, and when save has returned the former root exists nowhere.
+// root opens, and when save has returned the former root exists nowhere. A copy of the cell
+// gets the new root, and loses the old one, in between: see copy.go.
 type keeper struct {
 	cell   cell
+	copy   *cell // nil: none
 	stores [2]Store
 }
 
@@ -66,7 +68,7 @@ func (k *keeper) load(ctx context.Context) (*stateAt, error) {
 		}
 		return &stateAt{s.generation, plaintext}, nil
 	}
-	return nil, ErrCellLost
+	return nil, k.lost()
 }
 
 // virgin tells a keyring that was never used from one whose cell is lost. Generation 1 is
@@ -77,7 +79,12 @@ func (k *keeper) virgin(ctx context.Context) error {
 		return err
 	}
 	if highest > 1 {
-		return ErrCellLost
+		return k.lost()
+	}
+	if k.copy != nil {
+		if generation, err := k.copy.generation(); err == nil && generation > 1 {
+			return k.lost()
+		}
 	}
 	return errNoCell
 }
@@ -129,6 +136,9 @@ func (k *keeper) finish(ctx context.Context, image *cellImage, current int, ciph
 	if err := k.cell.sync(); err != nil {
 		return err
 	}
+	if err := k.alone(s); err != nil {
+		return err
+	}
 	for i := range slots {
 		if i != current && !image.empty[i] {
 			if err := k.cell.blank(i); err != nil {
@@ -173,8 +183,15 @@ func (k *keeper) read(ctx context.Context, generation uint64) (*stateAt, error) 
 	return &stateAt{generation, plaintext}, nil
 }
 
-// begin makes the cell where there is none and gives the first generation.
-func (k *keeper) begin() (uint64, error) { return 1, k.cell.create() }
+// begin makes the cell, and its copy, where there is none, and gives the first generation.
+func (k *keeper) begin() (uint64, error) {
+	if k.copy != nil {
+		if err := k.copy.create(); err != nil {
+			return 0, fmt.Errorf("copy of the %w", err)
+		}
+	}
+	return 1, k.cell.create()
+}
 
 // next gives a generation that no file has had. A number is not used twice, even where a
 // write failed half way.
@@ -227,7 +244,10 @@ func (k *keeper) save(ctx context.Context, generation uint64, plaintext []byte) 
 	if err := k.cell.write(spare, &next); err != nil {
 		return err
 	}
-	// The new root is on the medium and was read back: now the old one may go.
+	// The new root is on the medium and was read back: now the old one may go, here and there.
+	if err := k.alone(&next); err != nil {
+		return err
+	}
 	if err := k.cell.blank(1 - spare); err != nil {
 		return err
 	}
@@ -235,7 +255,7 @@ func (k *keeper) save(ctx context.Context, generation uint64, plaintext []byte) 
 	return nil
 }
 
-// forgotten makes sure that the cell holds one root, of a generation.
+// forgotten makes sure that the cell holds one root, of a generation, and its copy the same.
 func (k *keeper) forgotten(generation uint64) error {
 	image, err := k.cell.read()
 	if err != nil {
@@ -246,7 +266,7 @@ func (k *keeper) forgotten(generation uint64) error {
 	if len(order) != 1 || image.slots[order[0]].generation != generation || !image.empty[1-order[0]] {
 		return errCell
 	}
-	return nil
+	return k.copied(&image.slots[order[0]])
 }
 
 // State files are AES-256-GCM under the root: 12 bytes of nonce, then the ciphertext. A root

@@ -7,17 +7,68 @@ import (
 	"testing"
 )
 
-// rig is a keeper on two simulated disks that lose power together.
-type rig struct{ first, second *simDisk }
+// rig is a keeper on simulated disks that lose power together.
+type rig struct{ first, second, copy *simDisk } // copy: nil where the cell has none
 
-func newRig() *rig { return &rig{newSimDisk(), newSimDisk()} }
+func newRig() *rig { return &rig{newSimDisk(), newSimDisk(), nil} }
 
-func (r *rig) keeper() *keeper {
-	return &keeper{cell: cell{r.first}, stores: [2]Store{DiskStore(r.first), DiskStore(r.second)}}
+func newRigWithCopy() *rig { return &rig{newSimDisk(), newSimDisk(), newSimDisk()} }
+
+// rigs are both, by name.
+func rigs() map[string]*rig {
+	return map[string]*rig{"alone": newRig(), "with a copy": newRigWithCopy()}
 }
 
-func (r *rig) clone() *rig   { return &rig{r.first.clone(), r.second.clone()} }
-func (r *rig) restart() *rig { return &rig{r.first.restart(), r.second.restart()} }
+func (r *rig) keeper() *keeper {
+	k := &keeper{cell: rootCell(r.first), stores: [2]Store{DiskStore(r.first), DiskStore(r.second)}}
+	if r.copy != nil {
+		k.copy = &cell{r.copy, copyName}
+	}
+	return k
+}
+
+func (r *rig) disks() []*simDisk {
+	if r.copy == nil {
+		return []*simDisk{r.first, r.second}
+	}
+	return []*simDisk{r.first, r.second, r.copy}
+}
+
+// each gives a rig of what becomes of each disk.
+func (r *rig) each(of func(*simDisk) *simDisk) *rig {
+	next := &rig{of(r.first), of(r.second), nil}
+	if r.copy != nil {
+		next.copy = of(r.copy)
+	}
+	return next
+}
+
+func (r *rig) clone() *rig   { return r.each((*simDisk).clone) }
+func (r *rig) restart() *rig { return r.each((*simDisk).restart) }
+
+func (r *rig) cuts(how powerCut) {
+	for _, disk := range r.disks() {
+		disk.how = how
+	}
+}
+
+// holds tells whether any disk shows a text.
+func (r *rig) holds(text []byte) string {
+	for _, disk := range r.disks() {
+		if name := disk.holds(text); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// afterTheLossOfTheFirst is what a person makes of the second store and the copy.
+func (r *rig) afterTheLossOfTheFirst() *rig {
+	next := &rig{newSimDisk(), r.second.clone(), r.copy.clone()}
+	next.first.current[cellName] = next.copy.current[copyName]
+	next.first.durable[cellName] = next.copy.durable[copyName]
+	return next.clone()
+}
 
 func (r *rig) saved(t *testing.T, states ...string) uint64 {
 	t.Helper()
@@ -43,7 +94,7 @@ func (r *rig) saved(t *testing.T, states ...string) uint64 {
 // root gives the root in force.
 func (r *rig) root(t *testing.T) []byte {
 	t.Helper()
-	image, err := cell{r.first}.read()
+	image, err := rootCell(r.first).read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,19 +121,26 @@ func TestTheStateIsReadBackUnderItsNewRoot(t *testing.T) {
 }
 
 func TestAFormerRootIsInNoFileOnceSaveReturned(t *testing.T) {
-	r := newRig()
+	for name, r := range rigs() {
+		t.Run(name, func(t *testing.T) { formerRootIsGone(t, r) })
+	}
+}
+
+func formerRootIsGone(t *testing.T, r *rig) {
 	r.saved(t, "one", "two")
 	former := r.root(t)
-	if r.first.holds(former) == "" {
-		t.Fatal("the test cannot see a root that is in force")
+	for n, disk := range r.disks() {
+		if seen := disk.holds(former) != ""; seen != (n != 1) {
+			t.Fatalf("disk %d: a root that is in force is seen: %v", n, seen)
+		}
 	}
 	copies := r.clone()
 	r.saved(t, "three")
-	if name := r.first.holds(former); name != "" {
+	if name := r.holds(former); name != "" {
 		t.Errorf("the former root is still in %s", name)
 	}
 	// Every copied state file is noise to the root in force now.
-	image, _ := cell{r.first}.read()
+	image, _ := rootCell(r.first).read()
 	for _, disk := range []*simDisk{copies.first, copies.second} {
 		for name, f := range disk.current {
 			for i := range slots {
@@ -98,18 +156,36 @@ func TestAFormerRootIsInNoFileOnceSaveReturned(t *testing.T) {
 // let calls fail with the power on. Whatever is found opens as the old or as the new state,
 // and a save that returned is never undone.
 func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
-	base := newRig()
-	base.saved(t, "empty", "old")
+	for name, base := range rigs() {
+		for _, before := range [][]string{{"empty", "old"}, {"empty", "older", "old"}} { // the old root in one slot, and in the other
+			t.Run(fmt.Sprintf("%s, %d before", name, len(before)), func(t *testing.T) {
+				base := base.clone()
+				base.saved(t, before...)
+				cutAtEveryWrite(t, base)
+			})
+		}
+	}
+}
+
+func cutAtEveryWrite(t *testing.T, base *rig) {
 
 	good := base.clone()
 	if _, err := good.keeper().load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	good.first.calls, good.second.calls = nil, nil
-	if err := good.keeper().save(t.Context(), 3, []byte("new")); err != nil {
+	for _, disk := range good.disks() {
+		disk.calls = nil
+	}
+	if err := good.keeper().save(t.Context(), 9, []byte("new")); err != nil {
 		t.Fatal(err)
 	}
-	counts := [2]int{len(good.first.calls), len(good.second.calls)}
+	var counts []int
+	for _, disk := range good.disks() {
+		counts = append(counts, len(disk.calls))
+	}
+	if len(counts) == 3 && counts[2] < 5 { // two slots, each synced, and the names
+		t.Fatalf("a save makes these calls at the copy: %v", good.copy.calls)
+	}
 	if counts[0] < 8 || counts[1] < 4 || good.first.cellWrites() != 2 {
 		t.Fatalf("a save makes %v changing calls: %v", counts, good.first.calls)
 	}
@@ -120,8 +196,8 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 				for _, fail := range []bool{false, true} {
 					name := fmt.Sprintf("disk %d, call %d, way %d, fail %v", which, at, how, fail)
 					r := base.clone()
-					r.first.how, r.second.how = how, how
-					disk := []*simDisk{r.first, r.second}[which]
+					r.cuts(how)
+					disk := r.disks()[which]
 
 					k := r.keeper()
 					loaded, err := k.load(t.Context())
@@ -133,18 +209,25 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 						t.Fatalf("%s: %v", name, err)
 					}
 					formerRoot := r.root(t)
-					r.first.calls, r.second.calls = nil, nil
+					for _, d := range r.disks() {
+						d.calls = nil
+					}
 					disk.at, disk.fail = at, fail
 					saveErr := k.save(t.Context(), g, []byte("new"))
 					if len(disk.calls) < at {
 						t.Fatalf("%s: fewer calls than in the good run", name)
 					}
-					r.first.off, r.second.off = !fail, !fail
+					for _, d := range r.disks() {
+						d.off = !fail
+					}
 					found := r
 					if !fail {
 						found = r.restart()
 					}
 					disk.at = 0
+					if found.copy != nil {
+						copyIsEnough(t, name, found, saveErr == nil)
+					}
 					got, err := found.keeper().load(t.Context())
 					if err != nil {
 						t.Errorf("%s: nothing opens: %v", name, err)
@@ -159,7 +242,7 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 						t.Errorf("%s: save returned, and was undone", name)
 					}
 					if state == "new" {
-						if where := found.first.holds(formerRoot); where != "" {
+						if where := found.holds(formerRoot); where != "" {
 							t.Errorf("%s: the new state is in force and the former root still in %s", name, where)
 						}
 					}
@@ -167,7 +250,7 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 						t.Errorf("%s: start-up did not finish: %v", name, err)
 					}
 					// What start-up settled is settled: the power goes again at once.
-					found.first.how, found.second.how = lost, lost
+					found.cuts(lost)
 					found = found.restart()
 					if again, err := found.keeper().load(t.Context()); err != nil || string(again.plaintext) != state {
 						t.Errorf("%s: start-up found %q, the next one %v, %v", name, state, again, err)
@@ -188,24 +271,47 @@ func TestPowerCutAtEveryWriteLeavesTheOldOrTheNewState(t *testing.T) {
 	}
 }
 
+// copyIsEnough loses the first disk as well: the copy and the second store open the old or the new state.
+func copyIsEnough(t *testing.T, name string, found *rig, saved bool) {
+	t.Helper()
+	got, err := found.afterTheLossOfTheFirst().keeper().load(t.Context())
+	switch {
+	case err != nil:
+		t.Errorf("%s: without the first disk nothing opens: %v", name, err)
+	case string(got.plaintext) != "old" && string(got.plaintext) != "new" || saved && string(got.plaintext) != "new":
+		t.Errorf("%s: without the first disk, found %q", name, got.plaintext)
+	}
+}
+
 // The start-up that mends a cut save is cut itself, at every write, and mended by the next.
 func TestPowerCutAtEveryWriteOfTheMending(t *testing.T) {
-	base := newRig()
+	for name, base := range rigs() {
+		for which := range base.disks() {
+			if which != 1 {
+				t.Run(fmt.Sprintf("%s, disk %d", name, which), func(t *testing.T) { cutTheMending(t, base.clone(), which) })
+			}
+		}
+	}
+}
+
+func cutTheMending(t *testing.T, base *rig, which int) {
 	base.saved(t, "empty", "old")
 	hows := []powerCut{lost, kept, torn, half}
 	met := 0
 	for at := 1; at <= 12; at++ {
 		for _, how := range hows {
 			r := base.clone()
-			r.first.how, r.second.how, r.first.at = how, how, at
+			r.cuts(how)
+			r.disks()[which].at = at
 			returned := r.keeper().save(t.Context(), 3, []byte("new")) == nil // cut while sweeping noise
 			found := r.restart()
 			for again := 1; ; again++ {
 				for _, how := range hows {
 					second := found.clone()
-					second.first.at, second.first.how, second.second.how = again, how, how
+					second.cuts(how)
+					second.disks()[which].at = again
 					_, err := second.keeper().load(t.Context())
-					if err == nil && !second.first.off {
+					if err == nil && !second.disks()[which].off {
 						again = 0 // the mending has no more calls
 						break
 					}
@@ -218,6 +324,9 @@ func TestPowerCutAtEveryWriteOfTheMending(t *testing.T) {
 				if again == 0 {
 					break
 				}
+				if again > 50 {
+					t.Fatalf("cut at %d in way %d: the mending does not end", at, how)
+				}
 			}
 		}
 	}
@@ -227,15 +336,24 @@ func TestPowerCutAtEveryWriteOfTheMending(t *testing.T) {
 }
 
 func TestPowerCutAtEveryWriteOfTheFirstStart(t *testing.T) {
-	good := newRig()
+	for name, good := range rigs() {
+		t.Run(name, func(t *testing.T) { cutTheFirstStart(t, good) })
+	}
+}
+
+func cutTheFirstStart(t *testing.T, good *rig) {
+	empty := good.clone()
 	good.saved(t, "empty", "first")
-	counts := [2]int{len(good.first.calls), len(good.second.calls)}
+	var counts []int
+	for _, disk := range good.disks() {
+		counts = append(counts, len(disk.calls))
+	}
 	for which, count := range counts {
 		for at := 1; at <= count; at++ {
 			for _, how := range []powerCut{lost, kept, torn, half} {
-				r := newRig()
-				r.first.how, r.second.how = how, how
-				disk := []*simDisk{r.first, r.second}[which]
+				r := empty.clone()
+				r.cuts(how)
+				disk := r.disks()[which]
 				disk.at = at
 				k := r.keeper()
 				err := func() error {
@@ -345,7 +463,7 @@ func BenchmarkSave(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	k := &keeper{cell: cell{disk}, stores: [2]Store{DiskStore(disk), DiskStore(second)}}
+	k := &keeper{cell: rootCell(disk), stores: [2]Store{DiskStore(disk), DiskStore(second)}}
 	g, err := k.begin()
 	if err != nil {
 		b.Fatal(err)

@@ -20,15 +20,25 @@ func LookAtRoot(dir string) (generation uint64, begun bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	file, err := os.Open(filepath.Join(dir, cellName))
+	generation, err = newestIn(filepath.Join(dir, cellName))
+	return generation, len(states) > 0 || !errors.Is(err, os.ErrNotExist), err
+}
+
+// LookAtCopy gives the newest generation whose root the cell's copy holds, and changes nothing.
+func LookAtCopy(dir string) (generation uint64, err error) {
+	return newestIn(filepath.Join(dir, copyName))
+}
+
+func newestIn(path string) (generation uint64, err error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return 0, len(states) > 0, err
+		return 0, err
 	}
 	defer file.Close()
 	content := make([]byte, slots*slotSize) // a file cut short reads as zeros
 	defer clear(content)
 	if _, err := io.ReadFull(file, content); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return 0, true, fmt.Errorf("root cell: %w", err)
+		return 0, fmt.Errorf("root cell: %w", err)
 	}
 	for half := range slices.Chunk(content, slotSize) {
 		if s, ok := parseSlot(half); ok {
@@ -37,7 +47,7 @@ func LookAtRoot(dir string) (generation uint64, begun bool, err error) {
 		}
 	}
 	if generation == 0 {
-		return 0, true, ErrNoRoot
+		return 0, ErrNoRoot
 	}
-	return generation, true, nil
+	return generation, nil
 }

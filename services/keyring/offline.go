@@ -34,7 +34,7 @@ func OpenOffline(ctx context.Context, disk Disk, dir string, second Store) (*Off
 	if l == nil {
 		return nil, ErrServing
 	}
-	k := &keeper{cell: cell{disk}, stores: [2]Store{DiskStore(disk), second}}
+	k := &keeper{cell: rootCell(disk), stores: [2]Store{DiskStore(disk), second}}
 	at, err := k.load(ctx)
 	if err != nil {
 		l.release()

@@ -188,7 +188,11 @@ func checkRegister(r *keyringv1.Register, item string) error {
 	if err := checkSealed(l); err != nil {
 		return err
 	}
-	if !r.HeadersOnly && l.Size < r.Size { // sealing never makes bytes fewer
+	length := r.Size
+	if r.Length > 0 {
+		length = r.Length
+	}
+	if !r.HeadersOnly && l.Size < length { // sealing never makes bytes fewer
 		return refuse(keys.Malformed, "fewer bytes are sealed than the mail has")
 	}
 	began, ok := attemptOf(l.Object, "raw/", item)

@@ -65,6 +65,13 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		}
 		deps.Disk = disk
 	}
+	if deps.Copy == nil && cfg.Copy != "" {
+		disk, err := OpenCopy(cfg.Copy)
+		if err != nil {
+			return nil, err
+		}
+		deps.Copy = disk
+	}
 	if err := (fence{cfg.Dir}).prepare(); err != nil {
 		return nil, err
 	}
@@ -78,9 +85,13 @@ func New(cfg Config, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	k := &keeper{cell: rootCell(deps.Disk), stores: [2]Store{DiskStore(deps.Disk), deps.Second}}
+	if deps.Copy != nil {
+		k.copy = &cell{deps.Copy, copyName}
+	}
 	return &Service{
 		cfg: cfg, deps: deps, log: deps.Log, boot: deps.Boot,
-		keeper:   &keeper{cell: cell{deps.Disk}, stores: [2]Store{DiskStore(deps.Disk), deps.Second}},
+		keeper:   k,
 		fence:    fence{cfg.Dir},
 		cache:    newCache(cfg.Cache.Bytes()),
 		scribe:   newScribe(deps.Entries, cfg.AuditGather.Std()),
@@ -129,14 +140,14 @@ func (s *Service) awaitRole(ctx context.Context) (*lock, error) {
 		if err == nil {
 			return l, nil
 		}
-		if errors.Is(err, ErrCellLost) || ctx.Err() != nil {
+		if errors.Is(err, ErrCellLost) || errors.Is(err, ErrCopyNewer) || ctx.Err() != nil {
 			l.release()
 			return nil, err
 		}
 		// A store or the bus is away: nothing was begun that a retry would not finish.
 		s.log.Warn("keyring did not become the writer yet", "err", err)
 		if s.deps.Health != nil {
-			s.deps.Health.Waiting("the state's stores or the item records")
+			s.deps.Health.Waiting("the state's stores, the root cell's copy or the item records")
 		}
 		select {
 		case <-ctx.Done():

@@ -45,7 +45,7 @@ func TestTheVaultKeepsASecondCopyThatIsEnough(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keeper{cell: cell{first}, stores: [2]Store{DiskStore(first), VaultStore(vault)}}
+	k := &keeper{cell: rootCell(first), stores: [2]Store{DiskStore(first), VaultStore(vault)}}
 	g, err := k.begin()
 	if err != nil {
 		t.Fatal(err)

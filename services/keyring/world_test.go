@@ -30,6 +30,7 @@ import (
 type world struct {
 	t       testing.TB
 	dir     string
+	copy    string // folder of the cell's copy; "": none
 	second  Disk
 	disk    Disk // nil: dir
 	records *memRecords
@@ -53,7 +54,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w := &world{
-		t: t, dir: t.TempDir(), second: second, records: newMemRecords(), entries: new(memEntries), bus: newMemBus(),
+		t: t, dir: t.TempDir(), copy: t.TempDir(), second: second, records: newMemRecords(), entries: new(memEntries), bus: newMemBus(),
 		clock: &testClock{at: noon}, objects: map[string][]byte{}, signers: map[string]*keys.Signer{}, callers: map[string]string{},
 		log: slog.New(slog.DiscardHandler),
 	}
@@ -73,7 +74,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) service() *Service {
 	cfg := Defaults()
-	cfg.Dir, cfg.Callers = w.dir, w.callers
+	cfg.Dir, cfg.Copy, cfg.Callers = w.dir, w.copy, w.callers
 	cfg.JournalWait = config.Duration(time.Millisecond)
 	cfg.AuditGather = config.Duration(100 * time.Microsecond)
 	if w.tune != nil {

@@ -43,8 +43,10 @@ type Register struct {
 	// What was sealed is not the mail but its headers alone, or nothing of it.
 	HeadersOnly bool `protobuf:"varint,11,opt,name=headers_only,json=headersOnly,proto3" json:"headers_only,omitempty"`
 	// What the mail's headers tell of who made it, as in the record.
-	Kind          string `protobuf:"bytes,12,opt,name=kind,proto3" json:"kind,omitempty"`
-	Loops         bool   `protobuf:"varint,13,opt,name=loops,proto3" json:"loops,omitempty"`
+	Kind  string `protobuf:"bytes,12,opt,name=kind,proto3" json:"kind,omitempty"`
+	Loops bool   `protobuf:"varint,13,opt,name=loops,proto3" json:"loops,omitempty"`
+	// How many bytes the mail has, where the server tells another size of it; 0: size.
+	Length        int64 `protobuf:"varint,14,opt,name=length,proto3" json:"length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -168,6 +170,13 @@ func (x *Register) GetLoops() bool {
 		return x.Loops
 	}
 	return false
+}
+
+func (x *Register) GetLength() int64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
 }
 
 // File asks for class, dates and buckets.
@@ -614,7 +623,7 @@ var File_keyring_v1_register_proto protoreflect.FileDescriptor
 const file_keyring_v1_register_proto_rawDesc = "" +
 	"\n" +
 	"\x19keyring/v1/register.proto\x12\n" +
-	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\xe2\x03\n" +
+	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\x80\x04\n" +
 	"\bRegister\x12\x1e\n" +
 	"\amailbox\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
 	"\x06folder\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x06folder\x12'\n" +
@@ -634,7 +643,8 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"renumbered\x12'\n" +
 	"\fheaders_only\x18\v \x01(\bB\x04\xc8\xf3\x18\x02R\vheadersOnly\x12\x18\n" +
 	"\x04kind\x18\f \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
-	"\x05loops\x18\r \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\"\xde\x01\n" +
+	"\x05loops\x18\r \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\x12\x1c\n" +
+	"\x06length\x18\x0e \x01(\x03B\x04\xc8\xf3\x18\x03R\x06length\"\xde\x01\n" +
 	"\x04File\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05class\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05class\x123\n" +
