@@ -154,7 +154,7 @@ func TestInS3OnlyRetainRemoves(t *testing.T) {
 	}
 	for action, want := range map[string][]string{
 		"DeleteObject": {"postern-retain"}, "DeleteObjectVersion": {"postern-retain"},
-		"PutObject":          {"postern-archive", "postern-ingest", "postern-keyring", "postern-retain", "postern-sanitize"},
+		"PutObject":          {"postern-archive", "postern-ingest", "postern-keyring", "postern-rebuild", "postern-retain", "postern-sanitize"},
 		"PutObjectRetention": {"postern-archive"},
 		"PutBucketPolicy":    nil, "BypassGovernanceRetention": nil, "*": nil,
 	} {

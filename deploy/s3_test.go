@@ -171,6 +171,8 @@ func TestEachServiceMayDoInS3WhatItsWorkNeedsAndNoMore(t *testing.T) {
 		}},
 		{"keyring", "reads a mail", false, func() error { return get("keyring", "raw/2026/11/22/one") }},
 		{"rebuild", "reads the journal", true, func() error { return get("rebuild", "journal/items/1") }},
+		{"rebuild", "keeps the keyring's state", true, func() error { return put("rebuild", "keyring/state/2", 100) }},
+		{"rebuild", "writes the journal", false, func() error { return put("rebuild", "journal/items/2", 10) }},
 		{"operator", "writes", false, func() error { return put("operator", "certificates/one", 10) }},
 		{"retain", "keeps a certificate", true, func() error { return put("retain", "certificates/c1.json", 100) }},
 		{"retain", "stores a mail", false, func() error { return put("retain", "raw/2026/11/22/six", 10) }},

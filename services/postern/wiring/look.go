@@ -93,18 +93,18 @@ func (p *Process) AuditBegun(ctx context.Context, conn *bus.Conn) (bool, error) 
 			begun = true
 			continue
 		}
+		state := "empty"
+		if missing {
+			state = "missing"
+		}
 		if p.Vault == nil { // a log that is there needs none, and its signer may read none
 			if err := p.OpenVault(); err != nil {
-				return false, err
+				return false, fmt.Errorf("stream %s is %s, and whether the vault has its journal cannot be looked at: %w", stream, state, err)
 			}
 		}
 		some, err := archive.HasJournal(ctx, p.Vault, stream)
 		if err != nil {
 			return false, err
-		}
-		state := "empty"
-		if missing {
-			state = "missing"
 		}
 		if some {
 			return false, fmt.Errorf("%w: stream %s is %s, and the vault has its journal: postern rebuild refills it", ErrAuditLost, stream, state)

@@ -140,7 +140,7 @@ func TestALogThatIsThereIsLookedAtWithoutTheVault(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(w.dir, "nats")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := auditBegun(t, w.dir, unreadable); err == nil || !strings.Contains(err.Error(), "vault.s3.access_key_file") {
+	if _, err := auditBegun(t, w.dir, unreadable); err == nil || !strings.Contains(err.Error(), "stream AUDIT is missing") || !strings.Contains(err.Error(), "vault.s3.access_key_file") {
 		t.Errorf("without a log: %v", err)
 	}
 }
