@@ -12,14 +12,12 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/keys"
-	"github.com/postern-mail/postern/services/keyring"
 	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
@@ -183,6 +181,7 @@ func (x *examination) permissions(ctx context.Context) {
 func (x *examination) keyring(ctx context.Context) {
 	if x.inside() {
 		x.root()
+		x.rootCopy()
 		if x.conn == nil { // nothing runs that could be asked
 			return
 		}
@@ -207,29 +206,11 @@ func (x *examination) keyring(ctx context.Context) {
 		return
 	}
 	x.well("keyring", fmt.Sprintf("it answers: generation %d, root in a %s", status.GetGeneration(), status.GetCell()))
+	if !x.inside() && !strings.Contains(status.GetCell(), "copy") {
+		x.note("key root", noCopy, adviceOnCopy)
+	}
 	if skew := status.GetClock().AsTime().Sub(x.process.Clock.Now()).Abs(); skew > maxSkew {
 		x.ill("clock", fmt.Sprintf("the keyring's clock is %v from ours", skew.Round(time.Second)), "set the clocks by NTP: nothing is destroyed while they disagree")
-	}
-}
-
-// root looks at the root cell where no keyring can be asked.
-func (x *examination) root() {
-	path := filepath.Join(x.config.Keyring.Dir, "root.cell")
-	generation, begun, err := keyring.LookAtRoot(x.config.Keyring.Dir)
-	info, missing := os.Stat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist) && !begun:
-		x.note("key root", "there is none yet", "it is made at the first start; put keyring.dir on an encrypted local disk before that")
-	case errors.Is(err, os.ErrNotExist):
-		x.ill("key root", path+" is missing, and the state that it opens is there", "put the root cell back where it was, or correct keyring.dir: without it no mail opens")
-	case errors.Is(err, keyring.ErrNoRoot):
-		x.ill("key root", path+" holds no root", "put back its disaster copy, which a live copy keeps: without it no mail opens")
-	case err != nil || missing != nil:
-		x.ill("key root", errors.Join(err, missing).Error(), "let the user that runs Postern read keyring.dir")
-	case info.Mode().Perm()&0o077 != 0:
-		x.ill("key root", path+" can be read by others", "chmod 600 "+path)
-	default:
-		x.well("key root", fmt.Sprintf("%s is there, for its owner alone: generation %d", path, generation))
 	}
 }
 

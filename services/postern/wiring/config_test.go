@@ -75,7 +75,7 @@ nats: {ca_file: ca.pem, nkeys: seeds}
 redis: {password_file: redis, ca_file: /etc/redis.pem}
 vault: {dir: sealed, s3: {ca_file: s3.pem, access_key_file: access, secret_key_file: secret}}
 clamd: {address: "unix:clamd.sock"}
-keyring: {dir: ../ring, second_store: second}
+keyring: {dir: ../ring, copy: ../live, second_store: second}
 retain: {key: retain.key}
 audit: {key: audit.key}
 ingest: {mailboxes: [{id: one, host: imap.example, username: one, ca_file: imap.pem, password_file: word},
@@ -94,7 +94,7 @@ ingest: {mailboxes: [{id: one, host: imap.example, username: one, ca_file: imap.
 		for got, want := range map[string]string{
 			c.DataDir: "data", c.NATS.CAFile: "ca.pem", c.NATS.Nkeys: "seeds", string(c.Redis.PasswordFile): "redis",
 			c.Vault.Dir: "sealed", c.Vault.S3.CAFile: "s3.pem", string(c.Vault.S3.AccessKeyFile): "access", string(c.Vault.S3.SecretKeyFile): "secret",
-			c.Keyring.Dir: "../ring", c.Keyring.SecondStore: "second", c.Retain.Key: "retain.key", c.Audit.Key: "audit.key",
+			c.Keyring.Dir: "../ring", c.Keyring.Copy: "../live", c.Keyring.SecondStore: "second", c.Retain.Key: "retain.key", c.Audit.Key: "audit.key",
 			one.CAFile: "imap.pem", string(one.PasswordFile): "word",
 			string(two.OAuth2.ClientSecretFile): "client", string(two.OAuth2.RefreshTokenFile): "refresh",
 			c.Desk.UsersFile: "data/users.yaml",

@@ -34,6 +34,12 @@ func runKeyring(ctx context.Context, s *service, conn *bus.Conn) error {
 			return err
 		}
 		deps.Disk = s.options.Disk(disk)
+		if config.Copy != "" {
+			if disk, err = keyring.OpenCopy(config.Copy); err != nil {
+				return err
+			}
+			deps.Copy = s.options.Disk(disk)
+		}
 	}
 	ring, err := keyring.New(config, deps)
 	if err != nil {
