@@ -20,6 +20,40 @@ const (
 	containerSecurity = `securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}`
 )
 
+// command is the pod of a command that an operator runs, with its own secret, and where it needs
+// them the volumes of a service's state and of the audit's key.
+func command(name, words, state string) string {
+	data, mounts, again := "{name: data, emptyDir: {medium: Memory, sizeLimit: 1Mi}}", "", "Never"
+	if state != "" {
+		data = `{name: data, persistentVolumeClaim: {claimName: data-` + state + `-0}}
+        - {name: audit, persistentVolumeClaim: {claimName: data-audit-0}}`
+		mounts = `
+            - {name: audit, mountPath: /var/lib/postern/keys, subPath: keys}`
+	}
+	if name == "setup" {
+		again = "OnFailure"
+	}
+	return podSecurity + `
+      restartPolicy: ` + again + `
+      containers:
+        - name: postern
+          image: postern
+          args: [` + words + `, --config, ` + config + `]
+          resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 512Mi}}
+          ` + containerSecurity + `
+          volumeMounts:
+            - {name: config, mountPath: /etc/postern, readOnly: true}
+            - {name: secrets, mountPath: /run/secrets, readOnly: true}
+            - {name: data, mountPath: /var/lib/postern}` + mounts + `
+      volumes:
+        - {name: config, configMap: {name: postern}}
+        - {name: secrets, secret: {secretName: postern-` + name + `, defaultMode: 0400}}
+        - ` + data
+}
+
+// indent moves a pod into a CronJob.
+func indent(pod string) string { return strings.ReplaceAll(pod, "\n", "\n    ") }
+
 var workloads = template.Must(template.New("services").Parse(`# Generated from the table in deploy/fleet_test.go; a test compares. Secrets are named here and made by deploy/prepare.
 {{range .}}---
 apiVersion: apps/v1
@@ -131,22 +165,37 @@ spec:
   template:
     metadata: {labels: {app.kubernetes.io/name: postern, app.kubernetes.io/component: setup}}
     spec:
-      ` + podSecurity + `
-      restartPolicy: OnFailure
-      containers:
-        - name: postern
-          image: postern
-          args: [setup, --streams-only, --config, ` + config + `]
-          resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 256Mi}}
-          ` + containerSecurity + `
-          volumeMounts:
-            - {name: config, mountPath: /etc/postern, readOnly: true}
-            - {name: secrets, mountPath: /run/secrets, readOnly: true}
-            - {name: data, mountPath: /var/lib/postern}
-      volumes:
-        - {name: config, configMap: {name: postern}}
-        - {name: secrets, secret: {secretName: postern-setup, defaultMode: 0400}}
-        - {name: data, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+      ` + command("setup", "setup, --streams-only", "") + `
+---
+apiVersion: batch/v1
+kind: CronJob # never by itself: kubectl create job doctor --from=cronjob/operator
+metadata: {name: operator, labels: {app.kubernetes.io/name: postern, app.kubernetes.io/component: operator}}
+spec:
+  suspend: true
+  schedule: "0 0 1 1 *"
+  jobTemplate:
+    spec:
+      ttlSecondsAfterFinished: 86400
+      backoffLimit: 0
+      template:
+        metadata: {labels: {app.kubernetes.io/name: postern, app.kubernetes.io/component: operator}}
+        spec:
+          ` + indent(command("operator", "doctor", "")) + `
+---
+apiVersion: batch/v1
+kind: CronJob # never by itself, and only while every service is scaled to 0: kubectl create job rebuild --from=cronjob/rebuild
+metadata: {name: rebuild, labels: {app.kubernetes.io/name: postern, app.kubernetes.io/component: rebuild}}
+spec:
+  suspend: true
+  schedule: "0 0 1 1 *"
+  jobTemplate:
+    spec:
+      ttlSecondsAfterFinished: 86400
+      backoffLimit: 0
+      template:
+        metadata: {labels: {app.kubernetes.io/name: postern, app.kubernetes.io/component: rebuild}}
+        spec:
+          ` + indent(command("rebuild", "rebuild", "keyring")) + `
 `))
 
 // The servers are yours, in any namespace, known by the name that charts label them with.
@@ -215,6 +264,17 @@ spec:
   egress:
     - to: [{namespaceSelector: {}, podSelector: {matchLabels: {app.kubernetes.io/name: nats}}}]
       ports: [{port: 4222}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: commands}
+spec:
+  podSelector: {matchExpressions: [{key: app.kubernetes.io/component, operator: In, values: [operator, rebuild]}]}
+  policyTypes: [Egress]
+  egress:
+    - to: [{namespaceSelector: {}, podSelector: {matchExpressions: [{key: app.kubernetes.io/name, operator: In, values: [nats, versitygw, redis]}]}}]
+      ports: [{port: 4222}, {port: 7070}, {port: 6379}]
+    - ports: [{port: 993}, {port: 143}, {port: 443}]
 `))
 
 func made(t *testing.T, from *template.Template) string {
@@ -244,6 +304,10 @@ type manifest struct {
 		Template struct {
 			Spec pod
 		}
+		JobTemplate struct {
+			Spec struct{ Template struct{ Spec pod } }
+		} `yaml:"jobTemplate"`
+		Suspend     bool
 		PodSelector struct {
 			MatchLabels map[string]string `yaml:"matchLabels"`
 		} `yaml:"podSelector"`
@@ -307,11 +371,16 @@ func manifests(t *testing.T, name string) []manifest {
 func TestEachPodHasItsOwnSecretAloneAndNoPrivilege(t *testing.T) {
 	running := map[string]manifest{}
 	for _, m := range manifests(t, "kubernetes/services.yaml") {
-		if m.Kind != "Deployment" && m.Kind != "StatefulSet" && m.Kind != "Job" {
+		if !slices.Contains([]string{"Deployment", "StatefulSet", "Job", "CronJob"}, m.Kind) {
 			continue
 		}
 		running[m.Metadata.Name] = m
 		spec := m.Spec.Template.Spec
+		if m.Kind == "CronJob" {
+			if spec = m.Spec.JobTemplate.Spec.Template.Spec; !m.Spec.Suspend {
+				t.Errorf("%s runs by itself", m.Metadata.Name)
+			}
+		}
 		if spec.HostNetwork || spec.HostPID || spec.HostIPC || spec.Automount == nil || *spec.Automount || len(spec.InitContainers) > 0 ||
 			spec.SecurityContext["runAsNonRoot"] != true || spec.SecurityContext["runAsUser"] != user || spec.SecurityContext["seccompProfile"] == nil {
 			t.Errorf("%s: %+v", m.Metadata.Name, spec)
@@ -352,7 +421,7 @@ func TestEachPodHasItsOwnSecretAloneAndNoPrivilege(t *testing.T) {
 			t.Errorf("%s runs %v, %d times, with %v", p.Name, postern.Args, m.Spec.Replicas, m.Spec.VolumeClaimTemplates)
 		}
 	}
-	if len(running) != len(parts)+2 { // freshclam, setup
+	if len(running) != len(parts)+4 { // freshclam, setup, operator, rebuild
 		t.Errorf("running are %v", slices.Sorted(maps.Keys(running)))
 	}
 	if strings.Contains(read(t, "kubernetes/services.yaml"), "kind: Secret") {

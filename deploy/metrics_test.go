@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -64,13 +65,15 @@ func told(t *testing.T) map[string][]string {
 	}
 	wanted := regexp.MustCompile(`^Desc\{fqName: "([^"]+)".*variableLabels: \{([^}]*)\}`)
 	metrics := map[string][]string{"up": nil}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
 	for len(missing(metrics)) > 0 {
 		select {
+		case <-again.C:
 		case err := <-ended:
 			t.Fatal(err)
 		case <-t.Context().Done():
 			t.Fatalf("never registered: %v", missing(metrics))
-		default:
 		}
 		descs := make(chan *prometheus.Desc, 1024)
 		go func() { process.Registry.Describe(descs); close(descs) }()
