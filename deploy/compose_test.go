@@ -20,6 +20,7 @@ type composed struct {
 		NetworkMode string   `yaml:"network_mode"`
 		Restart     string
 		MemLimit    string `yaml:"mem_limit"`
+		MemAndSwap  string `yaml:"memswap_limit"`
 		Command     []string
 		Networks    []string
 		Ports       []string
@@ -69,7 +70,7 @@ func TestEachContainerOfAServiceHasItsOwnSecretsAndReachesItsServersAlone(t *tes
 		if !slices.Equal(s.Volumes, mounts) {
 			t.Errorf("%s has %v, want %v", p.Name, s.Volumes, mounts)
 		}
-		if s.MemLimit != fmt.Sprintf("%dm", p.Limit) || s.Environment["GOMEMLIMIT"] != p.Heap() || s.Restart == "" || s.Healthcheck["test"] == nil {
+		if s.MemLimit != fmt.Sprintf("%dm", p.Limit) || s.MemAndSwap != s.MemLimit || s.Environment["GOMEMLIMIT"] != p.Heap() || s.Restart == "" || s.Healthcheck["test"] == nil {
 			t.Errorf("%s: memory %s and %s of %d MiB, restart %q, health %v", p.Name, s.MemLimit, s.Environment["GOMEMLIMIT"], p.Limit, s.Restart, s.Healthcheck)
 		}
 		if !c.Networks[p.Name].Internal {
