@@ -244,21 +244,24 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 		return err
 	}
 	records := map[uint32]*itemv1.Record{}
-	var asked []uint32
+	var asked, undated []uint32
 	for _, j := range jobs {
 		if event.HeadersOnly(j.record) {
 			continue // the mail itself is here and nowhere else
 		}
 		// Under another UIDVALIDITY the UID says nothing. (RFC 3501 §2.3.1.1)
-		if place := event.Place(j.record); place.GetUidValidity() == opened.Validity {
-			records[place.GetUid()] = j.record
+		place := event.Place(j.record)
+		if place.GetUidValidity() != opened.Validity {
+			continue
+		}
+		records[place.GetUid()] = j.record
+		if place.GetInternalDate().AsTime().Equal(imap.NoDate) { // it was garbled
+			undated = append(undated, place.GetUid())
+		} else {
 			asked = append(asked, place.GetUid())
 		}
 	}
-	if len(asked) == 0 {
-		return nil
-	}
-	there, err := session.Describe(asked)
+	there, err := described(session, asked, undated)
 	if err != nil {
 		return err
 	}
@@ -287,6 +290,24 @@ func (m *mailbox) touch(session *imap.Session, folder string, jobs []job) error 
 		return session.Delete(same)
 	}
 	return nil
+}
+
+// described tells of mails, of some without their dates.
+func described(session *imap.Session, dated, undated []uint32) (there []imap.Mail, err error) {
+	for _, some := range []struct {
+		which    []uint32
+		describe func([]uint32) ([]imap.Mail, error)
+	}{{dated, session.Describe}, {undated, session.DescribeUndated}} {
+		if len(some.which) == 0 {
+			continue
+		}
+		mails, err := some.describe(some.which)
+		if err != nil {
+			return nil, err
+		}
+		there = append(there, mails...)
+	}
+	return there, nil
 }
 
 // same gives the UIDs that still stand for their items' mails: size and date are what they were.

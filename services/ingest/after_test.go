@@ -359,6 +359,44 @@ func TestMailsOfAFolderWithNewNumbersAreRemovedWhenTheirTimeHasCome(t *testing.T
 	}
 }
 
+// A server that garbles a mail's date does so when the mail is removed, too; and one that comes to its senses
+// then tells it.
+func TestAMailWhoseDateWasGarbledIsStillRemoved(t *testing.T) {
+	t.Parallel()
+	for _, later := range []string{"31-Feb-2026 25:61:00 +0000", ""} {
+		script := &imaptest.Script{Validity: 9, Next: 3, Mails: honest(2), Greeting: "* OK ready"}
+		script.Mails[1].Date = "31-Feb-2026 25:61:00 +0000"
+		removed := map[string]bool{} // the two at once, or each alone; perhaps again
+		script.Rewrite = func(line string, answer []byte) []byte {
+			if _, which, is := strings.Cut(line, " UID EXPUNGE "); is {
+				removed[which] = true
+			}
+			return bytes.ReplaceAll(answer, []byte("IMAP4rev1"), []byte("IMAP4rev1 UIDPLUS"))
+		}
+		w := newWorld(t)
+		c := plaintextConfig(t, script.Serve(t))
+		c.Mailboxes[0].After = ingest.Delete
+		service, stop := w.run(c, w.deps())
+		w.until("both are dealt with", func() bool { return w.dealt(2) })
+		script.Change(func(s *imaptest.Script) { s.Mails[1].Date = later })
+		w.mu.Lock()
+		one, two := proto.CloneOf(w.record(1)), proto.CloneOf(w.record(2))
+		w.mu.Unlock()
+		if !two.InternalDate.AsTime().Equal(imap.NoDate) {
+			t.Errorf("it is of %v", two.InternalDate.AsTime())
+		}
+		for _, err := range archived(t, w, service, one, two) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		stop()
+		if !removed["1:2"] && !(removed["1"] && removed["2"]) {
+			t.Errorf("removed %v", removed)
+		}
+	}
+}
+
 // Exchange computes sizes that are near the truth, and no nearer.
 func TestAMailWhoseSizeWasNeverWhatWasToldIsStillKnownForTheSame(t *testing.T) {
 	t.Parallel()

@@ -120,7 +120,7 @@ func (f *folder) undated(uid uint32) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	t := f.troubles[uid]
-	return t != nil && t.garbled
+	return t != nil && t.garbled >= 2 // once may be an accident, and the date stays with the item
 }
 
 // corrected takes a mail that came longer than the limit in two sessions for as long as it came.

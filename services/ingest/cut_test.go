@@ -60,6 +60,36 @@ func TestAConnectionCutBehindAnyByteLosesAndDoublesNothing(t *testing.T) {
 	}
 }
 
+// A mail that is asked for alone is not known by less than its server says of it, though half of that comes
+// time and again.
+func TestAnAnswerThatIsCutAgainAndAgainLeavesAMailItsDate(t *testing.T) {
+	t.Parallel()
+	script := &imaptest.Script{Validity: 9, Next: 2, Mails: []imaptest.ScriptMail{{UID: 1, Raw: []byte("Subject: one\r\n\r\nhorse\r\n")}}}
+	server := script.Serve(t)
+	whole := imaptest.Cut(t, server)
+	w := newWorld(t)
+	_, stop := w.run(plaintextConfig(t, whole.Addr), w.deps())
+	w.until("it is dealt with", func() bool { return w.dealt(1) })
+	total := whole.Bytes()
+	stop()
+	const together = 8
+	for part := range int64(together) {
+		t.Run(fmt.Sprintf("from byte %d", part+1), func(t *testing.T) {
+			t.Parallel()
+			for offset := part + 1; offset <= total; offset += together {
+				proxy := imaptest.Cut(t, server, offset, offset, offset, offset)
+				w := newWorld(t)
+				_, stop := w.run(plaintextConfig(t, proxy.Addr), w.deps())
+				w.until("it is dealt with", func() bool { return w.dealt(1) })
+				stop()
+				if record := w.record(1); !record.InternalDate.AsTime().Equal(scriptDate) || record.SetAside != nil {
+					t.Errorf("cut behind byte %d: of %v, set aside %v", offset, record.InternalDate.AsTime(), record.SetAside)
+				}
+			}
+		})
+	}
+}
+
 // On a real server, at random bytes: 12 of them, or 200 with POSTERN_CHAOS=long.
 func TestChaosAConnectionCutAnywhereLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,7 @@ type trouble struct {
 	session int // that saw it last
 	mail    imap.Mail
 
-	garbled bool // asked for alone with its date, it broke the session
+	garbled int // how often it broke the session when it was asked for alone with its date
 
 	// The last body of a mail that is not as long as was announced.
 	length  int64
@@ -130,7 +130,9 @@ func (f *folder) troubled(mail imap.Mail, err error) (atOnce bool, note kept) {
 	if !mail.Received.IsZero() {
 		t.mail = mail
 	}
-	t.garbled = t.garbled || errors.Is(err, errBroken) && errors.Is(err, imap.ErrAnswer) && t.mail.UID == 0
+	if errors.Is(err, errBroken) && errors.Is(err, imap.ErrAnswer) && t.mail.UID == 0 {
+		t.garbled++
+	}
 	if t.code == "" {
 		t.code = verdict(err, t.tries)
 	}

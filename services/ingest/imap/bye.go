@@ -56,9 +56,13 @@ func (t *tail) bye() error {
 	return ErrBye
 }
 
-// answerError is the function's, and tells a server that took its leave from one that is lost.
+// answerError is the function's, and tells a server that took its leave from one that is lost, and half an
+// answer from one that makes no sense: the library does not say that there was no more.
 func (s *Session) answerError(err error) error {
 	err = answerError(err)
+	if errors.Is(err, ErrAnswer) && s.conn.ended() {
+		err = ErrLost
+	}
 	if errors.Is(err, ErrLost) {
 		if said := s.tail.bye(); said != nil {
 			return said

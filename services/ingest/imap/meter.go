@@ -21,6 +21,7 @@ type meter struct {
 
 	mu     sync.Mutex
 	owed   bool
+	over   bool          // nothing comes any more
 	bytes  int64         // still taken
 	waited time.Duration // time left for all waiting
 }
@@ -70,11 +71,19 @@ func (m *meter) Read(p []byte) (int, error) {
 	if m.owed {
 		m.waited -= time.Since(began)
 	}
+	m.over = m.over || err != nil
 	if m.bytes < 0 {
 		m.Conn.Close()
 		return 0, ErrFlood
 	}
 	return n, err
+}
+
+// ended tells whether the connection has ended: an answer that makes no sense may then be half of one.
+func (m *meter) ended() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.over
 }
 
 // SetReadDeadline is the library's; see above.
