@@ -28,7 +28,8 @@ func (c *Client) PutNew(ctx context.Context, name, token string, data []byte, o 
 	sum, check := digests(data, c.Locks())
 	info, err := c.core.PutObject(ctx, c.bucket, name, bytes.NewReader(data), int64(len(data)), check, sum, opts)
 	if err = translate("put", err); errors.Is(err, vault.ErrExists) {
-		return c.ours(ctx, name, token)
+		there, err := c.ours(ctx, name, token)
+		return there.LastModified, err
 	}
 	return info.LastModified, err
 }
@@ -39,6 +40,7 @@ type Upload struct {
 	name   string
 	token  string
 	id     string
+	size   int64
 	parts  []minio.CompletePart
 }
 
@@ -64,12 +66,15 @@ func (u *Upload) Part(ctx context.Context, data []byte) error {
 	if err != nil {
 		return translate("put part", err)
 	}
+	u.size += int64(len(data))
 	u.parts = append(u.parts, minio.CompletePart{PartNumber: number, ETag: part.ETag})
 	return nil
 }
 
 // Complete makes the object visible unless the name is taken. Not every server
-// honours If-None-Match here, so the name is looked up as well.
+// honours If-None-Match here, so the name is looked up as well. Nor does every server that says
+// that it is done have it done: one that died while it put the parts together takes the request that
+// is sent again for one that is under way. So what is there is looked at before anybody relies on it.
 func (u *Upload) Complete(ctx context.Context) (modified time.Time, err error) {
 	switch _, err := u.client.Stat(ctx, u.name); {
 	case err == nil:
@@ -79,16 +84,23 @@ func (u *Upload) Complete(ctx context.Context) (modified time.Time, err error) {
 	}
 	var opts minio.PutObjectOptions
 	opts.SetMatchETagExcept("*")
-	info, err := u.client.core.CompleteMultipartUpload(ctx, u.client.bucket, u.name, u.id, u.parts, opts)
-	if c := code(err); c == minio.PreconditionFailed || c == minio.NoSuchUpload || c == "ConditionalRequestConflict" {
-		// Taken, or completed by a request whose answer was lost.
-		modified, seen := u.client.ours(ctx, u.name, u.token)
-		if errors.Is(seen, vault.ErrNotFound) {
-			return time.Time{}, fmt.Errorf("s3 complete upload: %w", err)
-		}
-		return modified, seen
+	_, err = u.client.core.CompleteMultipartUpload(ctx, u.client.bucket, u.name, u.id, u.parts, opts)
+	// Where it is refused, the name is taken, or by a request whose answer was lost.
+	if c := code(err); err != nil && c != minio.PreconditionFailed && c != minio.NoSuchUpload && c != "ConditionalRequestConflict" {
+		return time.Time{}, translate("complete upload", err)
 	}
-	return info.LastModified, translate("complete upload", err)
+	info, seen := u.client.ours(ctx, u.name, u.token)
+	switch {
+	case errors.Is(seen, vault.ErrNotFound) && err != nil:
+		return time.Time{}, fmt.Errorf("s3 complete upload: %w", err)
+	case errors.Is(seen, vault.ErrNotFound):
+		return time.Time{}, errors.New("s3 complete upload: it is said to be done, and there is no object")
+	case seen != nil:
+		return time.Time{}, seen
+	case info.Size != u.size:
+		return time.Time{}, fmt.Errorf("s3 complete upload: %d bytes are there of %d", info.Size, u.size)
+	}
+	return info.LastModified, nil
 }
 
 // Abort removes what was stored of an upload that will not be completed. It does
@@ -99,16 +111,16 @@ func (u *Upload) Abort(ctx context.Context) error {
 	return u.client.AbortUpload(ctx, u.name, u.id)
 }
 
-// ours tells an object of this Put, and when it was stored, from one of another.
-func (c *Client) ours(ctx context.Context, name, token string) (time.Time, error) {
+// ours tells an object of this Put from one of another, and what is there.
+func (c *Client) ours(ctx context.Context, name, token string) (minio.ObjectInfo, error) {
 	info, err := c.core.StatObject(ctx, c.bucket, name, minio.StatObjectOptions{})
 	if err != nil {
-		return time.Time{}, translate("stat", err)
+		return minio.ObjectInfo{}, translate("stat", err)
 	}
 	if info.Metadata.Get("X-Amz-Meta-"+tokenKey) != token {
-		return time.Time{}, vault.ErrExists
+		return minio.ObjectInfo{}, vault.ErrExists
 	}
-	return info.LastModified, nil
+	return info, nil
 }
 
 func (c *Client) options(token string, o vault.PutOptions) minio.PutObjectOptions {
