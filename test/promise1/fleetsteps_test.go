@@ -94,7 +94,11 @@ func TestAMailIsOneTicketOrSetAsideWhereverAServiceOfAFleetIsKilled(t *testing.T
 	// One night of retention, in which it dies at one step after another and goes on from there.
 	for i, o := range fleetOrders(true)["retain"] {
 		c.order(t, "retain", o)
-		if i == 0 {
+		if strings.HasPrefix(o.Name, "53") { // it follows each certificate once, and is not done again by who died before it
+			c.bring(t, plain)
+			c.come(t, settling)
+		}
+		if i == 0 || strings.HasPrefix(o.Name, "53") {
 			if err := c.Advance(program.Context(t), sweepSpan); err != nil {
 				t.Fatal(err)
 			}
