@@ -16,6 +16,7 @@ import (
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
@@ -66,7 +67,26 @@ type check struct {
 type senderView struct {
 	Reasons []string
 	Checks  []check
+	Answers []answer // of name servers, on which the checks rest
+	More    int      // of them that are not shown
+	Keys    int      // of signers, that were looked at
 }
+
+// An answer is what a name server said.
+type answer struct {
+	Type, Name string
+	Said       []string
+	None       string // in the place of an answer
+	When       time.Time
+	TTL        time.Duration
+}
+
+// The bounds of what a page shows of answers: strangers choose how many and how long they are.
+const (
+	maxAnswers = 60
+	maxSaid    = 8
+	maxWords   = 500 // characters
+)
 
 // senderOf reads the evidence about the sender that stands in the view.
 func senderOf(message *contentv1.Message) (senderView, error) {
@@ -114,7 +134,60 @@ func senderOf(message *contentv1.Message) (senderView, error) {
 	for _, s := range result.Signatures {
 		add(worded(signatureName, string(s.Kind), string(s.Kind)), string(s.Result), words("by", s.Signer), "")
 	}
+	if len(message.GetEvidence()) == 0 {
+		return view, nil
+	}
+	dossier, err := mailauth.ReadDossier(message.GetEvidence())
+	if err != nil {
+		return senderView{}, errEvidence
+	}
+	view.Keys = len(dossier.Keys.OpenPGP) + len(dossier.Keys.Certificates) + len(dossier.Keys.Roots)
+	view.More = max(0, len(dossier.Questions)-maxAnswers)
+	for _, q := range dossier.Questions[:len(dossier.Questions)-view.More] {
+		view.Answers = append(view.Answers, answerTo(q))
+	}
 	return view, nil
+}
+
+// answerTo gives an answer as people read it.
+func answerTo(q dns.Question) answer {
+	a := answer{Type: string(q.Type), Name: readable(q.Name), When: q.At, TTL: q.Answer.TTL}
+	for _, text := range q.Answer.Texts {
+		a.Said = append(a.Said, readable(text))
+	}
+	for _, address := range q.Answer.Addrs {
+		a.Said = append(a.Said, address.String())
+	}
+	for _, exchange := range q.Answer.MX {
+		a.Said = append(a.Said, fmt.Sprintf("%d %s", exchange.Pref, readable(exchange.Host)))
+	}
+	for _, name := range q.Answer.Names {
+		a.Said = append(a.Said, readable(name))
+	}
+	if more := len(a.Said) - maxSaid; more > 0 {
+		a.Said = append(a.Said[:maxSaid], fmt.Sprintf("and %d more", more))
+	}
+	if q.Status != "ok" {
+		a.Said, a.None = nil, worded(answerWord, q.Status, "no answer")
+	}
+	return a
+}
+
+// readable is printable ASCII, bounded; anything else stands as a dot.
+func readable(text string) string {
+	var out strings.Builder
+	for i := range len(text) {
+		if i == maxWords {
+			out.WriteString(" …")
+			break
+		}
+		if c := text[i]; c >= ' ' && c <= '~' {
+			out.WriteByte(c)
+		} else {
+			out.WriteString("·")
+		}
+	}
+	return out.String()
 }
 
 // words joins what is there; a joining word without what it joins stays out.
@@ -141,6 +214,10 @@ var (
 	}
 	policyWord = map[string]string{"none": "do nothing", "quarantine": "be suspicious", "reject": "refuse"}
 
+	answerWord = map[string]string{
+		"nxdomain": "there is no such name", "nodata": "it has no such record", "temporary": "no answer: a failure",
+		"timeout": "no answer in time", "bad_name": "this can be no name, and nobody was asked",
+	}
 	signatureName = map[string]string{"openpgp": "OpenPGP", "smime": "S/MIME"}
 )
 

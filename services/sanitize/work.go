@@ -64,14 +64,14 @@ func (w *Worker) Sanitize(ctx context.Context, archived *mailv1.Archived) (*mail
 	if record.GetState() != itemv1.State_STATE_FILED {
 		return said(record), nil // a layer is made once: the filing that came late tells what is there
 	}
-	view, findings, err := w.view(ctx, record)
+	view, known, err := w.view(ctx, record)
 	if err != nil {
 		return nil, err
 	}
 	w.desk.Done(original(record)) // this worker is the last that wants the mail itself
 	// A bucket that closed between filing and now is answered with a berth in the next.
 	for range 3 {
-		layers, err := w.layers(ctx, record, view, findings)
+		layers, err := w.layers(ctx, record, view, known)
 		if err != nil {
 			return nil, err
 		}
@@ -112,11 +112,17 @@ func said(record *itemv1.Record) *mailv1.Sanitized {
 	return nil
 }
 
+// about is what was found out about a mail before, opened.
+type about struct {
+	findings *contentv1.Findings
+	evidence []byte // of the sender's verdict
+}
+
 // view opens the mail and renders it.
-func (w *Worker) view(ctx context.Context, record *itemv1.Record) (View, *contentv1.Findings, error) {
+func (w *Worker) view(ctx context.Context, record *itemv1.Record) (View, about, error) {
 	opened, err := w.desk.Read(ctx, w.opener, keys.ForSanitize, record.GetItem())
 	if err != nil {
-		return View{}, nil, err
+		return View{}, about{}, err
 	}
 	defer opened.Close()
 	findings := new(contentv1.Findings)
@@ -124,16 +130,22 @@ func (w *Worker) view(ctx context.Context, record *itemv1.Record) (View, *conten
 	if len(record.GetDetails()) > 0 {
 		plain, err := opened.OpenBeside(record.GetDetails(), findingsRead)
 		if err != nil {
-			return View{}, nil, fmt.Errorf("findings: %w", err)
+			return View{}, about{}, fmt.Errorf("findings: %w", err)
 		}
 		if err := proto.Unmarshal(plain, findings); err != nil {
-			return View{}, nil, fmt.Errorf("findings: %w", err)
+			return View{}, about{}, fmt.Errorf("findings: %w", err)
 		}
 		if err := json.Unmarshal(findings.GetScan(), &report); err != nil {
-			return View{}, nil, fmt.Errorf("scan report: %w", err)
+			return View{}, about{}, fmt.Errorf("scan report: %w", err)
 		}
 	}
-	return w.render(opened.Message, report), findings, nil
+	known := about{findings: findings}
+	if len(record.GetEvidence()) > 0 {
+		if known.evidence, err = opened.OpenBeside(record.GetEvidence(), keys.MaxEvidence); err != nil {
+			return View{}, about{}, fmt.Errorf("sender evidence: %w", err)
+		}
+	}
+	return w.render(opened.Message, report), known, nil
 }
 
 func (w *Worker) render(message *mail.Message, report attachment.Report) View {
@@ -141,8 +153,8 @@ func (w *Worker) render(message *mail.Message, report attachment.Report) View {
 }
 
 // layers seals the view and the masked values to the berths that filing chose.
-func (w *Worker) layers(ctx context.Context, record *itemv1.Record, view View, findings *contentv1.Findings) ([]*itemv1.Layer, error) {
-	packets, err := viewPackets(record, view, findings)
+func (w *Worker) layers(ctx context.Context, record *itemv1.Record, view View, known about) ([]*itemv1.Layer, error) {
+	packets, err := viewPackets(record, view, known)
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +218,9 @@ func (w *Worker) layer(ctx context.Context, record *itemv1.Record, kind itemv1.L
 }
 
 // viewPackets are the card, the message and the attachments that passed.
-func viewPackets(record *itemv1.Record, view View, findings *contentv1.Findings) ([][]byte, error) {
+func viewPackets(record *itemv1.Record, view View, known about) ([][]byte, error) {
 	message := &contentv1.Message{
-		Text: view.MaskedText, Html: view.HTML, Sender: findings.GetSender(), Scan: findings.GetScan(),
+		Text: view.MaskedText, Html: view.HTML, Sender: known.findings.GetSender(), Scan: known.findings.GetScan(), Evidence: known.evidence,
 		To: people(view.To), Cc: people(view.Cc), ReplyTo: strings.Join(people(view.ReplyTo), ", "),
 		RemovedActive: int32(view.Removed.Active), RemovedRemote: int32(view.Removed.Remote),
 		RemovedTrackers: int32(view.Removed.Trackers), RemovedOther: int32(view.Removed.Other),

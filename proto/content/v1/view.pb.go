@@ -159,8 +159,10 @@ type Message struct {
 	Notices         []string      `protobuf:"bytes,13,rep,name=notices,proto3" json:"notices,omitempty"`
 	ReplyTo         string        `protobuf:"bytes,14,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	MessageId       string        `protobuf:"bytes,15,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What the sender's verdict rests on: a dossier of pkg/mailauth, packed.
+	Evidence      []byte `protobuf:"bytes,16,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Message) Reset() {
@@ -296,6 +298,13 @@ func (x *Message) GetMessageId() string {
 		return x.MessageId
 	}
 	return ""
+}
+
+func (x *Message) GetEvidence() []byte {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
 }
 
 // An Attachment stands in the view's packet with its index where it passed.
@@ -538,7 +547,7 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"R\x04date\x12&\n" +
 	"\vattachments\x18\t \x01(\x05B\x04\xc8\xf3\x18\x03R\vattachments\x12\x1c\n" +
 	"\x06masked\x18\n" +
-	" \x01(\x05B\x04\xc8\xf3\x18\x03R\x06masked:\x04\xd0\xf3\x18\x01\"\xb1\x04\n" +
+	" \x01(\x05B\x04\xc8\xf3\x18\x03R\x06masked:\x04\xd0\xf3\x18\x01\"\xd3\x04\n" +
 	"\aMessage\x12\x18\n" +
 	"\x04text\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
 	"R\x04text\x12\x18\n" +
@@ -566,7 +575,9 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"R\areplyTo\x12#\n" +
 	"\n" +
 	"message_id\x18\x0f \x01(\tB\x04\xc8\xf3\x18\n" +
-	"R\tmessageId:\x04\xd0\xf3\x18\x01\"\xfd\x01\n" +
+	"R\tmessageId\x12 \n" +
+	"\bevidence\x18\x10 \x01(\fB\x04\xc8\xf3\x18\n" +
+	"R\bevidence:\x04\xd0\xf3\x18\x01\"\xfd\x01\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\x04path\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
