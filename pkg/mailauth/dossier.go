@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/mail"
@@ -112,6 +113,16 @@ func (d Dossier) Differences(again Result) []string {
 	return differ
 }
 
+// packers are kept for the next mail: each has more than a megabyte to work with. It keeps bytes of
+// the last one until then, as any memory of a worker does.
+var packers = sync.Pool{New: func() any {
+	packer, err := flate.NewWriter(io.Discard, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is no level
+	}
+	return packer
+}}
+
 // Pack writes a dossier as compressed JSON (RFC 8259, RFC 1951).
 func (d Dossier) Pack() ([]byte, error) {
 	plain, err := json.Marshal(d)
@@ -122,10 +133,9 @@ func (d Dossier) Pack() ([]byte, error) {
 		return nil, ErrDossierSize
 	}
 	var out bytes.Buffer
-	packer, err := flate.NewWriter(&out, flate.BestSpeed)
-	if err != nil {
-		return nil, fmt.Errorf("evidence: %w", err)
-	}
+	packer, _ := packers.Get().(*flate.Writer)
+	defer packers.Put(packer)
+	packer.Reset(&out)
 	if _, err := packer.Write(plain); err != nil {
 		return nil, fmt.Errorf("evidence: %w", err)
 	}

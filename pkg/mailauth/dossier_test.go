@@ -127,3 +127,20 @@ func TestVerdictsOfTheCorporaRepeat(t *testing.T) {
 		}
 	}
 }
+
+// One operation keeps what the judgement of one signed mail rests on.
+func BenchmarkPackDossier(b *testing.B) {
+	raws, zone := stalwart(b)
+	options := Options{Resolver: zone, At: at}
+	dossier := NewDossier(Judge(b.Context(), mail.Parse(raws[0], mail.Limits{}), options), options)
+	kept := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		packed, err := dossier.Pack()
+		if err != nil {
+			b.Fatal(err)
+		}
+		kept = len(packed)
+	}
+	b.ReportMetric(float64(kept), "bytes/mail")
+}
