@@ -68,7 +68,7 @@ func TestChaosRoundsOfKillsLoseNothing(t *testing.T) {
 	rounds, began := asked(t, fewKills), time.Now()
 	c := newCrowd(t, rand.New(rand.NewPCG(seed(t), 2<<32)))
 	c.known = map[string]string{}
-	killed, moving := map[string]int{}, 0
+	killed, moving, done := map[string]int{}, 0, 0
 	victims := c.dice.Perm(len(struck))
 	for round := range rounds {
 		if round > 0 && round%len(struck) == 0 {
@@ -81,6 +81,7 @@ func TestChaosRoundsOfKillsLoseNothing(t *testing.T) {
 			break
 		}
 		killed[name]++
+		done++
 	}
 	t.Run("end", func(t *testing.T) {
 		c.known = nil // once more, all are opened
@@ -95,7 +96,7 @@ func TestChaosRoundsOfKillsLoseNothing(t *testing.T) {
 	if t.Failed() {
 		verdict = "see above"
 	}
-	t.Logf("%d rounds, kills %v, %d while mails were on their way, over %d mails, in %v: %s", rounds, killed, moving, len(c.mails), time.Since(began).Round(time.Second), verdict)
+	t.Logf("%d of %d rounds, kills %v, %d while mails were on their way, over %d mails, in %v: %s", done, rounds, killed, moving, len(c.mails), time.Since(began).Round(time.Second), verdict)
 }
 
 // round has mails come, kills, and compares. It tells how many mails were on their way.
