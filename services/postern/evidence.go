@@ -18,7 +18,6 @@ import (
 	"github.com/postern-mail/postern/pkg/mailauth"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	verifyv1 "github.com/postern-mail/postern/proto/verify/v1"
-	"github.com/postern-mail/postern/services/postern/wiring"
 	"github.com/postern-mail/postern/services/verify"
 )
 
@@ -42,16 +41,11 @@ func evidenceCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
-	process, err := wiring.AtBus(c, wiring.Options{})
+	tool, err := toolAt(ctx, c, topology.Evidence)
 	if err != nil {
 		return fail(io, err)
 	}
-	defer process.Close()
-	tool, err := process.Tool(ctx, topology.Evidence)
-	if err != nil {
-		return fail(io, err)
-	}
-	defer tool.Conn.Close()
+	defer tool.Close()
 	same, err := replay(ctx, tool.Conn, words[0], io.out)
 	if err != nil {
 		return fail(io, err)

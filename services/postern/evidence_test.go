@@ -66,10 +66,11 @@ func TestAVerdictIsRepeatedWithoutDNS(t *testing.T) {
 	if n := silent.times.Load(); n != 0 {
 		t.Errorf("the DNS was asked %d times", n)
 	}
-	o.actIsInTheAuditLog("verify", "replay", record.GetItem())
+	o.actIsInTheAuditLog("verify", "replay", "replay", record.GetItem())
 }
 
-func (o *one) actIsInTheAuditLog(service, action, item string) {
+// actIsInTheAuditLog looks for an act of this user by a service.
+func (o *one) actIsInTheAuditLog(service, action, purpose, item string) {
 	o.t.Helper()
 	conn, err := o.process.Connect(o.t.Context(), "audit")
 	if err != nil {
@@ -86,7 +87,7 @@ func (o *one) actIsInTheAuditLog(service, action, item string) {
 		}
 		entry, _ := said.(*auditv1.Entry)
 		for _, act := range entry.GetActs() {
-			if act.GetAction() == action && act.GetActor() == operator() && act.GetItems()[0] == item && act.GetService() == service {
+			if act.GetAction() == action && act.GetActor() == operator() && act.GetItems()[0] == item && act.GetPurpose() == purpose && act.GetService() == service {
 				return
 			}
 		}

@@ -16,7 +16,6 @@ import (
 	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/ingest/uids"
-	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // mailboxCommand shows how mailboxes fare, compares them with the archive, and has ingest look
@@ -49,27 +48,22 @@ func mailboxCommand(ctx context.Context, args []string, io stdio) int {
 		fmt.Fprintf(io.err, "postern: the configuration has no mailbox %q\n", named[0])
 		return misuse
 	}
-	process, err := wiring.AtBus(c, wiring.Options{})
+	tool, err := toolAt(ctx, c, topology.Mailbox)
 	if err != nil {
 		return fail(io, err)
 	}
-	defer process.Close()
-	if err := process.OpenVault(); err != nil {
+	defer tool.Close()
+	if err := tool.OpenVault(); err != nil {
 		return fail(io, err)
 	}
-	tool, err := process.Tool(ctx, topology.Mailbox)
-	if err != nil {
-		return fail(io, err)
-	}
-	defer tool.Conn.Close()
 	deps := ingest.OnBus(tool.Conn)
-	deps.Objects, deps.Now = process.Vault, process.Clock.Now
+	deps.Objects, deps.Now = tool.Vault, tool.Clock.Now
 	switch words[0] {
 	case "list":
 		held := func(ctx context.Context, mailbox string) (bool, error) {
 			return tool.Conn.Held(ctx, ingest.Stage, mailbox)
 		}
-		err = listMailboxes(ctx, c.Ingest, deps.Board, held, process.Clock.Now(), io.out)
+		err = listMailboxes(ctx, c.Ingest, deps.Board, held, tool.Clock.Now(), io.out)
 	case "check":
 		var differ bool
 		if differ, err = checkMailboxes(ctx, c.Ingest, named, deps, io); err == nil && differ {

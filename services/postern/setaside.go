@@ -23,7 +23,6 @@ import (
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/ingest"
-	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // setasideCommand shows what left the pipeline, and has it taken up again. It has a credential
@@ -54,16 +53,11 @@ func setasideCommand(ctx context.Context, args []string, io stdio) int {
 	if !ok {
 		return failed
 	}
-	process, err := wiring.AtBus(c, wiring.Options{})
+	tool, err := toolAt(ctx, c, topology.SetAside)
 	if err != nil {
 		return fail(io, err)
 	}
-	defer process.Close()
-	tool, err := process.Tool(ctx, topology.SetAside)
-	if err != nil {
-		return fail(io, err)
-	}
-	defer tool.Conn.Close()
+	defer tool.Close()
 	shelf := shelf{tool.Conn, tool.Client, io.out}
 	switch words[0] {
 	case "list":

@@ -21,7 +21,6 @@ import (
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
-	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	"github.com/postern-mail/postern/services/ingest"
@@ -71,33 +70,7 @@ func TestAnOversizeMailIsTakenUpByACommandAndBecomesATicket(t *testing.T) {
 	if code, out, said := o.command("setaside", "list"); code != done || out != "nothing is set aside\n" {
 		t.Errorf("list: exit %d, %q, %q", code, out, said)
 	}
-	o.retryIsInTheAuditLog(item)
-}
-
-// retryIsInTheAuditLog looks for who took an item up again.
-func (o *one) retryIsInTheAuditLog(item string) {
-	o.t.Helper()
-	conn, err := o.process.Connect(o.t.Context(), "audit")
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	defer conn.Close()
-	for message, err := range conn.Scan(o.t.Context(), topology.Audit, 1) {
-		if err != nil {
-			o.t.Fatal(err)
-		}
-		_, said, err := event.Open(message.Subject, message.Data)
-		if err != nil {
-			o.t.Fatal(err)
-		}
-		entry, _ := said.(*auditv1.Entry)
-		for _, act := range entry.GetActs() {
-			if act.GetAction() == "retry" && act.GetActor() == operator() && act.GetItems()[0] == item && act.GetPurpose() == ingest.CodeOversize && act.GetService() == topology.SetAside {
-				return
-			}
-		}
-	}
-	o.t.Error("the audit log does not say who took the item up again")
+	o.actIsInTheAuditLog(topology.SetAside, "retry", ingest.CodeOversize, item)
 }
 
 func TestWhatWasSetAsideIsNamedRightOrNothingIsDone(t *testing.T) {
