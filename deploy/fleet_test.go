@@ -26,7 +26,7 @@ const (
 // A part is one service as it is deployed.
 type part struct {
 	Name     string
-	Limit    int    // MiB of memory: above the most that was seen with 16 mails of 50 MB at once
+	Limit    int    // MiB of memory: above the most that was seen with 48 mails of 50 MB at once
 	Asks     string // memory of an ordinary day
 	CPU      string
 	Replicas int
