@@ -16,7 +16,7 @@ func newFlags(name, usage string, out io.Writer) *flag.FlagSet {
 	flags.SetOutput(out)
 	flags.Usage = func() {
 		fmt.Fprintf(out, "usage: postern %s %s\n", name, usage)
-		flags.PrintDefaults()
+		cmdline.Explain(flags)
 	}
 	return flags
 }

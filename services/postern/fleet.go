@@ -55,7 +55,7 @@ func runFleet(ctx context.Context, io stdio, o fleet.Options) error {
 	}
 	account := &account{
 		out: io.out, mails: set.Mails, began: began,
-		advice: "Run with --clock-offset 31d to see what has expired\ndestroyed and certified.",
+		advice: fleetAdvice(o.ClockOffset),
 	}
 	o.Zone = set.Zone
 	o.Before = func(ctx context.Context, f *fleet.Fleet) error {
@@ -126,4 +126,12 @@ func watch(ctx context.Context, f *fleet.Fleet, account *account) error {
 	}
 	defer process.Close()
 	return account.follow(ctx, process)
+}
+
+// fleetAdvice says how one sees mails destroyed.
+func fleetAdvice(ahead time.Duration) string {
+	if ahead == 0 {
+		return "Run it again with --clock-offset 31d (with make:\nmake fleet FLEET='--clock-offset 31d') to see what has expired destroyed and certified."
+	}
+	return "What has expired by its clock is destroyed;\nthe certificate is in the desk, under Retention."
 }

@@ -36,10 +36,10 @@ type fleetLife struct {
 
 var processLine = regexp.MustCompile(`(?m)^  (\w+) +process (\d+)`)
 
-func runFleet(t *testing.T, data string) *fleetLife {
+func runFleet(t *testing.T, data string, more ...string) *fleetLife {
 	t.Helper()
 	l := &fleetLife{temporary: short(t)}
-	l.process = start(t, l.temporary, "fleet", "--data", data, "--listen", "127.0.0.1:0")
+	l.process = start(t, l.temporary, append([]string{"fleet", "--data", data, "--listen", "127.0.0.1:0"}, more...)...)
 	said, up := l.mayStart(t, `is up in ([0-9.]+) s[\s\S]+?(http://\S+/link/\S+)`)
 	if !up && strings.Contains(l.out.String(), fleet.ErrMissing.Error()) && os.Getenv("CI") != "true" {
 		t.Skip(l.out.String())
@@ -109,4 +109,15 @@ func TestAFleetIsRunStoppedAndGoesOn(t *testing.T) {
 	if told := regexp.MustCompile(`(?m)^ *[0-9.]+s  .*`).FindAllString(second.out.String(), -1); len(told) > 0 {
 		t.Errorf("mails are told as new: %v", told)
 	}
+
+	third := runFleet(t, data, "--clock-offset", "31d")
+	third.says(t, `the certificate is in the desk, under Retention`)
+	somebody := program.SignIn(t, third.link)
+	program.Until(t, "every original is destroyed and certified", func() bool {
+		return strings.Count(third.out.String(), "original destroyed") == all && certificateLink.MatchString(somebody.Opened(t, "/retention"))
+	})
+	if again := awaitTickets(t, somebody, all); !slices.Equal(again, stored) {
+		t.Errorf("the tickets of the run with moved clocks are %v, and were %v", again, stored)
+	}
+	third.ends(t, data)
 }

@@ -2,7 +2,23 @@
 // before, between and after the words. What a word means is for its command to say.
 package cmdline
 
-import "flag"
+import (
+	"bytes"
+	"flag"
+	"regexp"
+)
+
+var oneDash = regexp.MustCompile(`(?m)^  -([a-z])`)
+
+// Explain writes what each flag means, with the two dashes that the documents write.
+func Explain(flags *flag.FlagSet) {
+	var text bytes.Buffer
+	out := flags.Output()
+	flags.SetOutput(&text)
+	flags.PrintDefaults()
+	flags.SetOutput(out)
+	_, _ = out.Write(oneDash.ReplaceAll(text.Bytes(), []byte("  --$1"))) // as PrintDefaults: there is nobody to tell
+}
 
 // Parse reads the flags and gives the words that are none, in their order. What follows
 // "--" is words only.

@@ -41,3 +41,18 @@ func TestAFlagThatIsNotThereIsAnErrorAnywhere(t *testing.T) {
 		}
 	}
 }
+
+func TestFlagsAreExplainedWithTwoDashes(t *testing.T) {
+	var out strings.Builder
+	flags := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags.SetOutput(&out)
+	flags.String("key-file", "x -y", "the public `file`\n  - of somebody")
+	flags.Bool("v", false, "more")
+	cmdline.Explain(flags)
+	if got := out.String(); !strings.HasPrefix(got, "  --key-file file\n") || !strings.Contains(got, "\n  --v\tmore\n") || strings.Count(got, "--") != 2 {
+		t.Errorf("%s", got)
+	}
+	if flags.Output() != &out {
+		t.Error("its output is another one afterwards")
+	}
+}

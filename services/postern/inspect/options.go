@@ -86,7 +86,7 @@ func newFlags(stderr io.Writer) *flags {
 	s.BoolVar(&f.text, "text", false, "take the inputs for plain text and run the masking alone")
 	s.Usage = func() {
 		fmt.Fprintln(stderr, "usage: postern inspect [flags] FILE...   (- for standard input)")
-		s.PrintDefaults()
+		cmdline.Explain(s)
 	}
 	return f
 }
