@@ -47,6 +47,9 @@ func (s *service) runStage(ctx context.Context, conn *bus.Conn, client *keys.Cli
 	}
 	deps := stage.OnBus(conn, consumer)
 	deps.SetAsider = asider{client}
+	if name == "desk" {
+		deps.SetAsider = opened{deps.SetAsider, conn, client}
+	}
 	deps.Process = s.stage
 	deps.Clock = s.Clock
 	deps.Log = s.Log
