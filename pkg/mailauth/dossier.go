@@ -28,7 +28,8 @@ type Dossier struct {
 	At        time.Time      `json:"at"`     // when the message was received
 	Questions []dns.Question `json:"questions"`
 	Keys      signature.Used `json:"keys"`
-	Knowing   bool           `json:"knowing"` // whether there were customers to ask
+	Offered   *Offer         `json:"offered,omitempty"` // the key that the message brought
+	Knowing   bool           `json:"knowing"`           // whether there were customers to ask
 	Known     []alike.Form   `json:"known,omitempty"`
 	Silent    []alike.Form   `json:"silent,omitempty"` // of which they could not be asked
 	Trusted   Trusted        `json:"trusted"`
@@ -66,7 +67,7 @@ var errDossier = errors.New("evidence cannot be read")
 func NewDossier(result Result, options Options) Dossier {
 	evidence := result.Evidence
 	return Dossier{
-		Version: dossierVersion, Result: result, At: evidence.At, Questions: evidence.Questions, Keys: evidence.Keys,
+		Version: dossierVersion, Result: result, At: evidence.At, Questions: evidence.Questions, Keys: evidence.Keys, Offered: evidence.Offered,
 		Knowing: options.Customers != nil, Known: evidence.Known, Silent: evidence.Silent,
 		Trusted: Trusted{
 			MX: options.TrustMX, Filter: options.TrustFilter, Authserv: options.TrustAuthserv, Sealers: options.TrustSealers,

@@ -48,6 +48,7 @@ func (j *judge) run() {
 	j.checkDMARC()
 	j.checkARC()
 	j.checkSignatures()
+	j.checkOffer()
 	j.checkLikeness()
 	j.decide()
 }

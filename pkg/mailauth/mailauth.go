@@ -165,6 +165,7 @@ type Evidence struct {
 	Headers   []string       // fields that were read as evidence, as they stand
 	Known     []alike.Form   // of what the customers had when they were asked
 	Silent    []alike.Form   // of which they could not be asked
+	Offered   *Offer         // the key that the message brings, nil for none
 	Keys      signature.Used // that the answers on signatures rest on
 }
 

@@ -35,6 +35,7 @@ const (
 	AuthorSignatureGood  = "author_signature_good"
 	AuthorSignatureBad   = "author_signature_bad"
 	SignatureOnPart      = "signature_on_part"
+	KeyOffered           = "autocrypt_key"
 
 	FromMissing          = "from_missing"
 	FromRepeated         = "from_repeated"
@@ -103,6 +104,7 @@ var Reasons = map[string]Reason{
 	ARCAuthorUnsigned:    {"The forwarder's seal leaves out the sender.", "The newest ARC-Message-Signature does not cover every From field, so the chain says nothing about the author."},
 	AuthorSignatureGood:  {"The sender signed this mail with their own key.", "An OpenPGP or S/MIME signature of the From address covers the whole body and is good."},
 	AuthorSignatureBad:   {"The mail was changed after the sender signed it.", "An OpenPGP or S/MIME signature of the From address over the whole body does not verify."},
+	KeyOffered:           {"The mail brings a key, so that an answer could be encrypted. It does not show who wrote.", "One valid Autocrypt field names the author's address. Its key is recorded with the evidence and trusted for nothing."},
 	SignatureOnPart:      {"Only part of this mail is signed.", "A signature covers one part among others; the rest could be anybody's."},
 
 	signature.StructureBroken:     {"A signature does not belong to a clear part of the mail.", "multipart/signed does not have exactly two parts of the right types, or a detached CMS signature brings content of its own."},
@@ -112,6 +114,7 @@ var Reasons = map[string]Reason{
 	signature.ValueWrong:          {"The signature does not fit the mail.", "The signature value does not verify under the signer's key."},
 	signature.KeyMissing:          {"We do not have the key to check a signature.", "No configured key or certificate matches the signer."},
 	signature.HashWeak:            {"A signature is of a kind that can be forged.", "The digest is MD5, SHA-1 or the algorithm DSA."},
+	signature.KeyTooLarge:         {"The key that signed this mail is too large to be tried.", "The RSA key has more than 8192 bits, or the DSA key more than 4096, which would cost seconds to check."},
 	signature.KeyWeak:             {"The key of a signature is too short to prove anything.", "An RSA key of fewer than 2048 bits, or a deprecated kind of key."},
 	signature.AlgorithmUnknown:    {"A signature of the mail is of an unknown kind.", "The digest or signature algorithm is not supported."},
 	signature.KeyRevoked:          {"The key of a signature was withdrawn.", "The signer's key or certificate was revoked at the time of receipt."},
@@ -188,6 +191,7 @@ var Reasons = map[string]Reason{
 	dkim.KeyHashRefused:          {"The key is not meant for such signatures.", "h= of the key record does not allow the hash of a=."},
 	dkim.KeyServiceRefused:       {"The key is not meant for mail.", "s= of the key record allows neither email nor *."},
 	dkim.KeySubdomainRefused:     {"The key is not meant for this part of the domain.", "The key record has t=s and the domain of i= is not exactly d=."},
+	dkim.KeyTooLong:              {"The key to a signature is too long to be tried.", "The RSA key has more than 8192 bits, which would cost seconds to check."},
 	dkim.KeyTooShort:             {"The key to a signature is too short to prove anything.", "The RSA key has fewer than 1024 bits (RFC 8301 §3.2)."},
 	dkim.KeyTesting:              {"The sender's domain is only trying out its signature.", "The key record has t=y: the message counts as unsigned (RFC 6376 §3.6.1)."},
 	dkim.BodyHashMismatch:        {"The text was changed after it was signed.", "The body hash is not bh=."},

@@ -14,8 +14,11 @@ const (
 	MaxSignature   = 1 << 20   // bytes of one detached signature
 	MaxNesting     = 20        // depth of parts
 	clockSkew      = time.Hour // a signature this far ahead of receipt is no lie
-	minRSABits     = 2048      // RFC 8551 §4.3, RFC 9580 §12.4
-	maxCleartext   = 8 << 20   // of one inline signed text
+	maxRSABits     = 8192      // the work grows with the cube, and whoever signs chooses it; RFC 8551 §4.4 knows 4096
+	maxDSABits     = 4096
+	maxDSAOrder    = 512     // bits
+	minRSABits     = 2048    // RFC 8551 §4.3, RFC 9580 §12.4
+	maxCleartext   = 8 << 20 // of one inline signed text
 	maxSignerInfos = 4
 )
 
@@ -29,6 +32,7 @@ const (
 	KeyMissing          = "signer_key_unknown"
 	HashWeak            = "signature_hash_weak"
 	KeyWeak             = "signer_key_weak"
+	KeyTooLarge         = "signer_key_too_large"
 	AlgorithmUnknown    = "signature_algorithm_unknown"
 	KeyRevoked          = "signer_key_revoked"
 	KeyExpired          = "signer_key_expired"

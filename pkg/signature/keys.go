@@ -3,6 +3,7 @@ package signature
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -85,6 +86,45 @@ func own(entities openpgp.EntityList) openpgp.EntityList {
 		}
 	}
 	return entities
+}
+
+// Fingerprint gives that of the one OpenPGP key in a binary certificate, in hex. It verifies nothing
+// that the certificate says of itself.
+func Fingerprint(ring []byte) (string, error) {
+	if len(ring) > maxKeyFile {
+		return "", errKeyFileSize
+	}
+	found := ""
+	packets := packet.NewReader(bytes.NewReader(ring))
+	for {
+		p, err := packets.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "", fmt.Errorf("key ring: %w", err)
+		}
+		switch key := p.(type) {
+		case *packet.PrivateKey:
+			return "", errors.New("key ring of a private key")
+		case *packet.PublicKey:
+			if key.IsSubkey && found != "" {
+				continue
+			}
+			if key.IsSubkey || found != "" {
+				return "", errors.New("key ring of several keys, or of none")
+			}
+			found = hex.EncodeToString(key.Fingerprint)
+		default:
+			if found == "" {
+				return "", errors.New("key ring that begins with no key")
+			}
+		}
+	}
+	if found == "" {
+		return "", errNoKeys
+	}
+	return found, nil
 }
 
 // AddRoots adds the certificates in PEM or DER that chains must lead to.

@@ -66,6 +66,9 @@ func (c *checker) cmsSigner(data *signedData, signer *signerInfo, content []byte
 	sum := sha256.Sum256(cert.Raw)
 	result.Key = hex.EncodeToString(sum[:])
 
+	if tooLarge(cert.PublicKey) {
+		return end(Error, KeyTooLarge)
+	}
 	hash := hashes[signer.digest.Algorithm.String()]
 	if hash == 0 {
 		return end(Error, AlgorithmUnknown)
@@ -98,6 +101,17 @@ func (c *checker) cmsSigner(data *signedData, signer *signerInfo, content []byte
 		result = end(c.certificateState(cert, data))
 	}
 	return c.settle(result, addresses)
+}
+
+// tooLarge tells of a key with which nothing is checked, because that would take too long.
+func tooLarge(public crypto.PublicKey) bool {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		return key.N.BitLen() > maxRSABits
+	case *dsa.PublicKey:
+		return key.P.BitLen() > maxDSABits || key.Q.BitLen() > maxDSAOrder || key.G.BitLen() > maxDSABits || key.Y.BitLen() > maxDSABits
+	}
+	return false
 }
 
 func (c *checker) findSigner(data *signedData, signer *signerInfo) *x509.Certificate {
@@ -198,7 +212,9 @@ func (c *checker) certificateState(cert *x509.Certificate, data *signedData) (Ou
 	between := x509.NewCertPool()
 	for _, list := range [][]*x509.Certificate{data.certs, c.keys.certs} {
 		for _, other := range list {
-			between.AddCert(other)
+			if !tooLarge(other.PublicKey) { // a message brings what it likes
+				between.AddCert(other)
+			}
 		}
 	}
 	chains, err := cert.Verify(x509.VerifyOptions{

@@ -36,6 +36,7 @@ const (
 	KeyServiceRefused       = "key_service_refused"
 	KeySubdomainRefused     = "key_subdomain_refused"
 	KeyTooShort             = "key_too_short"
+	KeyTooLong              = "key_too_long"
 	KeyTesting              = "key_testing"
 	BodyHashMismatch        = "body_hash_mismatch"
 	BodyShorterThanSigned   = "body_shorter_than_signed"

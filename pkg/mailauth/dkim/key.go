@@ -26,6 +26,10 @@ type Key struct {
 // MinRSABits is the least size of an RSA key that counts (RFC 8301 §3.2).
 const MinRSABits = 1024
 
+// MaxRSABits is the greatest size of an RSA key that is tried. The work grows with the cube of the
+// size, and whoever signs chooses it; RFC 8301 §3.2 asks for 4096.
+const MaxRSABits = 8192
+
 // maxKeyRecords bounds the TXT records tried under one selector, of which there
 // should be one (RFC 6376 §3.6.2.2).
 const maxKeyRecords = 4
@@ -120,6 +124,9 @@ func (k *Key) allows(algorithm string) error {
 	}
 	if k.Type == "rsa" && k.Bits < MinRSABits {
 		return refuse(KeyTooShort) // RFC 8301 §3.2
+	}
+	if k.Type == "rsa" && k.Bits > MaxRSABits {
+		return refuse(KeyTooLong)
 	}
 	return nil
 }

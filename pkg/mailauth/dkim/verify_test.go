@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -236,6 +237,18 @@ func TestRSAKeysFrom1024BitsCount(t *testing.T) {
 	record := "v=DKIM1; p=" + base64.StdEncoding.EncodeToString(der)
 	if r := verify(raw, Options{Resolver: zone(t, record)})[0]; r.Result != PermError || r.Reason != KeyTooShort {
 		t.Errorf("1023 bits: %+v", r)
+	}
+	// One bit more than is tried, and a key that would take the processor a minute.
+	for _, bits := range []int{MaxRSABits + 1, 1 << 18} {
+		long := rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), uint(bits-1)), E: key.E}
+		long.N.SetBit(long.N, 0, 1)
+		if der, err = x509.MarshalPKIXPublicKey(&long); err != nil {
+			t.Fatal(err)
+		}
+		record := "v=DKIM1; p=" + base64.StdEncoding.EncodeToString(der)
+		if r := verify(raw, Options{Resolver: zone(t, record)})[0]; r.Result != PermError || r.Reason != KeyTooLong {
+			t.Errorf("%d bits: %+v", bits, r)
+		}
 	}
 }
 
