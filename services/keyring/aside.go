@@ -16,6 +16,15 @@ import (
 // maxPastAsides is how many times of being set aside a record remembers.
 const maxPastAsides = 16
 
+// killedWorker is the code of a mail whose worker died three times.
+const killedWorker = "killed_worker"
+
+// begins is the state in which a stage takes a mail up. One that only touches mailboxes is not among them.
+var begins = map[string]itemv1.State{
+	"ingest": itemv1.State_STATE_REGISTERED, "verify": itemv1.State_STATE_REGISTERED, "scan": itemv1.State_STATE_REGISTERED, "archive": itemv1.State_STATE_REGISTERED,
+	"sanitize": itemv1.State_STATE_FILED, "desk": itemv1.State_STATE_RENDERED,
+}
+
 // setAside takes an item out of the flow, and files raw under its own class.
 func (s *Service) setAside(ctx context.Context, c *call) (proto.Message, error) {
 	r, err := read(c, new(keyringv1.SetAside))
@@ -30,6 +39,9 @@ func (s *Service) setAside(ctx context.Context, c *call) (proto.Message, error) 
 		case itemv1.State_STATE_REGISTERED, itemv1.State_STATE_FILED, itemv1.State_STATE_RENDERED:
 		default:
 			return nil, nil // first wins
+		}
+		if r.Code == killedWorker && record.State != begins[r.Stage] {
+			return nil, nil // the stage had done its part: a later one has the mail now, and may have made a ticket of it
 		}
 		aside := &itemv1.SetAside{Code: r.Code, Stage: r.Stage, Time: timestamppb.New(s.now()), From: record.State, Class: record.Class}
 		if l := layerOf(record, raw); l != nil {

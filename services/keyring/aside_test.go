@@ -411,3 +411,31 @@ func TestAMailOfWhichNothingWasKnownIsCompletedOnceItIsTakenUp(t *testing.T) {
 	}
 	w.render(w.file(item, 30), "a view")
 }
+
+// A stage whose worker died three times sets aside what it was at work on, and nothing that it had handed on before.
+func TestAStageThatKilledItsWorkersSetsAsideOnlyWhatWasItsOwn(t *testing.T) {
+	for stage, at := range map[string]map[string]bool{
+		"verify":       {"registered": true, "filed": false, "rendered": false},
+		"archive":      {"registered": true, "filed": false, "rendered": false},
+		"sanitize":     {"filed": true, "rendered": false},
+		"desk":         {"rendered": true},
+		"ingest-after": {"filed": false, "rendered": false},
+	} {
+		for state, want := range at {
+			w := newWorld(t)
+			w.start()
+			item := w.mail("a mail")
+			if state != "registered" {
+				w.file(item, 30)
+			}
+			if state == "rendered" {
+				w.render(w.record(item), "a view")
+			}
+			// Whoever is of the stage asks; the credential of one that may is enough here.
+			got, err := w.client("sanitize").SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "killed_worker", Stage: stage})
+			if err != nil || (got.Record.GetSetAside() != nil) != want {
+				t.Errorf("%s, a mail that is %s: set aside %v, want %v, %v", stage, state, got.GetRecord().GetSetAside(), want, err)
+			}
+		}
+	}
+}

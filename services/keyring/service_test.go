@@ -273,14 +273,14 @@ func TestWhatIsSetAsideIsFiledUnderItsOwnClass(t *testing.T) {
 		if filed {
 			w.file(item, 3)
 		}
-		got, err := w.client("scan").SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "killed_worker", Stage: "scan"})
+		got, err := w.client("scan").SetAside(t.Context(), &keyringv1.SetAside{Item: item, Code: "patience_exhausted", Stage: "scan"})
 		if err != nil || !got.Changed {
 			t.Fatal(err)
 		}
 		r := got.Record
 		// The standard policy keeps set_aside for 90 days by day: received at noon of 21
 		// November, 90 days later is noon of 19 February, whose end it falls due at.
-		if r.State != itemv1.State_STATE_SET_ASIDE || r.Class != "set_aside" || r.SetAside.Code != "killed_worker" || layerOf(r, raw).Bucket != "set_aside.raw.20270219.1" {
+		if r.State != itemv1.State_STATE_SET_ASIDE || r.Class != "set_aside" || r.SetAside.Code != "patience_exhausted" || layerOf(r, raw).Bucket != "set_aside.raw.20270219.1" {
 			t.Errorf("%v", r)
 		}
 		w.mustOpen(item, raw, "hello")
