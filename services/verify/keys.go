@@ -89,7 +89,7 @@ func (k *Keys) read() error {
 				err = folder.add(&fresh, text)
 			}
 			if err != nil {
-				problems = append(problems, fmt.Errorf("file %s: %w", path, err))
+				problems = append(problems, fmt.Errorf("file %q: %w", path, err))
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func (k *Keys) list() (files map[string][]string, stand string, err error) {
 			known = known || entry.Name() == folder.name
 		}
 		if !known && !strings.HasPrefix(entry.Name(), ".") {
-			return nil, "", fmt.Errorf("%s is not read: keys belong into openpgp, certificates, roots or revocations", filepath.Join(k.dir, entry.Name()))
+			return nil, "", fmt.Errorf("%q is not read: keys belong into openpgp, certificates, roots or revocations", filepath.Join(k.dir, entry.Name()))
 		}
 	}
 	for _, folder := range keyFolders {
@@ -146,7 +146,7 @@ func (k *Keys) list() (files map[string][]string, stand string, err error) {
 				return nil, "", err
 			}
 			if !info.Mode().IsRegular() {
-				return nil, "", fmt.Errorf("%s is no file", path)
+				return nil, "", fmt.Errorf("%q is no file", path)
 			}
 			files[folder.name] = append(files[folder.name], path)
 			fmt.Fprintf(&all, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
@@ -161,7 +161,7 @@ func ownAlone(path string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s may be written by others, who could then sign for anybody: chmod go-w", path)
+		return fmt.Errorf("%q may be written by others, who could then sign for anybody: chmod go-w", path)
 	}
 	return nil
 }

@@ -122,17 +122,17 @@ func TestAFolderOfKeysIsReadAgainAndWhatCannotBeReadChangesNothing(t *testing.T)
 func TestAFolderOfKeysThatCannotBeTrustedIsRefused(t *testing.T) {
 	good := signedBy(t, "openpgp/keys.asc")
 	for says, make := range map[string]func(dir string){
-		"no such file":                  func(dir string) { _ = os.Remove(dir) },
-		"authors.asc may be written by": func(dir string) { put(t, filepath.Join(dir, "openpgp", "authors.asc"), good, 0o666) },
-		"it is empty":                   func(dir string) { put(t, filepath.Join(dir, "openpgp", "authors.asc"), nil, 0o644) },
-		"key ring":                      func(dir string) { put(t, filepath.Join(dir, "openpgp", "authors.asc"), []byte("hello"), 0o644) },
-		"is not read: keys belong into": func(dir string) { put(t, filepath.Join(dir, "authors.asc"), good, 0o644) },
-		"no certificates found":         func(dir string) { put(t, filepath.Join(dir, "roots", "a.pem"), good, 0o644) },
-		"openpgp may be written by": func(dir string) {
+		"no such file":                   func(dir string) { _ = os.Remove(dir) },
+		`authors.asc" may be written by`: func(dir string) { put(t, filepath.Join(dir, "openpgp", "authors.asc"), good, 0o666) },
+		"it is empty":                    func(dir string) { put(t, filepath.Join(dir, "openpgp", "authors.asc"), nil, 0o644) },
+		"key ring":                       func(dir string) { put(t, filepath.Join(dir, "openpgp", "authors.asc"), []byte("hello"), 0o644) },
+		"is not read: keys belong into":  func(dir string) { put(t, filepath.Join(dir, "authors.asc"), good, 0o644) },
+		"no certificates found":          func(dir string) { put(t, filepath.Join(dir, "roots", "a.pem"), good, 0o644) },
+		`openpgp" may be written by`: func(dir string) {
 			put(t, filepath.Join(dir, "openpgp", "a"), good, 0o644)
 			_ = os.Chmod(filepath.Join(dir, "openpgp"), 0o777)
 		},
-		"/openpgp/folder is no file": func(dir string) { put(t, filepath.Join(dir, "openpgp", "folder", "a"), good, 0o644) },
+		`/openpgp/folder" is no file`: func(dir string) { put(t, filepath.Join(dir, "openpgp", "folder", "a"), good, 0o644) },
 	} {
 		dir := t.TempDir()
 		make(dir)

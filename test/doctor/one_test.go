@@ -32,6 +32,26 @@ func TestAMachineOnWhichNothingHasRunIsLeftAsItIs(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAuthorsKeysIsReadAsVerifyReadsIt(t *testing.T) {
+	dir := t.TempDir()
+	config := "data_dir: " + filepath.Join(t.TempDir(), "data") + "\nverify: {dns: {server: none}, keys: " + dir + "}\n"
+	lines, _ := ask(t, config)
+	if well, _ := findings(lines, "ok"); !strings.Contains(" "+strings.Join(well, " ")+" ", " authors ") {
+		t.Errorf("of an empty folder nothing good is said:\n%s", strings.Join(lines, "\n"))
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "openpgp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "openpgp", "anna.asc"), []byte("hello"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lines, code := ask(t, config)
+	ill, advised := findings(lines, "FAIL")
+	if all := strings.Join(lines, "\n"); code != 1 || !strings.Contains(" "+strings.Join(ill, " ")+" ", " authors ") || !advised || !strings.Contains(all, "anna.asc") {
+		t.Errorf("exit code %d\n%s", code, all)
+	}
+}
+
 // TestTheRootOfOneProcess breaks the file on which everything rests, one way after another.
 func TestTheRootOfOneProcess(t *testing.T) {
 	one := program.StartOne(t, wiring.Options{})

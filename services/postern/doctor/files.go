@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/postern-mail/postern/pkg/signet"
 	"github.com/postern-mail/postern/services/desk"
+	"github.com/postern-mail/postern/services/verify"
 )
 
 // files looks at what must be secret, and at who may sign in.
@@ -32,6 +35,7 @@ func (x *examination) files(context.Context) {
 	x.signingKey("certificate", x.config.Retain.Key)
 	x.seeds()
 	x.users()
+	x.authors()
 }
 
 // secretFrom are the permissions that a secret file may not give. A group may read, as mounted
@@ -84,6 +88,19 @@ func (x *examination) seeds() {
 	if closed > 0 && closed == len(seeds) {
 		x.well("nkeys", "nobody else reads the seeds in "+x.config.NATS.Nkeys)
 	}
+}
+
+// authors looks at what authors sign with, where this machine has it.
+func (x *examination) authors() {
+	dir := x.config.Verify.Keys
+	if dir == "" {
+		return
+	}
+	if _, err := verify.OpenKeys(dir, time.Now, slog.New(slog.DiscardHandler)); err != nil {
+		x.ill("authors", err.Error(), "correct it: verify does not start with it, and while it runs it goes by the keys of before")
+		return
+	}
+	x.well("authors", "every key in "+dir+" can be read")
 }
 
 func (x *examination) users() {
