@@ -22,6 +22,9 @@ type Used struct {
 	Lost         int      `json:"lost,omitempty"`         // keys that could not be written down
 }
 
+// Count tells how many keys and certificates there are.
+func (u Used) Count() int { return len(u.OpenPGP) + len(u.Certificates) + len(u.Roots) }
+
 // Keys gives the keys to check with again.
 func (u Used) Keys() (Keys, error) {
 	var k Keys

@@ -141,7 +141,7 @@ func senderOf(message *contentv1.Message) (senderView, error) {
 	if err != nil {
 		return senderView{}, errEvidence
 	}
-	view.Keys = len(dossier.Keys.OpenPGP) + len(dossier.Keys.Certificates) + len(dossier.Keys.Roots)
+	view.Keys = dossier.Keys.Count()
 	view.More = max(0, len(dossier.Questions)-maxAnswers)
 	for _, q := range dossier.Questions[:len(dossier.Questions)-view.More] {
 		view.Answers = append(view.Answers, answerTo(q))

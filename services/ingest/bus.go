@@ -154,6 +154,11 @@ func (b busStanding) Record(ctx context.Context, head Head) (*itemv1.Record, err
 	if err != nil {
 		return nil, err
 	}
+	return recordIn(message)
+}
+
+// recordIn reads a message of the items' stream.
+func recordIn(message *bus.Message) (*itemv1.Record, error) {
 	record := new(itemv1.Record)
 	if err := proto.Unmarshal(message.Data, record); err != nil {
 		return nil, errGarbled

@@ -41,11 +41,7 @@ func (b busRecords) Get(ctx context.Context, item string) (*itemv1.Record, error
 	if err != nil {
 		return nil, err
 	}
-	record := new(itemv1.Record)
-	if err := proto.Unmarshal(message.Data, record); err != nil {
-		return nil, errGarbled
-	}
-	return record, nil
+	return recordIn(message)
 }
 
 type busBoard struct{ conn *bus.Conn }

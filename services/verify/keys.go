@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,11 +16,13 @@ import (
 	"github.com/postern-mail/postern/pkg/signature"
 )
 
-// The folders of verify.keys, and what each file in one is read as.
-var keyFolders = []struct {
+type keyFolder struct {
 	name string
 	add  func(*signature.Keys, []byte) error
-}{
+}
+
+// The folders of verify.keys, and what each file in one is read as.
+var keyFolders = []keyFolder{
 	{"openpgp", (*signature.Keys).AddOpenPGP},
 	{"certificates", (*signature.Keys).AddCertificates},
 	{"roots", (*signature.Keys).AddRoots},
@@ -38,7 +41,7 @@ type Keys struct {
 
 	mu     sync.Mutex
 	looked time.Time
-	stand  string // the folder's files when they were read
+	stand  string // the folder's files when they were read, "" before
 	keys   signature.Keys
 }
 
@@ -74,7 +77,7 @@ func (k *Keys) Current() signature.Keys {
 
 func (k *Keys) read() error {
 	files, stand, err := k.list()
-	if err != nil || stand == k.stand && stand != "" {
+	if err != nil || stand == k.stand {
 		return err
 	}
 	var fresh signature.Keys
@@ -113,10 +116,7 @@ func (k *Keys) list() (files map[string][]string, stand string, err error) {
 		return nil, "", err
 	}
 	for _, entry := range entries {
-		known := false
-		for _, folder := range keyFolders {
-			known = known || entry.Name() == folder.name
-		}
+		known := slices.ContainsFunc(keyFolders, func(f keyFolder) bool { return f.name == entry.Name() })
 		if !known && !strings.HasPrefix(entry.Name(), ".") {
 			return nil, "", fmt.Errorf("%q is not read: keys belong into openpgp, certificates, roots or revocations", filepath.Join(k.dir, entry.Name()))
 		}

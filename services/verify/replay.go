@@ -44,7 +44,6 @@ func (w *Worker) Replay(ctx context.Context, request *verifyv1.Replay) (*verifyv
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	used := dossier.Keys
 	return &verifyv1.Replayed{
 		Received:    timestamppb.New(dossier.At),
 		Then:        &verifyv1.Verdict{Verdict: string(dossier.Result.Verdict), Reasons: dossier.Result.Reasons},
@@ -52,6 +51,6 @@ func (w *Worker) Replay(ctx context.Context, request *verifyv1.Replay) (*verifyv
 		Differences: dossier.Differences(now),
 		Answers:     int32(len(dossier.Questions)),
 		Known:       int32(len(dossier.Known)),
-		Keys:        int32(len(used.OpenPGP) + len(used.Certificates) + len(used.Roots)),
+		Keys:        int32(dossier.Keys.Count()),
 	}, nil
 }

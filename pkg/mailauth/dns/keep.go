@@ -9,7 +9,7 @@ import (
 
 // kept is an Answer as JSON. A TXT record holds any octets (RFC 1035 §3.3.14), which JSON
 // does not: each octet stands as the character of its number.
-type kept struct {
+type kept struct { // the fields of Answer, in order
 	Texts []string      `json:"texts,omitempty"`
 	Addrs []netip.Addr  `json:"addrs,omitempty"`
 	MX    []Exchange    `json:"mx,omitempty"`
@@ -17,20 +17,23 @@ type kept struct {
 	TTL   time.Duration `json:"ttl,omitempty"`
 }
 
-// MarshalJSON loses no octet of an answer.
-func (a Answer) MarshalJSON() ([]byte, error) {
-	k := kept{Addrs: a.Addrs, TTL: a.TTL}
-	for _, text := range a.Texts {
-		k.Texts = append(k.Texts, widened(text))
+// rewritten gives an answer with every text of a name server's put through change.
+func (k kept) rewritten(change func(string) string) kept {
+	out := kept{Addrs: k.Addrs, TTL: k.TTL}
+	for _, text := range k.Texts {
+		out.Texts = append(out.Texts, change(text))
 	}
-	for _, exchange := range a.MX {
-		k.MX = append(k.MX, Exchange{exchange.Pref, widened(exchange.Host)})
+	for _, exchange := range k.MX {
+		out.MX = append(out.MX, Exchange{exchange.Pref, change(exchange.Host)})
 	}
-	for _, name := range a.Names {
-		k.Names = append(k.Names, widened(name))
+	for _, name := range k.Names {
+		out.Names = append(out.Names, change(name))
 	}
-	return json.Marshal(k)
+	return out
 }
+
+// MarshalJSON loses no octet of an answer.
+func (a Answer) MarshalJSON() ([]byte, error) { return json.Marshal(kept(a).rewritten(widened)) }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (a *Answer) UnmarshalJSON(text []byte) error {
@@ -38,25 +41,15 @@ func (a *Answer) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &k); err != nil {
 		return err
 	}
-	*a = Answer{Addrs: k.Addrs, TTL: k.TTL}
-	var wide bool
-	narrow := func(s string) string {
+	wide := false
+	*a = Answer(k.rewritten(func(s string) string {
 		octets := make([]byte, 0, len(s))
 		for _, r := range s {
 			wide = wide || r > 0xff
 			octets = append(octets, byte(r))
 		}
 		return string(octets)
-	}
-	for _, s := range k.Texts {
-		a.Texts = append(a.Texts, narrow(s))
-	}
-	for _, exchange := range k.MX {
-		a.MX = append(a.MX, Exchange{exchange.Pref, narrow(exchange.Host)})
-	}
-	for _, s := range k.Names {
-		a.Names = append(a.Names, narrow(s))
-	}
+	}))
 	if wide {
 		return errors.New("an octet of an answer is over 255")
 	}

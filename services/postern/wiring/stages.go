@@ -120,7 +120,7 @@ func serveReplays(ctx context.Context, conn *bus.Conn, worker *verify.Worker) er
 	served, err := conn.Serve(ctx, topology.Replay, replaysAtOnce, func(ctx context.Context, request bus.Request) ([]byte, error) {
 		replay := new(verifyv1.Replay)
 		if err := proto.Unmarshal(request.Data, replay); err != nil {
-			return nil, fault.Final("malformed")
+			return nil, fault.Final(verify.EvidenceMalformed)
 		}
 		replayed, err := worker.Replay(ctx, replay)
 		if err != nil {
