@@ -88,10 +88,14 @@ func (s *saboteur) enough() bool {
 	return s.over
 }
 
+// background is longer than anything done now and then takes to come round: the desk
+// looks every 15 seconds for what is set aside, and at the start may have found nothing.
+const background = 25 * time.Second
+
 // await returns when background work has made its calls too: the journal is written
 // when its time comes.
 func (s *saboteur) await(ctx context.Context) error {
-	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+	waiting, cancel := context.WithTimeout(ctx, background)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
