@@ -45,6 +45,9 @@ func findBoundary(header mail.Header, options Options) boundary {
 		candidate := parseReceived(string(header[i].Value))
 		if !oneOf(candidate.by, options.TrustMX) {
 			if b.index < 0 {
+				if saysBy(string(header[i].Value), options.TrustMX) {
+					break // ours, spoiled by what its client said: lines below can be anybody's
+				}
 				continue
 			}
 			if between++; between == 1 && oneOf(candidate.by, localNames) {
@@ -105,6 +108,18 @@ func sessionOf(header mail.Header, boundary int, hop received) Envelope {
 		session.Source = FromNowhere
 	}
 	return session
+}
+
+// saysBy reports whether a line names one of the hosts after the word by, wherever that stands: what
+// a client says of itself is copied into the line, and can take the rest of it out of its place.
+func saysBy(value string, hosts []string) bool {
+	words := strings.Fields(value)
+	for i := 0; i+1 < len(words); i++ {
+		if strings.EqualFold(words[i], "by") && oneOf(strings.Trim(words[i+1], "();,"), hosts) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxResults bounds the Authentication-Results fields that are read.

@@ -183,6 +183,7 @@ func TestTheSessionComesOnlyFromTheBoundary(t *testing.T) {
 		{"our server's line", path + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
 		{"our server is not named", path + ours + plain, nil, spf.None, FromNowhere, ""},
 		{"a forged line below ours", path + theirs + ours + plain, trust, spf.Fail, FromReceived, "203.0.113.9"},
+		{"a server behind ours wrote above it", path + "Received: from mx.firm.example (mx.firm.example [10.0.0.1])\r\n\tby store.firm.example (Postfix) with LMTP id 3; Sat, 21 Nov 2026 11:59:11 +0000\r\n" + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
 		{"a Return-Path below the boundary leaves HELO", ours + path + plain, trust, spf.None, FromReceived, "192.0.2.1"},
 		{"the null sender", "Return-Path: <>\r\n" + ours + plain, trust, spf.None, FromReceived, "192.0.2.1"},
 		{"a filter on our server handed it back", path + handedBack + ours + plain, trust, spf.Pass, FromReceived, "192.0.2.1"},
@@ -225,6 +226,8 @@ func TestReceivedLines(t *testing.T) {
 		{"from h.example (n.example [192.0.2.1] [203.0.113.9]) by mx.example; d", "mx.example", "h.example", "", ""},
 		{"by mx.example with LMTP id 1; d", "mx.example", "", "", ""},
 		{"from h.example (envelope-from <x@y.example>) by mx.example; d", "mx.example", "h.example", "", ""},
+		{"from by (n.example [192.0.2.1]) by mx.example; d", "mx.example", "by", "192.0.2.1", ""},
+		{"from from (n.example [192.0.2.1]) by mx.example; d", "mx.example", "from", "192.0.2.1", ""},
 		{"from a; by b", "", "", "", ""},
 	} {
 		got := parseReceived(c.line)

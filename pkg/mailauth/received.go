@@ -27,8 +27,12 @@ func parseReceived(value string) received {
 	var r received
 	words, comments := receivedWords(unfold(value))
 	by := len(value)
-	for i, word := range words {
-		if strings.EqualFold(word.text, "by") && i+1 < len(words) {
+	after := 0
+	if len(words) > 0 && strings.EqualFold(words[0].text, "from") {
+		after = 2 // the word behind it is the client's, whatever it says
+	}
+	for i := after; i+1 < len(words); i++ {
+		if strings.EqualFold(words[i].text, "by") {
 			r.by, by = words[i+1].text, words[i+1].at
 			r.readFrom(words[:i], comments, by)
 			break
