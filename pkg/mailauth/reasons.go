@@ -218,5 +218,6 @@ var Reasons = map[string]Reason{
 
 	dmarc.RecordUnavailable:     {"The rules of the sender's domain could not be fetched just now.", "The look-up of the DMARC record failed temporarily."},
 	dmarc.IdentifierUnavailable: {"The sender could not be checked just now.", "An identifier that would be aligned could not be checked for a temporary failure."},
+	dmarc.ExistenceUnavailable:  {"The rules of the sender's domain could not be fetched just now.", "Whether the From domain exists decides between sp= and np= (RFC 9989 §4.10.1), and its look-up failed temporarily."},
 	dmarc.DomainMalformed:       {"The sender's domain is not a valid name.", "The From domain cannot be asked for a DMARC record."},
 }

@@ -25,6 +25,7 @@ const (
 const (
 	RecordUnavailable     = "dmarc_record_unavailable"
 	IdentifierUnavailable = "dmarc_identifier_unavailable"
+	ExistenceUnavailable  = "dmarc_existence_unavailable"
 	DomainMalformed       = "author_domain_malformed"
 )
 
@@ -66,7 +67,7 @@ func Evaluate(ctx context.Context, resolver dns.Resolver, author string, identif
 	}
 	w := &walker{ctx: ctx, resolver: resolver, walks: map[string]*walk{}}
 	climb := w.walk(author)
-	own := climb.unusable || len(climb.records) > 0 && climb.records[0].domain == author
+	own := len(climb.records) > 0 && climb.records[0].domain == author
 	if climb.err != nil && !own {
 		result.Outcome, result.Reason = TempError, RecordUnavailable
 		return result
@@ -76,9 +77,10 @@ func Evaluate(ctx context.Context, resolver dns.Resolver, author string, identif
 	applies, has := climb.applies()
 	result.OrgDomain = climb.organization()
 	w.broken = climb.err != nil
+	certain := true
 	if has {
 		result.RecordDomain = applies.domain
-		result.Published = w.policyFor(author, applies)
+		result.Published, certain = w.policyFor(author, applies)
 		result.Policy = result.Published
 		if applies.record.Testing {
 			result.Policy = milder(result.Published)
@@ -91,6 +93,8 @@ func Evaluate(ctx context.Context, resolver dns.Resolver, author string, identif
 		result.Outcome = Pass
 	case waiting:
 		result.Outcome, result.Reason = TempError, IdentifierUnavailable
+	case !certain:
+		result.Outcome, result.Reason = TempError, ExistenceUnavailable // RFC 9989 §5.3.6
 	default:
 		result.Outcome = Fail
 	}
@@ -98,42 +102,54 @@ func Evaluate(ctx context.Context, resolver dns.Resolver, author string, identif
 }
 
 // applies picks the record whose policy counts: the author domain's own, else
-// its organizational domain's, else its public suffix domain's (RFC 9989 §4.10.1).
+// its organizational domain's, else its public suffix domain's. Where that one asks
+// for nothing there is no DMARC processing, whatever stands above it
+// (RFC 9989 §4.10.1).
 func (r *walk) applies() (found, bool) {
-	if r.unusable {
-		return found{}, false // RFC 9989 §4.10.1: no DMARC processing then
-	}
 	organization := r.organization()
 	for _, want := range []string{r.start, organization, dns.Parent(organization)} {
 		for _, f := range r.records {
 			if f.domain == want && (want == r.start || want == organization || f.record.PSD == 'y') {
-				return f, true
+				return f, f.usable
 			}
 		}
 	}
 	return found{}, false
 }
 
-// policyFor reads p, sp or np (RFC 9989 §4.10.1).
-func (w *walker) policyFor(author string, f found) Policy {
+// policyFor reads p, sp or np (RFC 9989 §4.10.1). Which of them it is may depend on
+// whether the author's domain exists; it is not certain where that could not be told.
+func (w *walker) policyFor(author string, f found) (policy Policy, certain bool) {
 	if f.domain == author {
-		return f.record.P
+		return f.record.P, true
 	}
-	policy := f.record.P
+	policy = f.record.P
 	if f.record.SP != "" {
 		policy = f.record.SP
 	}
-	if f.record.NP != "" && w.missing(author) {
-		policy = f.record.NP
+	if f.record.NP == "" || f.record.NP == policy {
+		return policy, true
 	}
-	return policy
+	// RFC 9989 §3.2.13: NXDOMAIN as RFC 8020 has it. One question settles it: it is
+	// the same for all types.
+	_, err := w.resolver.Lookup(w.ctx, dns.A, author)
+	switch {
+	case errors.Is(err, dns.ErrNXDomain):
+		return f.record.NP, true
+	case dns.IsTemporary(err):
+		return milderOf(policy, f.record.NP), false
+	}
+	return policy, true
 }
 
-// missing reports whether a domain does not exist (RFC 9989 §3.2.13: NXDOMAIN as
-// RFC 8020 has it). One question settles it: NXDOMAIN is the same for all types.
-func (w *walker) missing(domain string) bool {
-	_, err := w.resolver.Lookup(w.ctx, dns.A, domain)
-	return errors.Is(err, dns.ErrNXDomain)
+// milderOf gives the policy that asks for less.
+func milderOf(a, b Policy) Policy {
+	for _, policy := range []Policy{NoPolicy, Quarantine} {
+		if a == policy || b == policy {
+			return policy
+		}
+	}
+	return Reject
 }
 
 // milder is the policy of a domain that only tests (RFC 9989 §4.7, t).

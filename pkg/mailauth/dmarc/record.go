@@ -28,11 +28,12 @@ type Record struct {
 const maxRecord = 4 << 10
 
 // isRecord reports whether a TXT record claims to be a DMARC record: its first
-// tag is v=DMARC1, in exactly these letters (RFC 9989 §4.7, v).
+// tag is v, in either case, and says DMARC1 in exactly these letters (RFC 9989 §4.7,
+// v; §4.8, dmarc-version).
 func isRecord(text string) bool {
 	first, _, _ := strings.Cut(text, ";")
 	name, value, found := strings.Cut(first, "=")
-	return found && strings.Trim(name, " \t") == "v" && strings.Trim(value, " \t") == "DMARC1"
+	return found && strings.EqualFold(strings.Trim(name, " \t"), "v") && strings.Trim(value, " \t") == "DMARC1"
 }
 
 // ParseRecord reads a record. It is false for one that asks for nothing that

@@ -15,15 +15,14 @@ const maxLabels = 7
 type found struct {
 	domain string
 	record Record
+	usable bool // it asks for something that can be applied
 }
 
 // A walk is the outcome of one DNS tree walk (RFC 9989 §4.10).
 type walk struct {
 	start   string
 	records []found // longest name first
-	// unusable is true where the start has a record that asks for nothing.
-	unusable bool
-	err      error // the look-up that failed, which makes the rest uncertain
+	err     error   // the look-up that failed, which makes the rest uncertain
 }
 
 // A walker walks and remembers, so that names above several domains are asked
@@ -48,9 +47,8 @@ func (w *walker) walk(domain string) *walk {
 			result.err = err
 			return result
 		}
-		result.unusable = result.unusable || has && !usable && name == domain
-		if has && usable {
-			result.records = append(result.records, found{name, record})
+		if has {
+			result.records = append(result.records, found{name, record, usable})
 			if record.PSD != 'u' {
 				return result // RFC 9989 §4.10, steps 2 and 6
 			}
@@ -97,19 +95,21 @@ func (w *walker) record(domain string) (record Record, has, usable bool, err err
 }
 
 // organization gives the organizational domain that a walk found
-// (RFC 9989 §4.10.2).
+// (RFC 9989 §4.10.2). A record that asks for nothing counts for what it says of
+// itself, and makes nobody the organization of those below by standing there.
 func (r *walk) organization() string {
-	for i, f := range r.records {
+	fewest := r.start
+	for _, f := range r.records {
 		switch {
 		case f.record.PSD == 'n':
 			return f.domain
 		case f.record.PSD == 'y' && f.domain != r.start:
 			return childOf(f.domain, r.start)
-		case i == len(r.records)-1:
-			return f.domain // the fewest labels
+		case f.usable:
+			fewest = f.domain
 		}
 	}
-	return r.start
+	return fewest
 }
 
 // childOf gives the name one label below parent on the way to name.
