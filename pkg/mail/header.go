@@ -284,9 +284,11 @@ func isLostParameter(line []byte) bool {
 	return false
 }
 
-// isMboxFrom says whether a line is the separator of an mbox file.
+// isMboxFrom says whether a line is the separator of an mbox file. A From field with white space
+// before its colon (RFC 5322 §4.5) is none.
 func isMboxFrom(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))
+	rest, ok := bytes.CutPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From "))
+	return ok && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":"))
 }
 
 var commonNames = func() map[string]string {

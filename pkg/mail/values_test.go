@@ -231,3 +231,13 @@ func TestHeaderValuesAreUnfoldedAndFoundInAnyCase(t *testing.T) {
 		t.Errorf("field %+q", f)
 	}
 }
+
+// RFC 5322 §4.5: white space may stand before the colon, and the line is no mbox separator then.
+func TestAFieldWithSpaceBeforeItsColonIsAField(t *testing.T) {
+	for _, name := range []string{"From ", "From\t", "From  \t "} {
+		m := mail.Parse([]byte(name+": anna@example.com\r\nSubject: s\r\n\r\nt\r\n"), mail.Limits{})
+		if len(m.From) != 1 || m.From[0].Addr != "anna@example.com" || len(m.Header) != 2 {
+			t.Errorf("%q: %v, %d fields, %v", name, m.From, len(m.Header), m.Defects)
+		}
+	}
+}

@@ -310,7 +310,7 @@ func (a *author) readName(box mailbox) {
 			a.sign(NameInvisible)
 		}
 	}
-	if at := strings.IndexByte(name, '@'); at > 0 && !strings.Contains(strings.ToLower(name), strings.ToLower(a.address)) {
+	if at := strings.IndexAny(name, "@\uff20\ufe6b"); at > 0 && !strings.Contains(strings.ToLower(name), strings.ToLower(a.address)) {
 		a.sign(NameLooksLikeAddress)
 	}
 }

@@ -1,13 +1,13 @@
 package mailauth
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth/dkim"
@@ -33,9 +33,14 @@ func readAuthor(msg *mail.Message, text *dkim.Text) author {
 		if dkim.Is(field, "from") {
 			from = append(from, field)
 		}
-		if smugglesFrom(field.Raw) || len(from) > 0 && dkim.Is(field, "from") && text.EndsBare(i) {
+		if len(from) > 0 && dkim.Is(field, "from") && text.EndsBare(i) {
 			a.ambiguous(FromSmuggled)
 		}
+	}
+	count, codes := fromFields(msg)
+	a.ambiguous(codes...)
+	if count > len(from) {
+		a.ambiguous(FromRepeated) // beyond a limit, or what we take for the body
 	}
 	switch len(from) {
 	case 0:
@@ -85,24 +90,6 @@ func appendNew(list, codes []string) []string {
 // here.
 func seenAlike(shown []mail.Address, address string) bool {
 	return len(shown) == 1 && strings.EqualFold(shown[0].Addr, address)
-}
-
-// smugglesFrom finds a line that starts with From after a CR or LF that some
-// readers take for a line end and others do not.
-func smugglesFrom(raw []byte) bool {
-	for i := 0; i+1 < len(raw); i++ {
-		bareCR := raw[i] == '\r' && raw[i+1] != '\n'
-		bareLF := raw[i] == '\n' && (i == 0 || raw[i-1] != '\r')
-		if !bareCR && !bareLF {
-			continue
-		}
-		rest := raw[i+1:]
-		if len(rest) >= 4 && bytes.EqualFold(rest[:4], []byte("from")) &&
-			bytes.HasPrefix(bytes.TrimLeft(rest[4:], " \t"), []byte(":")) {
-			return true
-		}
-	}
-	return false
 }
 
 // readFrom reads the value of one From field.
@@ -155,11 +142,17 @@ func (a *author) readDomain(box mailbox) {
 	case box.local == "" || box.domain == "":
 		a.ambiguous(FromEmpty)
 		return
+	case strings.IndexFunc(box.local+box.domain, isUnseen) >= 0:
+		a.ambiguous(FromControl) // another address looks the same
+		return
 	case strings.HasPrefix(box.domain, "["):
 		a.sign(FromDomainLiteral)
 		return
-	case strings.ContainsAny(box.local, "@<>,;:\\\" \t"):
+	case strings.ContainsAny(norm.NFKC.String(box.local), "@<>,;:\\\" \t"):
 		a.ambiguous(FromQuotedLocal)
+	}
+	if mixed(box.local) {
+		a.sign(AddressMixedScripts)
 	}
 	ascii, err := asciiDomain(box.domain)
 	if err != nil {
@@ -182,17 +175,23 @@ func mixesScripts(domain string) bool {
 	if err != nil {
 		return true // not what anybody can show
 	}
-	for _, label := range strings.Split(shown, ".") {
-		latin, alike := false, false
-		for _, r := range label {
-			latin = latin || unicode.Is(unicode.Latin, r)
-			alike = alike || unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee)
-		}
-		if latin && alike {
-			return true
-		}
+	return slices.ContainsFunc(strings.Split(shown, "."), mixed)
+}
+
+// mixed reports whether a word mixes Latin with a script that has letters of the same look.
+func mixed(word string) bool {
+	latin, alike := false, false
+	for _, r := range word {
+		latin = latin || unicode.Is(unicode.Latin, r)
+		alike = alike || unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee)
 	}
-	return false
+	return latin && alike
+}
+
+// isUnseen: controls, and format characters and others that have no width of their own
+// (Default_Ignorable_Code_Point).
+func isUnseen(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // asciiDomain gives the A-label form (RFC 5891). A domain that changes its number

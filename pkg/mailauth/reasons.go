@@ -47,6 +47,7 @@ const (
 	FromControl          = "from_control_character"
 	FromBareLineBreak    = "from_bare_line_break"
 	FromSmuggled         = "from_smuggled"
+	FromFieldName        = "from_field_name"
 	FromEncoding         = "from_encoding"
 	FromEncodedWord      = "from_encoded_address"
 	FromCommentInAddress = "from_comment_in_address"
@@ -62,6 +63,7 @@ const (
 	NameBidi             = "display_name_turns_text"
 	NameInvisible        = "display_name_invisible_characters"
 	DomainMixedScripts   = "domain_mixes_scripts"
+	AddressMixedScripts  = "address_mixes_scripts"
 	DomainLooksLike      = "domain_looks_like_recipient"
 	ReplyToElsewhere     = "reply_to_elsewhere"
 	ReplyToUnsigned      = "reply_to_unsigned"
@@ -139,15 +141,16 @@ var Reasons = map[string]Reason{
 	arc.MessageBodyMismatch: {"The text was changed after it was sealed.", "The body hash of the newest ARC-Message-Signature does not match."},
 
 	FromMissing:          {"The mail does not say who wrote it.", "There is no From field."},
-	FromRepeated:         {"The mail names its author more than once.", "There is more than one From field (RFC 5322 §3.6 allows one); readers differ in which they show."},
+	FromRepeated:         {"The mail names its author more than once.", "There is more than one From field (RFC 5322 §3.6 allows one), one of them perhaps beyond what we take for the header; readers differ in which they show."},
 	FromSeveral:          {"The mail names several authors.", "From holds more than one mailbox; no one domain vouches for all."},
 	FromGroup:            {"The mail names a group as its author.", "From holds group syntax (RFC 6854)."},
 	FromEmpty:            {"The mail leaves its author empty.", "From holds no complete address."},
 	FromMalformed:        {"The author's address is written so that programs read it differently.", "From does not follow RFC 5322 §3.4."},
 	FromNUL:              {"The author's address contains a hidden character.", "From contains NUL, at which some readers stop."},
-	FromControl:          {"The author's address contains hidden characters.", "From contains control characters, plain or in an encoded word."},
+	FromControl:          {"The author's address contains hidden characters.", "From contains control characters, plain or in an encoded word, or its address has characters without width."},
 	FromBareLineBreak:    {"The author's address contains a hidden line break.", "From contains a CR or LF that is no line end."},
-	FromSmuggled:         {"A second author is hidden in the mail.", "A header line contains a lone CR or LF followed by From:, a field to some readers and not to others."},
+	FromSmuggled:         {"A second author is hidden in the mail.", "From: stands after a line end that only some readers know, at a first line that is folded, or beside characters that are not seen: a field to some readers and not to others."},
+	FromFieldName:        {"The field that names the author is written so that programs read it differently.", "White space stands between From and its colon (obsolete, RFC 5322 §4.5); some readers do not see the field."},
 	FromEncoding:         {"The author's address is not readable text.", "The From address is not valid UTF-8 (RFC 6532)."},
 	FromEncodedWord:      {"The author's address is disguised.", "An encoded word stands inside the address (forbidden by RFC 2047 §5); readers that decode it see another address."},
 	FromCommentInAddress: {"The author's address has text hidden in it.", "White space or a comment stands inside the address (obsolete, RFC 5322 §4.4)."},
@@ -163,6 +166,7 @@ var Reasons = map[string]Reason{
 	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},
 	ReplyToElsewhere:     {"Answers would go to another domain than the sender's.", "Reply-To holds an address whose domain is neither the From domain nor above or below it."},
 	DomainMixedScripts:   {"The sender's domain mixes letters of several alphabets that look alike.", "A label of the From domain mixes Latin with Cyrillic, Greek, Armenian or Cherokee (UTS #39 §5.1)."},
+	AddressMixedScripts:  {"The sender's address mixes letters of several alphabets that look alike.", "The local part of From mixes Latin with Cyrillic, Greek, Armenian or Cherokee (UTS #39 §5.1)."},
 	DomainLooksLike:      {"The sender's domain reads like one that this mail was sent to, and is another.", "The From domain is not the domain of a recipient in To or Cc, nor above or below it, but looks like it (after UTS #39 §4) or is one letter away."},
 	ReplyToUnsigned:      {"The reply address could have been added by anybody.", "Reply-To leads to another domain, no signature of the author's domain covers it, and SPF does not show that the mail came from there directly."},
 	NameInvisible:        {"The sender's name contains invisible characters.", "The display name contains format characters without width."},

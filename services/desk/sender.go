@@ -26,7 +26,7 @@ var senderText = map[string]standing{
 var poses = []string{
 	mailauth.ClaimsToBeOurs, mailauth.DomainLooksLikeOurs, mailauth.DomainNearOurs, mailauth.DomainUsesOurs, mailauth.NameIsOurs,
 	mailauth.DomainLooksLikeKnown, mailauth.DomainNearKnown, mailauth.NameOfCustomer,
-	mailauth.DomainLooksLike, mailauth.DomainMixedScripts, mailauth.NameLooksLikeAddress, mailauth.NameBidi, mailauth.NameInvisible,
+	mailauth.DomainLooksLike, mailauth.DomainMixedScripts, mailauth.AddressMixedScripts, mailauth.NameLooksLikeAddress, mailauth.NameBidi, mailauth.NameInvisible,
 }
 
 // proofs are what speaks for a sender.
