@@ -19,7 +19,7 @@ var layers = []struct {
 	packages []string
 }{
 	{"ground", []string{"fault", "event", "redact", "retention", "signet"}},
-	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "clean", "pii"}},
+	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "clean", "pii", "customer"}},
 	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "reading", "resolve"}},
 	{"frame", []string{"config", "stage", "run", "archtest", "corpora"}},
 }

@@ -17,43 +17,45 @@ import (
 var subjects = []string{
 	"items.1", "tickets.1", "cursors.1", "mailboxes.1", "keyring.v1.Published", "audit.v1.Checkpoint",
 	"mail.v1.Received", "mail.v1.Verified", "mail.v1.Scanned", "mail.v1.Archived", "mail.v1.Sanitized", "mail.v1.SetAside",
-	"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished",
+	"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "items.customer.1",
 	"leases.ingest.1", "leases.archive.1", "leases.sanitize.1", "leases.retain.1", "leases.audit.1",
 }
 
 // mayPublish is written by hand from the contracts, apart from the topology.
 var mayPublish = map[string][]string{
-	"ingest":   {"mail.v1.Received", "mail.v1.SetAside", "cursors.1", "mailboxes.1", "leases.ingest.1", "deaths.ingest-after.1"},
-	"verify":   {"mail.v1.Verified", "mail.v1.SetAside", "deaths.verify.1"},
-	"scan":     {"mail.v1.Scanned", "mail.v1.SetAside", "deaths.scan.1"},
-	"archive":  {"mail.v1.Archived", "mail.v1.SetAside", "leases.archive.1", "deaths.archive.1"},
-	"sanitize": {"mail.v1.Sanitized", "mail.v1.SetAside", "leases.sanitize.1", "deaths.sanitize.1"},
-	"desk":     {"tickets.1", "mail.v1.SetAside", "retention.v1.Wished", "deaths.desk.1"},
-	"retain":   {"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "tickets.1", "leases.retain.1"},
-	"keyring":  {"items.1", "keyring.v1.Published"},
-	"audit":    {"audit.v1.Checkpoint", "leases.audit.1"},
-	"doctor":   {},
-	"setaside": {},
-	"mailbox":  {"cursors.1"},
-	"evidence": {},
-	"rebuild":  {"items.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "audit.v1.Checkpoint"},
+	"ingest":    {"mail.v1.Received", "mail.v1.SetAside", "cursors.1", "mailboxes.1", "leases.ingest.1", "deaths.ingest-after.1"},
+	"verify":    {"mail.v1.Verified", "mail.v1.SetAside", "deaths.verify.1"},
+	"scan":      {"mail.v1.Scanned", "mail.v1.SetAside", "deaths.scan.1"},
+	"archive":   {"mail.v1.Archived", "mail.v1.SetAside", "leases.archive.1", "deaths.archive.1"},
+	"sanitize":  {"mail.v1.Sanitized", "mail.v1.SetAside", "leases.sanitize.1", "deaths.sanitize.1"},
+	"desk":      {"tickets.1", "mail.v1.SetAside", "retention.v1.Wished", "deaths.desk.1"},
+	"retain":    {"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "tickets.1", "leases.retain.1"},
+	"keyring":   {"items.1", "items.customer.1", "keyring.v1.Published"},
+	"audit":     {"audit.v1.Checkpoint", "leases.audit.1"},
+	"doctor":    {},
+	"setaside":  {},
+	"mailbox":   {"cursors.1"},
+	"evidence":  {},
+	"customers": {},
+	"rebuild":   {"items.1", "items.customer.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "audit.v1.Checkpoint"},
 }
 
 var mayAsk = map[string][]string{
-	"ingest":   {"register", "setaside", "status"},
-	"verify":   {"open.verify", "open.replay", "setaside", "status"},
-	"scan":     {"open.scan", "setaside", "status"},
-	"archive":  {"file", "journalled", "setaside", "status"},
-	"sanitize": {"layers", "open.sanitize", "setaside", "status"},
-	"desk":     {"ticket", "open.read", "open.reveal", "open.breakglass", "hold", "release", "setaside", "retry", "status"},
-	"retain":   {"hold", "release", "close", "destroy", "erase", "forget", "attest", "status"},
-	"keyring":  {},
-	"audit":    {},
-	"doctor":   {"status"},
-	"rebuild":  {"open.rebuild", "status"},
-	"setaside": {"retry", "status"},
-	"mailbox":  {},
-	"evidence": {},
+	"ingest":    {"register", "setaside", "status"},
+	"verify":    {"open.verify", "open.replay", "open.card", "open.directory", "setaside", "status"},
+	"scan":      {"open.scan", "setaside", "status"},
+	"archive":   {"file", "journalled", "setaside", "status"},
+	"sanitize":  {"layers", "open.sanitize", "setaside", "status"},
+	"desk":      {"ticket", "open.read", "open.reveal", "open.breakglass", "hold", "release", "setaside", "retry", "status"},
+	"retain":    {"hold", "release", "close", "destroy", "erase", "forget", "attest", "status"},
+	"keyring":   {},
+	"audit":     {},
+	"doctor":    {"status"},
+	"rebuild":   {"open.rebuild", "status"},
+	"setaside":  {"retry", "status"},
+	"mailbox":   {},
+	"evidence":  {},
+	"customers": {"enrol", "open.customer", "open.directory", "status"},
 }
 
 func TestEachCredentialDoesWhatItMayAndNothingElse(t *testing.T) {
@@ -78,7 +80,7 @@ func TestEachCredentialDoesWhatItMayAndNothingElse(t *testing.T) {
 				}
 				for _, subject := range everything {
 					_, err := c.Publish(ctx, subject, []byte("x"))
-					own := subject == "audit.v1.Entry."+name && !slices.Contains([]string{"doctor", "setaside", "mailbox", "evidence"}, name)
+					own := subject == "audit.v1.Entry."+name && !slices.Contains([]string{"doctor", "setaside", "mailbox", "evidence", "customers"}, name)
 					all := name == "rebuild" && strings.HasPrefix(subject, "audit.v1.Entry.")
 					judge(t, "publish "+subject, err, own || all || slices.Contains(mayPublish[name], subject))
 				}

@@ -78,7 +78,7 @@ func (c *Conn) Check(ctx context.Context) error {
 func streamConfig(s topology.Stream, replicas int) jetstream.StreamConfig {
 	config := jetstream.StreamConfig{
 		Name:        s.Name,
-		Subjects:    []string{s.Subject},
+		Subjects:    s.Subjects(),
 		Storage:     jetstream.FileStorage,
 		Replicas:    replicas,
 		Retention:   jetstream.LimitsPolicy,

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -24,6 +25,33 @@ func ID(cause, stage string, index int) string {
 func Ticket(item string) string {
 	sum := digest("ticket", item)
 	return "T" + hex.EncodeToString(sum[:10])
+}
+
+// NewCustomer draws the id of a customer as they are recorded now: C and 32 hex digits. It
+// is drawn, not derived: nobody who knows a customer can tell their id.
+func NewCustomer() string {
+	var drawn [16]byte
+	rand.Read(drawn[:]) //nolint:errcheck // crypto/rand.Read never fails
+	return "C" + hex.EncodeToString(drawn[:])
+}
+
+// IsCustomer reports whether id has the form of a customer's id.
+func IsCustomer(id string) bool { return len(id) == 33 && id[0] == 'C' && isHex(id[1:], 32) }
+
+// IsRecord reports whether there can be a record of that id: a mail's or a customer's.
+func IsRecord(id string) bool { return IsItem(id) || IsCustomer(id) }
+
+// CustomersSubject matches the subjects of customers' records.
+const CustomersSubject = itemsSubject + "customer.*"
+
+const itemsSubject = "items."
+
+// RecordSubject is where the record of an item stands, a mail's or a customer's.
+func RecordSubject(id string) string {
+	if IsCustomer(id) {
+		return itemsSubject + "customer." + id
+	}
+	return itemsSubject + id
 }
 
 // IsItem reports whether id has the form of an item id.

@@ -26,6 +26,7 @@ const (
 	OpTicket     = "ticket"
 	OpSetAside   = "setaside"
 	OpRetry      = "retry"
+	OpEnrol      = "enrol"
 	OpHold       = "hold"
 	OpRelease    = "release"
 	OpClose      = "close"
@@ -43,7 +44,10 @@ const (
 	ForVerify     = "verify"
 	ForScan       = "scan"
 	ForSanitize   = "sanitize"
-	ForReplay     = "replay" // repeating a verdict in somebody's name
+	ForReplay     = "replay"    // repeating a verdict in somebody's name
+	ForCard       = "card"      // a worker's look at who a customer is
+	ForCustomer   = "customer"  // a person's
+	ForDirectory  = "directory" // the key of the tokens by which customers are found
 	ForRead       = "read"
 	ForReveal     = "reveal"
 	ForBreakglass = "breakglass"
@@ -257,6 +261,11 @@ func (c *Client) SetAside(ctx context.Context, r *keyringv1.SetAside) (*keyringv
 // Retry takes up again what was set aside.
 func (c *Client) Retry(ctx context.Context, r *keyringv1.Retry) (*keyringv1.Recorded, error) {
 	return ask[keyringv1.Recorded](ctx, c, OpRetry, r)
+}
+
+// Enrol asks for the record of a customer.
+func (c *Client) Enrol(ctx context.Context, r *keyringv1.Enrol) (*keyringv1.Recorded, error) {
+	return ask[keyringv1.Recorded](ctx, c, OpEnrol, r)
 }
 
 // Hold keeps items past their due dates. It counts for the items in the answer.

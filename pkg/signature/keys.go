@@ -127,6 +127,36 @@ func Fingerprint(ring []byte) (string, error) {
 	return found, nil
 }
 
+// And gives these keys and others together. Neither is changed.
+func (k Keys) And(more Keys) Keys {
+	both := Keys{
+		pgp: slices.Concat(k.pgp, more.pgp), anchors: slices.Concat(k.anchors, more.anchors),
+		certs: slices.Concat(k.certs, more.certs), crls: slices.Concat(k.crls, more.crls),
+	}
+	if len(both.anchors) > 0 {
+		both.roots = x509.NewCertPool()
+		for _, anchor := range both.anchors {
+			both.roots.AddCert(anchor)
+		}
+	}
+	return both
+}
+
+// Private tells whether a private key is among them.
+func (k Keys) Private() bool {
+	return slices.ContainsFunc(k.pgp, func(e *openpgp.Entity) bool {
+		return e.PrivateKey != nil || slices.ContainsFunc(e.Subkeys, func(s openpgp.Subkey) bool { return s.PrivateKey != nil })
+	})
+}
+
+// AddTrusted adds a certificate of a signer that somebody vouches for: it needs no authority.
+func (k *Keys) AddTrusted(text []byte) error {
+	if err := k.AddRoots(text); err != nil {
+		return err
+	}
+	return k.AddCertificates(text)
+}
+
 // AddRoots adds the certificates in PEM or DER that chains must lead to.
 func (k *Keys) AddRoots(text []byte) error {
 	certs, err := readCertificates(text)

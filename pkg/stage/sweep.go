@@ -137,6 +137,7 @@ var atRest = map[string]bool{
 	event.StateWord(itemv1.State_STATE_TICKETED):  true,
 	event.StateWord(itemv1.State_STATE_SET_ASIDE): true,
 	event.StateWord(itemv1.State_STATE_TOMBSTONE): true,
+	event.StateWord(itemv1.State_STATE_KEPT):      true,
 }
 
 // sweep looks once through the headers and drives what is due.

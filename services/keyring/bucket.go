@@ -15,6 +15,7 @@ const (
 	classIntake   = "intake"
 	classJournal  = "journal"
 	classSetAside = "set_aside"
+	classCustomer = "customers"
 	holdPrefix    = "hold_"
 )
 
@@ -31,6 +32,7 @@ var layerNames = map[itemv1.LayerKind]string{
 	itemv1.LayerKind_LAYER_KIND_VIEW:    "view",
 	itemv1.LayerKind_LAYER_KIND_PII:     "pii",
 	itemv1.LayerKind_LAYER_KIND_JOURNAL: "journal",
+	itemv1.LayerKind_LAYER_KIND_CARD:    "card",
 }
 
 // A place is what buckets of rising serials are for.

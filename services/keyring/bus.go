@@ -28,11 +28,9 @@ const stageName = "keyring"
 
 type busRecords struct{ conn *bus.Conn }
 
-func recordSubject(item string) string { return "items." + item }
-
 // Get asks the stream's leader: what it says is compared and written over.
 func (b busRecords) Get(ctx context.Context, item string) (Stored, error) {
-	message, err := b.conn.LastFresh(ctx, topology.Items, recordSubject(item))
+	message, err := b.conn.LastFresh(ctx, topology.Items, event.RecordSubject(item))
 	if errors.Is(err, bus.ErrNoMessage) {
 		return Stored{}, ErrNoRecord
 	}
@@ -59,7 +57,7 @@ func (b busRecords) Put(ctx context.Context, record *itemv1.Record, expected uin
 	if event.Retried(record) {
 		header[event.HeaderRetried] = []string{"yes"}
 	}
-	sequence, err := b.conn.Publish(ctx, recordSubject(record.Item), data, bus.ExpectLastSubjectSeq(expected), bus.Headers(header))
+	sequence, err := b.conn.Publish(ctx, event.RecordSubject(record.Item), data, bus.ExpectLastSubjectSeq(expected), bus.Headers(header))
 	if errors.Is(err, bus.ErrWrongSequence) {
 		return 0, fmt.Errorf("%w: %w", ErrConflict, err)
 	}

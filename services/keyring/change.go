@@ -269,7 +269,11 @@ func (s *Service) ensure(ctx context.Context, places ...place) ([]*bucket, error
 
 // ensurePeriod gives the keys of a time's period.
 func (s *Service) ensurePeriod(ctx context.Context, at time.Time) (*period, error) {
-	name := periodOf(at)
+	return s.ensureNamed(ctx, periodOf(at))
+}
+
+// ensureNamed gives the keys of a period.
+func (s *Service) ensureNamed(ctx context.Context, name string) (*period, error) {
 	if p := s.snap.Load().periods[name]; p != nil {
 		return p, nil
 	}

@@ -28,7 +28,7 @@ func (s *Service) night() (func(), error) {
 
 // dated tells whether a bucket is one that a date closes.
 func (b *bucket) dated() bool {
-	return b.class != classIntake && b.class != classJournal && !strings.HasPrefix(b.class, holdPrefix)
+	return b.class != classIntake && b.class != classJournal && b.class != classCustomer && !strings.HasPrefix(b.class, holdPrefix)
 }
 
 // closeBuckets stops wraps into the buckets whose last day lies before a day. When it
@@ -229,6 +229,9 @@ func (s *Service) take(record *itemv1.Record, plan string, which func(*itemv1.La
 		l.State, l.KeyPacket, l.Inline, l.Plan, l.Erased = erased, nil, nil, plan, nowStamp(s)
 		if l.Kind == raw { // they were sealed under raw's key
 			record.Details, record.Evidence = nil, nil
+		}
+		if l.Kind == card { // nobody is found by them any more
+			record.Tokens = nil
 		}
 		changed = true
 	}

@@ -48,7 +48,7 @@ func (s *Service) file(ctx context.Context, c *call) (proto.Message, error) {
 }
 
 func checkFile(r *keyringv1.File) error {
-	if !fault.ValidCode(r.Class) || r.Class == classIntake || r.Class == classJournal || len(r.Class) > 40 ||
+	if !fault.ValidCode(r.Class) || r.Class == classIntake || r.Class == classJournal || r.Class == classCustomer || len(r.Class) > 40 ||
 		(len(r.Class) >= len(holdPrefix) && r.Class[:len(holdPrefix)] == holdPrefix) {
 		return refuse(keys.Malformed, "the class's name cannot be used")
 	}

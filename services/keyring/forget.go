@@ -242,7 +242,7 @@ func (s *Service) leftIn(ctx context.Context) (*remainder, error) {
 		}
 	}
 	for name := range current.periods {
-		out.periods[name] = name < periodOf(s.now())
+		out.periods[name] = name != customers && name < periodOf(s.now())
 	}
 	for stored, err := range s.records(ctx) {
 		if err != nil {

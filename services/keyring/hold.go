@@ -147,7 +147,7 @@ func checkItems(items []string, request string) error {
 		return refuse(keys.Malformed, "the number of items is zero or over its limit")
 	}
 	for _, item := range items {
-		if !event.IsItem(item) {
+		if !event.IsRecord(item) {
 			return refuse(keys.Malformed, "an item's id is not an item id")
 		}
 	}

@@ -24,7 +24,9 @@ type purpose struct {
 	reason   bool // a sealed reason
 	ticket   bool
 	approval bool // a second person's
-	action   string
+	// directory is for the key of customers' tokens, not for an item's.
+	directory bool
+	action    string
 }
 
 var purposes = map[string]purpose{
@@ -32,6 +34,9 @@ var purposes = map[string]purpose{
 	keys.ForScan:       {layer: raw, action: "open"},
 	keys.ForSanitize:   {layer: raw, action: "open"},
 	keys.ForReplay:     {layer: raw, people: true, action: "replay"},
+	keys.ForCard:       {layer: card, action: "open"},
+	keys.ForCustomer:   {layer: card, people: true, action: "open"},
+	keys.ForDirectory:  {directory: true, action: "open"},
 	keys.ForRead:       {layer: view, people: true, action: "open"},
 	keys.ForReveal:     {layer: pii, people: true, reason: true, ticket: true, action: "reveal"},
 	keys.ForBreakglass: {layer: raw, people: true, reason: true, approval: true, action: "breakglass"},
@@ -58,9 +63,15 @@ func (s *Service) open(ctx context.Context, c *call) (proto.Message, error) {
 	}
 	current := s.snap.Load()
 	var found []opening
-	if p.layer == itemv1.LayerKind_LAYER_KIND_JOURNAL {
+	switch {
+	case p.layer == itemv1.LayerKind_LAYER_KIND_JOURNAL:
 		found = openPackets(current, r)
-	} else if found, err = s.openItems(ctx, current, r, p); err != nil {
+	case p.directory:
+		found, err = openDirectory(current)
+	default:
+		found, err = s.openItems(ctx, current, r, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -122,11 +133,17 @@ func checkOpen(c *call, r *keyringv1.Open) (purpose, error) {
 		}
 		return p, nil
 	}
+	if p.directory {
+		if len(r.Items)+len(r.Packets) > 0 {
+			return p, refuse(keys.Malformed, "the directory's key is of no item")
+		}
+		return p, nil
+	}
 	if len(r.Items) == 0 || len(r.Items) > maxOpen || len(r.Packets) > 0 {
 		return p, refuse(keys.Malformed, "the number of items is zero or over its limit")
 	}
 	for _, item := range r.Items {
-		if !event.IsItem(item) {
+		if !event.IsRecord(item) {
 			return p, refuse(keys.Malformed, "an item's id is not an item id")
 		}
 	}
@@ -225,6 +242,19 @@ func openPackets(current *snapshot, r *keyringv1.Open) []opening {
 		found[i].session = session
 	}
 	return found
+}
+
+// openDirectory gives the key of customers' tokens.
+func openDirectory(current *snapshot) ([]opening, error) {
+	p := current.periods[customers]
+	if p == nil {
+		return nil, errUnseen // the writer makes it when it starts
+	}
+	session, err := seal.SessionKeyFrom(slices.Clone(p.searchs))
+	if err != nil {
+		return nil, err
+	}
+	return []opening{{session: session}}, nil
 }
 
 // openActs are the acts of one request: one for what was allowed, one for each refusal.

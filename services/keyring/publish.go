@@ -38,7 +38,7 @@ func (s *Service) tend(ctx context.Context, published *bool) error {
 	if *published && s.day == today && now.Sub(s.told) < republish {
 		return nil
 	}
-	places := []place{{classJournal, layerJournal, endless}}
+	places := []place{{classJournal, layerJournal, endless}, {classCustomer, card, endless}}
 	for ahead := range intakeAhead + 1 {
 		places = append(places, place{classIntake, raw, now.AddDate(0, 0, ahead).Format(dayForm)})
 	}
@@ -46,8 +46,11 @@ func (s *Service) tend(ctx context.Context, published *bool) error {
 	if err != nil {
 		return err
 	}
-	out := &keyringv1.Published{Journal: public(buckets[0]), Time: nowStamp(s)}
-	for _, b := range buckets[1:] {
+	if _, err := s.ensureNamed(ctx, customers); err != nil {
+		return err
+	}
+	out := &keyringv1.Published{Journal: public(buckets[0]), Customers: public(buckets[1]), Time: nowStamp(s)}
+	for _, b := range buckets[2:] {
 		out.Intake = append(out.Intake, public(b))
 	}
 	within, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -26,6 +26,7 @@ const (
 	raw       = itemv1.LayerKind_LAYER_KIND_RAW
 	view      = itemv1.LayerKind_LAYER_KIND_VIEW
 	pii       = itemv1.LayerKind_LAYER_KIND_PII
+	card      = itemv1.LayerKind_LAYER_KIND_CARD
 )
 
 // look gives a record that must not be changed.
@@ -84,7 +85,7 @@ func (s *Service) sawSequence(sequence uint64) {
 // update changes one record: fn gets a copy of it as it stands and says whether it changed
 // it. Where somebody else was faster, fn is asked again with what they left.
 func (s *Service) update(ctx context.Context, item string, fn func(r *itemv1.Record) (bool, error)) (Stored, bool, error) {
-	if !event.IsItem(item) {
+	if !event.IsRecord(item) {
 		return Stored{}, false, refuse(keys.Malformed, "the item's id is not an item id")
 	}
 	defer s.stripe(item)()

@@ -58,7 +58,7 @@ func newWorld(t testing.TB) *world {
 		clock: &testClock{at: noon}, objects: map[string][]byte{}, signers: map[string]*keys.Signer{}, callers: map[string]string{},
 		log: slog.New(slog.DiscardHandler),
 	}
-	for _, service := range []string{"ingest", "verify", "scan", "archive", "sanitize", "desk", "retain", "audit", "rebuild", "setaside"} {
+	for _, service := range []string{"ingest", "verify", "scan", "archive", "sanitize", "desk", "retain", "audit", "rebuild", "setaside", "customers"} {
 		pair, err := nkeys.CreateUser()
 		if err != nil {
 			t.Fatal(err)

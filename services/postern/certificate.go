@@ -24,7 +24,7 @@ func certificateCommand(_ context.Context, args []string, io stdio) int {
 		flags.Usage()
 		return misuse
 	}
-	if *item != "" && !event.IsItem(*item) {
+	if *item != "" && !event.IsRecord(*item) {
 		return notAnItem(*item, io)
 	}
 	key, err := signet.LoadPublic(*keyFile)

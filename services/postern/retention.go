@@ -42,8 +42,8 @@ func retentionCommand(ctx context.Context, args []string, io stdio) int {
 		return misuse
 	}
 	for _, word := range named(words) {
-		if !event.IsItem(word) && !event.IsTicket(word) {
-			fmt.Fprintf(io.err, "postern: %q is neither the id of an item, which is 64 hex digits, nor the name of a ticket, which is T and 20\n", word)
+		if !event.IsRecord(word) && !event.IsTicket(word) {
+			fmt.Fprintf(io.err, "postern: %q is neither the id of an item, which is 64 hex digits or C and 32, nor the name of a ticket, which is T and 20\n", word)
 			return misuse
 		}
 	}

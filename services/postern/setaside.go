@@ -181,7 +181,7 @@ func (s shelf) record(ctx context.Context, item string) (*itemv1.Record, error) 
 
 // recordOf reads an item's record as it stands.
 func recordOf(ctx context.Context, conn itemRecords, item string) (*itemv1.Record, error) {
-	message, err := conn.LastFresh(ctx, topology.Items, "items."+item)
+	message, err := conn.LastFresh(ctx, topology.Items, event.RecordSubject(item))
 	if errors.Is(err, bus.ErrNoMessage) {
 		return nil, fmt.Errorf("item %s: there is no such item", item)
 	}

@@ -57,7 +57,7 @@ func (r *StreamRecords) All(ctx context.Context) iter.Seq2[*itemv1.Record, error
 
 // Get is Records.Get, from the stream's leader: what it says decides what is destroyed.
 func (r *StreamRecords) Get(ctx context.Context, item string) (*itemv1.Record, error) {
-	message, err := r.bus.LastFresh(ctx, topology.Items, "items."+item)
+	message, err := r.bus.LastFresh(ctx, topology.Items, event.RecordSubject(item))
 	if errors.Is(err, bus.ErrNoMessage) {
 		return nil, nil
 	}

@@ -163,7 +163,7 @@ func Picture() string {
 	}
 	for _, s := range Services {
 		for _, subject := range s.Publishes {
-			if stream, ok := StreamOf(subject); ok && !s.Tool && stream.Name != Mail && stream.Name != Audit {
+			if stream, ok := StreamOf(subject); ok && !s.Tool && stream.Name != Mail && stream.Name != Audit && stream.Also != subject {
 				fmt.Fprintf(&b, "  %s --> %s[(%s)]\n", s.Name, stream.Name, stream.Name)
 			}
 		}

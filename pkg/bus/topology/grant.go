@@ -143,7 +143,7 @@ func AllConsumers() []Durable {
 // StreamOf returns the stream that keeps what is published on subject, which may be a wildcard.
 func StreamOf(subject string) (Stream, bool) {
 	for _, stream := range Streams {
-		if covers(stream.Subject, subject) {
+		if slices.ContainsFunc(stream.Subjects(), func(kept string) bool { return covers(kept, subject) }) {
 			return stream, true
 		}
 	}

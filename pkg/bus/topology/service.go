@@ -1,18 +1,23 @@
 package topology
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/postern-mail/postern/pkg/event"
+)
 
 // Setup is the credential that creates streams and consumers. Doctor looks, Rebuild
 // refills streams from the journal, SetAside takes up again what was set aside, Mailbox
 // compares mailboxes with the archive and has ingest look again, Evidence has verdicts on senders
-// repeated. They are operators' tools, not services.
+// repeated, Customers keeps the directory. They are operators' tools, not services.
 const (
-	Setup    = "setup"
-	Doctor   = "doctor"
-	Rebuild  = "rebuild"
-	SetAside = "setaside"
-	Mailbox  = "mailbox"
-	Evidence = "evidence"
+	Setup     = "setup"
+	Doctor    = "doctor"
+	Rebuild   = "rebuild"
+	SetAside  = "setaside"
+	Mailbox   = "mailbox"
+	Evidence  = "evidence"
+	Customers = "customers"
 )
 
 // Replay is the subject on which the service verify repeats a verdict.
@@ -35,8 +40,9 @@ type Service struct {
 
 // Operations are what the keyring answers, each under keyring.v1.
 var Operations = []string{
-	"register", "file", "layers", "ticket", "setaside", "retry",
+	"register", "file", "layers", "ticket", "setaside", "retry", "enrol",
 	"open.verify", "open.scan", "open.sanitize", "open.replay",
+	"open.card", "open.customer", "open.directory",
 	"open.read", "open.reveal", "open.breakglass", "open.rebuild",
 	"hold", "release", "close", "destroy", "erase", "forget", "attest",
 	"journalled", "status",
@@ -53,8 +59,9 @@ var Services = []Service{
 	{
 		Name:      "verify",
 		Publishes: []string{"mail.v1.Verified", "mail.v1.SetAside", "audit.v1.Entry.verify"},
-		Asks:      []string{"open.verify", "open.replay", "setaside", "status"},
+		Asks:      []string{"open.verify", "open.replay", "open.card", "open.directory", "setaside", "status"},
 		Serves:    []string{Replay},
+		Reads:     []string{Items},
 	},
 	{
 		Name:      "scan",
@@ -89,7 +96,7 @@ var Services = []Service{
 	},
 	{
 		Name:      "keyring",
-		Publishes: []string{"items.*", "keyring.v1.Published", "audit.v1.Entry.keyring"},
+		Publishes: []string{"items.*", event.CustomersSubject, "keyring.v1.Published", "audit.v1.Entry.keyring"},
 		Answers:   true,
 		Reads:     []string{Items, Keys, Retention},
 	},
@@ -105,7 +112,7 @@ var Services = []Service{
 	},
 	{
 		Name: Rebuild, Tool: true,
-		Publishes: []string{"items.*", "tickets.*", "retention.v1.*", "audit.v1.Entry.*", "audit.v1.Checkpoint"},
+		Publishes: []string{"items.*", event.CustomersSubject, "tickets.*", "retention.v1.*", "audit.v1.Entry.*", "audit.v1.Checkpoint"},
 		Asks:      []string{"open.rebuild", "status"},
 		Reads:     []string{Items, Tickets, Retention, Audit, Checkpoints},
 	},
@@ -123,6 +130,11 @@ var Services = []Service{
 		Name: Evidence, Tool: true,
 		Requests: []string{Replay},
 		Reads:    []string{Items},
+	},
+	{
+		Name: Customers, Tool: true,
+		Asks:  []string{"enrol", "open.customer", "open.directory", "status"},
+		Reads: []string{Items, Keys},
 	},
 }
 

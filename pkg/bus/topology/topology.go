@@ -7,6 +7,8 @@ package topology
 import (
 	"slices"
 	"time"
+
+	"github.com/postern-mail/postern/pkg/event"
 )
 
 // DuplicateWindow is how long every stream remembers message ids.
@@ -35,6 +37,7 @@ const (
 type Stream struct {
 	Name     string
 	Subject  string        // with wildcards
+	Also     string        // another subject, with wildcards; empty: none
 	Shown    string        // the subject as the documents write it
 	MaxAge   time.Duration // 0: for ever
 	LastOnly bool          // one message a subject
@@ -45,7 +48,7 @@ type Stream struct {
 
 // Streams are all streams.
 var Streams = []Stream{
-	{Name: Items, Subject: "items.*", Shown: "items.<id>", LastOnly: true},
+	{Name: Items, Subject: "items.*", Also: event.CustomersSubject, Shown: "items.[customer.]<id>", LastOnly: true},
 	{Name: Mail, Subject: "mail.v1.*", Shown: "mail.v1.*", MaxAge: 14 * 24 * time.Hour, Async: true},
 	{Name: Tickets, Subject: "tickets.*", Shown: "tickets.<id>"},
 	{Name: Retention, Subject: "retention.v1.*", Shown: "retention.v1.*"},
@@ -63,6 +66,14 @@ var Streams = []Stream{
 // something. What a service publishes comes into the streams' account by a service
 // import, and such a message is never exported again; the server's own word is.
 const told = "told."
+
+// Subjects are all that the stream keeps.
+func (s Stream) Subjects() []string {
+	if s.Also == "" {
+		return []string{s.Subject}
+	}
+	return []string{s.Subject, s.Also}
+}
 
 // Told is the subject on which those who hear a stream are told of its new messages.
 func (s Stream) Told() string { return told + s.Subject }

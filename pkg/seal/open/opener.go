@@ -158,6 +158,19 @@ func (o *Opener) Packets(ctx context.Context, packets [][]byte, buckets []string
 	})
 }
 
+// Directory asks for the key of the tokens by which customers are found, in the name of an
+// actor, or of the service where there is none. Whoever got it clears it.
+func (o *Opener) Directory(ctx context.Context, actor string) (*seal.SessionKey, error) {
+	out, err := o.request(ctx, &keyringv1.Open{Purpose: keys.ForDirectory, Actor: actor})
+	if err != nil {
+		return nil, err
+	}
+	if out[0].Err != nil {
+		return nil, out[0].Err
+	}
+	return out[0].Key.Session, nil
+}
+
 func (o *Opener) request(ctx context.Context, ask *keyringv1.Open) ([]Outcome, error) {
 	reply, err := newReplyOpener()
 	if err != nil {
@@ -169,7 +182,7 @@ func (o *Opener) request(ctx context.Context, ask *keyringv1.Open) ([]Outcome, e
 	if err != nil {
 		return nil, err
 	}
-	want := max(len(ask.Items), len(ask.Packets))
+	want := max(len(ask.Items), len(ask.Packets), 1) // the directory's key is of neither
 	if len(opened.Keys) != want {
 		return nil, fmt.Errorf("open: %d keys for %d asked", len(opened.Keys), want)
 	}

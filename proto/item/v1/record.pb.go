@@ -84,6 +84,8 @@ const (
 	State_STATE_TICKETED    State = 4
 	State_STATE_SET_ASIDE   State = 5
 	State_STATE_TOMBSTONE   State = 6
+	// A customer's card, kept until it is removed.
+	State_STATE_KEPT State = 7
 )
 
 // Enum value maps for State.
@@ -96,6 +98,7 @@ var (
 		4: "STATE_TICKETED",
 		5: "STATE_SET_ASIDE",
 		6: "STATE_TOMBSTONE",
+		7: "STATE_KEPT",
 	}
 	State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
@@ -105,6 +108,7 @@ var (
 		"STATE_TICKETED":    4,
 		"STATE_SET_ASIDE":   5,
 		"STATE_TOMBSTONE":   6,
+		"STATE_KEPT":        7,
 	}
 )
 
@@ -144,6 +148,8 @@ const (
 	LayerKind_LAYER_KIND_PII         LayerKind = 3
 	// The journal's own batches; no item has it.
 	LayerKind_LAYER_KIND_JOURNAL LayerKind = 4
+	// A customer (customer.v1.Card); no mail has it.
+	LayerKind_LAYER_KIND_CARD LayerKind = 5
 )
 
 // Enum value maps for LayerKind.
@@ -154,6 +160,7 @@ var (
 		2: "LAYER_KIND_VIEW",
 		3: "LAYER_KIND_PII",
 		4: "LAYER_KIND_JOURNAL",
+		5: "LAYER_KIND_CARD",
 	}
 	LayerKind_value = map[string]int32{
 		"LAYER_KIND_UNSPECIFIED": 0,
@@ -161,6 +168,7 @@ var (
 		"LAYER_KIND_VIEW":        2,
 		"LAYER_KIND_PII":         3,
 		"LAYER_KIND_JOURNAL":     4,
+		"LAYER_KIND_CARD":        5,
 	}
 )
 
@@ -245,7 +253,7 @@ func (LayerState) EnumDescriptor() ([]byte, []int) {
 	return file_item_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
-// A Record is everything durable about one mail. Only the keyring writes it.
+// A Record is everything durable about one mail, or about one customer. Only the keyring writes it.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Item  string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
@@ -299,7 +307,10 @@ type Record struct {
 	HeadersPeriod string `protobuf:"bytes,31,opt,name=headers_period,json=headersPeriod,proto3" json:"headers_period,omitempty"`
 	// What the sender's verdict rests on, sealed under the raw layer's session key; from filed until
 	// raw is erased.
-	Evidence      []byte `protobuf:"bytes,32,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence []byte `protobuf:"bytes,32,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// By what a customer is found, while their card is there: keyed digests of the forms of their
+	// names, addresses and number.
+	Tokens        [][]byte `protobuf:"bytes,33,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -554,6 +565,13 @@ func (x *Record) GetHeadersPeriod() string {
 func (x *Record) GetEvidence() []byte {
 	if x != nil {
 		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Record) GetTokens() [][]byte {
+	if x != nil {
+		return x.Tokens
 	}
 	return nil
 }
@@ -1109,7 +1127,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xb0\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xce\n" +
 	"\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
@@ -1151,7 +1169,8 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x05loops\x18\x1d \x01(\bB\x04\xc8\xf3\x18\x02R\x05loops\x12+\n" +
 	"\x0eheaders_digest\x18\x1e \x01(\fB\x04\xc8\xf3\x18\x04R\rheadersDigest\x12+\n" +
 	"\x0eheaders_period\x18\x1f \x01(\tB\x04\xc8\xf3\x18\x02R\rheadersPeriod\x12 \n" +
-	"\bevidence\x18  \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\"\xb5\x01\n" +
+	"\bevidence\x18  \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\x12\x1c\n" +
+	"\x06tokens\x18! \x03(\fB\x04\xc8\xf3\x18\x06R\x06tokens\"\xb5\x01\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +
@@ -1210,7 +1229,7 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DIRECTION_RECEIVED\x10\x01\x12\x12\n" +
-	"\x0eDIRECTION_SENT\x10\x02*\x97\x01\n" +
+	"\x0eDIRECTION_SENT\x10\x02*\xa7\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10STATE_REGISTERED\x10\x01\x12\x0f\n" +
@@ -1218,13 +1237,16 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x0eSTATE_RENDERED\x10\x03\x12\x12\n" +
 	"\x0eSTATE_TICKETED\x10\x04\x12\x13\n" +
 	"\x0fSTATE_SET_ASIDE\x10\x05\x12\x13\n" +
-	"\x0fSTATE_TOMBSTONE\x10\x06*|\n" +
+	"\x0fSTATE_TOMBSTONE\x10\x06\x12\x0e\n" +
+	"\n" +
+	"STATE_KEPT\x10\a*\x91\x01\n" +
 	"\tLayerKind\x12\x1a\n" +
 	"\x16LAYER_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eLAYER_KIND_RAW\x10\x01\x12\x13\n" +
 	"\x0fLAYER_KIND_VIEW\x10\x02\x12\x12\n" +
 	"\x0eLAYER_KIND_PII\x10\x03\x12\x16\n" +
-	"\x12LAYER_KIND_JOURNAL\x10\x04*u\n" +
+	"\x12LAYER_KIND_JOURNAL\x10\x04\x12\x13\n" +
+	"\x0fLAYER_KIND_CARD\x10\x05*u\n" +
 	"\n" +
 	"LayerState\x12\x1b\n" +
 	"\x17LAYER_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +

@@ -28,8 +28,10 @@ type Published struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Intake []*PublicBucket        `protobuf:"bytes,1,rep,name=intake,proto3" json:"intake,omitempty"`
 	// The journal's bucket.
-	Journal       *PublicBucket          `protobuf:"bytes,2,opt,name=journal,proto3" json:"journal,omitempty"`
-	Time          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	Journal *PublicBucket          `protobuf:"bytes,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Time    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// The bucket of customers' cards.
+	Customers     *PublicBucket `protobuf:"bytes,4,opt,name=customers,proto3" json:"customers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -81,6 +83,13 @@ func (x *Published) GetJournal() *PublicBucket {
 func (x *Published) GetTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Time
+	}
+	return nil
+}
+
+func (x *Published) GetCustomers() *PublicBucket {
+	if x != nil {
+		return x.Customers
 	}
 	return nil
 }
@@ -161,11 +170,12 @@ var File_keyring_v1_published_proto protoreflect.FileDescriptor
 const file_keyring_v1_published_proto_rawDesc = "" +
 	"\n" +
 	"\x1akeyring/v1/published.proto\x12\n" +
-	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xb3\x01\n" +
+	"keyring.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xf1\x01\n" +
 	"\tPublished\x126\n" +
 	"\x06intake\x18\x01 \x03(\v2\x18.keyring.v1.PublicBucketB\x04\xc8\xf3\x18\bR\x06intake\x128\n" +
 	"\ajournal\x18\x02 \x01(\v2\x18.keyring.v1.PublicBucketB\x04\xc8\xf3\x18\bR\ajournal\x124\n" +
-	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04time\"\xc3\x01\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04time\x12<\n" +
+	"\tcustomers\x18\x04 \x01(\v2\x18.keyring.v1.PublicBucketB\x04\xc8\xf3\x18\bR\tcustomers\"\xc3\x01\n" +
 	"\fPublicBucket\x12\x1c\n" +
 	"\x06bucket\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x06bucket\x12#\n" +
 	"\n" +
@@ -195,13 +205,14 @@ var file_keyring_v1_published_proto_depIdxs = []int32{
 	1, // 0: keyring.v1.Published.intake:type_name -> keyring.v1.PublicBucket
 	1, // 1: keyring.v1.Published.journal:type_name -> keyring.v1.PublicBucket
 	2, // 2: keyring.v1.Published.time:type_name -> google.protobuf.Timestamp
-	2, // 3: keyring.v1.PublicBucket.opens:type_name -> google.protobuf.Timestamp
-	2, // 4: keyring.v1.PublicBucket.closes:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	1, // 3: keyring.v1.Published.customers:type_name -> keyring.v1.PublicBucket
+	2, // 4: keyring.v1.PublicBucket.opens:type_name -> google.protobuf.Timestamp
+	2, // 5: keyring.v1.PublicBucket.closes:type_name -> google.protobuf.Timestamp
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_keyring_v1_published_proto_init() }

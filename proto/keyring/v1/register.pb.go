@@ -556,7 +556,69 @@ func (x *Retry) GetFetchLimit() int64 {
 	return 0
 }
 
-// Recorded answers the six above: the record as it stands now, and whether this request changed it.
+// Enrol asks for the record of a customer. Its layer is a card, sealed to the published key
+// of customers, inline.
+type Enrol struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Item          string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	Card          *v1.Layer              `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
+	Actor         string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Enrol) Reset() {
+	*x = Enrol{}
+	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Enrol) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Enrol) ProtoMessage() {}
+
+func (x *Enrol) ProtoReflect() protoreflect.Message {
+	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Enrol.ProtoReflect.Descriptor instead.
+func (*Enrol) Descriptor() ([]byte, []int) {
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Enrol) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Enrol) GetCard() *v1.Layer {
+	if x != nil {
+		return x.Card
+	}
+	return nil
+}
+
+func (x *Enrol) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+// Recorded answers the seven above: the record as it stands now, and whether this request changed it.
 type Recorded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Record  *v1.Record             `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
@@ -569,7 +631,7 @@ type Recorded struct {
 
 func (x *Recorded) Reset() {
 	*x = Recorded{}
-	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	mi := &file_keyring_v1_register_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -581,7 +643,7 @@ func (x *Recorded) String() string {
 func (*Recorded) ProtoMessage() {}
 
 func (x *Recorded) ProtoReflect() protoreflect.Message {
-	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	mi := &file_keyring_v1_register_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -594,7 +656,7 @@ func (x *Recorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recorded.ProtoReflect.Descriptor instead.
 func (*Recorded) Descriptor() ([]byte, []int) {
-	return file_keyring_v1_register_proto_rawDescGZIP(), []int{7}
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Recorded) GetRecord() *v1.Record {
@@ -671,7 +733,11 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05actor\x18\x02 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\x12%\n" +
 	"\vfetch_limit\x18\x03 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
-	"fetchLimit\"{\n" +
+	"fetchLimit\"g\n" +
+	"\x05Enrol\x12\x18\n" +
+	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12(\n" +
+	"\x04card\x18\x02 \x01(\v2\x0e.item.v1.LayerB\x04\xc8\xf3\x18\bR\x04card\x12\x1a\n" +
+	"\x05actor\x18\x03 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\"{\n" +
 	"\bRecorded\x12-\n" +
 	"\x06record\x18\x01 \x01(\v2\x0f.item.v1.RecordB\x04\xc8\xf3\x18\bR\x06record\x12\x1e\n" +
 	"\achanged\x18\x02 \x01(\bB\x04\xc8\xf3\x18\x02R\achanged\x12 \n" +
@@ -689,7 +755,7 @@ func file_keyring_v1_register_proto_rawDescGZIP() []byte {
 	return file_keyring_v1_register_proto_rawDescData
 }
 
-var file_keyring_v1_register_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_keyring_v1_register_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_keyring_v1_register_proto_goTypes = []any{
 	(*Register)(nil),              // 0: keyring.v1.Register
 	(*File)(nil),                  // 1: keyring.v1.File
@@ -698,27 +764,29 @@ var file_keyring_v1_register_proto_goTypes = []any{
 	(*Ticket)(nil),                // 4: keyring.v1.Ticket
 	(*SetAside)(nil),              // 5: keyring.v1.SetAside
 	(*Retry)(nil),                 // 6: keyring.v1.Retry
-	(*Recorded)(nil),              // 7: keyring.v1.Recorded
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*v1.Layer)(nil),              // 9: item.v1.Layer
-	(*v1.Findings)(nil),           // 10: item.v1.Findings
-	(v1.LayerKind)(0),             // 11: item.v1.LayerKind
-	(*v1.Record)(nil),             // 12: item.v1.Record
+	(*Enrol)(nil),                 // 7: keyring.v1.Enrol
+	(*Recorded)(nil),              // 8: keyring.v1.Recorded
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*v1.Layer)(nil),              // 10: item.v1.Layer
+	(*v1.Findings)(nil),           // 11: item.v1.Findings
+	(v1.LayerKind)(0),             // 12: item.v1.LayerKind
+	(*v1.Record)(nil),             // 13: item.v1.Record
 }
 var file_keyring_v1_register_proto_depIdxs = []int32{
-	8,  // 0: keyring.v1.Register.internal_date:type_name -> google.protobuf.Timestamp
-	9,  // 1: keyring.v1.Register.raw:type_name -> item.v1.Layer
-	10, // 2: keyring.v1.File.findings:type_name -> item.v1.Findings
+	9,  // 0: keyring.v1.Register.internal_date:type_name -> google.protobuf.Timestamp
+	10, // 1: keyring.v1.Register.raw:type_name -> item.v1.Layer
+	11, // 2: keyring.v1.File.findings:type_name -> item.v1.Findings
 	2,  // 3: keyring.v1.File.dues:type_name -> keyring.v1.Due
-	11, // 4: keyring.v1.Due.layer:type_name -> item.v1.LayerKind
-	8,  // 5: keyring.v1.Due.due:type_name -> google.protobuf.Timestamp
-	9,  // 6: keyring.v1.Layers.layers:type_name -> item.v1.Layer
-	12, // 7: keyring.v1.Recorded.record:type_name -> item.v1.Record
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	12, // 4: keyring.v1.Due.layer:type_name -> item.v1.LayerKind
+	9,  // 5: keyring.v1.Due.due:type_name -> google.protobuf.Timestamp
+	10, // 6: keyring.v1.Layers.layers:type_name -> item.v1.Layer
+	10, // 7: keyring.v1.Enrol.card:type_name -> item.v1.Layer
+	13, // 8: keyring.v1.Recorded.record:type_name -> item.v1.Record
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_keyring_v1_register_proto_init() }
@@ -732,7 +800,7 @@ func file_keyring_v1_register_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_keyring_v1_register_proto_rawDesc), len(file_keyring_v1_register_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

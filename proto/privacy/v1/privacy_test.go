@@ -16,6 +16,7 @@ import (
 	_ "github.com/postern-mail/postern/proto/audit/v1"
 	_ "github.com/postern-mail/postern/proto/consent/v1"
 	_ "github.com/postern-mail/postern/proto/content/v1"
+	_ "github.com/postern-mail/postern/proto/customer/v1"
 	_ "github.com/postern-mail/postern/proto/event/v1"
 	_ "github.com/postern-mail/postern/proto/ingest/v1"
 	_ "github.com/postern-mail/postern/proto/item/v1"

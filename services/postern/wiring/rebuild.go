@@ -266,7 +266,7 @@ func (r rebuilder) fromTickets(ctx context.Context) (restored int, err error) {
 			return restored, fmt.Errorf("item record: %w", err)
 		}
 		state := bus.Header{event.HeaderState: {event.StateWord(record.GetState())}}
-		if err := out.publish(ctx, "items."+record.GetItem(), data, state, 0); err != nil {
+		if err := out.publish(ctx, event.RecordSubject(record.GetItem()), data, state, 0); err != nil {
 			return restored, err
 		}
 		r.taken[record.GetItem()] = taken{state: record.GetState()}

@@ -1,0 +1,116 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/postern-mail/postern/pkg/customer"
+	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/seal"
+	"github.com/postern-mail/postern/pkg/seal/open"
+	customerv1 "github.com/postern-mail/postern/proto/customer/v1"
+	itemv1 "github.com/postern-mail/postern/proto/item/v1"
+	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
+)
+
+// customers names the period whose search key makes customers' tokens. It lives for as long
+// as the directory does.
+const customers = "customers"
+
+// enrol makes the record of a customer out of their sealed card. The tokens by which they are
+// found are made here, of what the card says, and nowhere else.
+func (s *Service) enrol(ctx context.Context, c *call) (proto.Message, error) {
+	r, err := read(c, new(keyringv1.Enrol))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEnrol(r); err != nil {
+		return nil, err
+	}
+	defer s.stripe(r.Item)()
+	there, err := s.deps.Records.Get(ctx, r.Item)
+	if err == nil {
+		return recorded(there, false), nil // a repeat: ids are drawn
+	}
+	if !errors.Is(err, ErrNoRecord) {
+		return nil, err
+	}
+	record, err := s.cardRecord(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	a := s.act(c, "enrol", r.Actor)
+	a.Items, a.Layer = []string{r.Item}, card
+	if err := s.scribe.append(ctx, a); err != nil {
+		return nil, err
+	}
+	stored, err := s.put(ctx, record, 0)
+	if err != nil {
+		return nil, err
+	}
+	return recorded(stored, true), nil
+}
+
+func checkEnrol(r *keyringv1.Enrol) error {
+	l := r.Card
+	switch {
+	case !event.IsCustomer(r.Item):
+		return refuse(keys.Malformed, "the item's id is not a customer's")
+	case r.Actor == "" || len(r.Actor) > 200:
+		return refuse(keys.Malformed, "nobody is named whose will it is")
+	case l == nil || l.Kind != card:
+		return refuse(keys.WrongLayer, "a customer has a card and nothing else")
+	case l.Object != "" || len(l.Inline) == 0 || len(l.Inline) > inlineLimit || int64(len(l.Inline)) != l.Size:
+		return refuse(keys.Malformed, "a card stands inline, in its size, within its limit")
+	}
+	return checkSealed(l)
+}
+
+// cardRecord makes a customer's record.
+func (s *Service) cardRecord(ctx context.Context, r *keyringv1.Enrol) (*itemv1.Record, error) {
+	now := s.now()
+	if age := now.Sub(r.Card.Attempted.AsTime()); age > s.cfg.LateAfter.Std() || age < -s.cfg.RequestSkew.Std() {
+		return nil, refuse(keys.Late, "the attempt began too long ago, or ahead of the clock")
+	}
+	b, err := s.bucketFor(r.Card.Bucket, card)
+	if err != nil {
+		return nil, err
+	}
+	if b.class != classCustomer {
+		return nil, refuse(keys.WrongLayer, "a card goes into the customers' bucket")
+	}
+	directory, err := s.ensureNamed(ctx, customers)
+	if err != nil {
+		return nil, err
+	}
+	l := &itemv1.Layer{
+		Kind: card, State: present, Inline: r.Card.Inline, Size: r.Card.Size, Digest: r.Card.Digest, PacketEnds: r.Card.PacketEnds,
+		KeyPacket: r.Card.KeyPacket, Bucket: r.Card.Bucket, Attempted: r.Card.Attempted,
+	}
+	record := &itemv1.Record{
+		Item: r.Item, Size: l.Size, Received: timestamppb.New(now), InternalDate: timestamppb.New(time.Unix(0, 0)),
+		State: itemv1.State_STATE_KEPT, Class: classCustomer, Layers: []*itemv1.Layer{l},
+	}
+	err = s.withSession(l, func(session *seal.SessionKey) error {
+		plain, err := open.Bytes(session, l.Inline, customer.MaxCard)
+		if err != nil {
+			return refuse(keys.Malformed, "the card does not open with its key, or is over its limit")
+		}
+		defer clear(plain)
+		told := new(customerv1.Card)
+		if err := proto.Unmarshal(plain, told); err != nil || customer.Check(told) != nil {
+			return refuse(keys.Malformed, "the card is not as a customer's must be")
+		}
+		record.Tokens = customer.Tokens(directory.searchs, told)
+		return nil
+	})
+	if _, refused := keys.RefusalOf(err); err != nil && !refused {
+		err = refuse(keys.Malformed, "the key packet does not open with its bucket")
+	}
+	return record, err
+}
