@@ -20,7 +20,7 @@ var layers = []struct {
 }{
 	{"ground", []string{"fault", "event", "redact", "retention", "signet"}},
 	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "clean", "pii", "customer"}},
-	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "reading", "resolve"}},
+	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "keyfolder", "reading", "resolve"}},
 	{"frame", []string{"config", "stage", "run", "archtest", "corpora"}},
 }
 

@@ -44,6 +44,7 @@ const (
 	EncryptedMessage  Reason = "encrypted_message"
 	DamagedMessage    Reason = "encrypted_message_damaged"
 	UnprovenMessage   Reason = "encrypted_message_unprotected"
+	UnknownEncryption Reason = "encrypted_message_unknown"
 	PasswordInMail    Reason = "password_in_mail"
 )
 
@@ -132,8 +133,9 @@ var Reasons = map[Reason]Explanation{
 	EncryptedDocument: {Encrypted, "This document is protected with a password, so its content could not be examined."},
 	EncryptedMessage:  {Encrypted, "This is an encrypted message, so its content could not be examined."},
 
-	DamagedMessage:  {Encrypted, "This encrypted message was changed or damaged on its way, so nothing of it was opened."},
-	UnprovenMessage: {Encrypted, "This message is encrypted in an old way that anybody could have changed unseen, so it was not opened."},
+	DamagedMessage:    {Encrypted, "This encrypted message was changed or damaged on its way, so nothing of it was opened."},
+	UnprovenMessage:   {Encrypted, "This message is encrypted in an old way that anybody could have changed unseen, so it was not opened."},
+	UnknownEncryption: {Encrypted, "This message is encrypted to us in a way that is not known here, so it was not opened."},
 
 	PasswordInMail: {Encrypted, "This archive is protected with a password that stands in the mail itself, as is done to keep scanners out; it was opened with it."},
 

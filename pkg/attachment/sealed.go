@@ -110,6 +110,9 @@ func (w *walker) openSealed(a *Attachment, f file) error {
 		a.add(EncryptedMessage)
 		return nil
 	}
+	if f.opened {
+		return nil // what is signed in it is examined as a part of the mail
+	}
 	content, ok := signedContent(f.content)
 	if oid != oidSigned || !ok {
 		a.add(UnsupportedContainer)

@@ -65,7 +65,7 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 	if depth == 0 {
 		w.budget.part(int64(len(content)))
 	}
-	f := file{path: p.Path, name: p.Filename, declared: p.Type, content: content, depth: depth}
+	f := file{path: p.Path, name: p.Filename, declared: p.Type, content: content, depth: depth, opened: len(p.Opened) > 0}
 	body := isBody(p, content)
 	var a Attachment
 	switch {

@@ -43,6 +43,7 @@ type file struct {
 	content  []byte // valid until the next file of the same depth is read
 	depth    int
 	sealed   bool // its members are packed so that the scanner cannot reach them
+	opened   bool // what is in it is examined as parts of the mail
 }
 
 // beyondScanner are containers that clamd of Debian does not unpack: its members

@@ -30,15 +30,16 @@ type Opening struct {
 
 // Open gives a message in which the openings hang below the parts that held them.
 // The message itself stays as it is; the two share their bytes. The limits are
-// those of Parse, and what is opened counts with what was there.
+// those of Parse, and what is opened counts with what was there: an opening that is
+// past them is noted as refused.
 func (m *Message) Open(openings []Opening, lim Limits) *Message {
-	o := &opener{openings: map[*Part][]Opening{}}
+	o := &opener{openings: map[*Part][]*Opening{}}
 	o.parser = &parser{lim: lim.orDefault(), seen: map[Defect]bool{}, defects: slices.Clone(m.Defects)}
 	for _, d := range m.Defects {
 		o.parser.seen[d] = true
 	}
-	for _, opening := range openings {
-		o.openings[opening.Part] = append(o.openings[opening.Part], opening)
+	for i := range openings {
+		o.openings[openings[i].Part] = append(o.openings[openings[i].Part], &openings[i])
 	}
 	m.Walk(func(p *Part) {
 		o.parser.parts++
@@ -56,7 +57,7 @@ func (m *Message) Open(openings []Opening, lim Limits) *Message {
 // An opener copies a tree and hangs what was opened into it.
 type opener struct {
 	parser   *parser
-	openings map[*Part][]Opening
+	openings map[*Part][]*Opening
 }
 
 // part copies a part that stands within depth others, and all below it.
@@ -82,19 +83,18 @@ func (o *opener) part(old *Part, depth int) *Part {
 }
 
 // hang reads one opening and puts it below its part.
-func (o *opener) hang(part *Part, opening Opening, depth int) {
+func (o *opener) hang(part *Part, opening *Opening, depth int) {
 	p := o.parser
-	refused := opening.Refused
 	switch {
-	case refused != "":
+	case opening.Refused != "":
 	case depth > p.lim.Depth:
-		refused = "depth_limit"
+		opening.Refused = "depth_limit"
 	case p.parts >= p.lim.Parts:
-		refused = "members_limit"
+		opening.Refused = "members_limit"
 	case p.decoded+len(opening.Content) > p.lim.Decoded:
-		refused = "total_size_limit"
+		opening.Refused = "total_size_limit"
 	}
-	if refused != "" {
+	if refused := opening.Refused; refused != "" {
 		if !slices.Contains(part.Unopened, refused) {
 			part.Unopened = append(slices.Clone(part.Unopened), refused)
 		}
@@ -117,7 +117,7 @@ func (o *opener) hang(part *Part, opening Opening, depth int) {
 }
 
 // leaf makes a part of content that declares nothing of itself.
-func (p *parser) leaf(part *Part, opening Opening) *Part {
+func (p *parser) leaf(part *Part, opening *Opening) *Part {
 	leaf := &Part{
 		Path: join(part.Path, len(part.Opened)+1), Type: "text/plain", Params: map[string]string{}, Encoding: "binary",
 		RawBody: opening.Content, Content: opening.Content,

@@ -56,7 +56,12 @@ func TestOpeningEndsAtTheLimits(t *testing.T) {
 	} {
 		second := func(lim Limits) *Part {
 			m := Parse([]byte(closedMail), Limits{})
-			return m.Open([]Opening{{Part: m.Root.Children[1], Form: Entity, Content: []byte(c.content)}}, lim).Root.Children[1]
+			openings := []Opening{{Part: m.Root.Children[1], Form: Entity, Content: []byte(c.content)}}
+			part := m.Open(openings, lim).Root.Children[1]
+			if refused := openings[0].Refused != ""; refused != (len(part.Opened) == 0) {
+				t.Errorf("%s: the opening was refused for %q, and %d hang there", name, openings[0].Refused, len(part.Opened))
+			}
+			return part
 		}
 		count := 0
 		if p := second(c.at); len(p.Unopened) == 0 && len(p.Opened) == 1 {

@@ -22,6 +22,7 @@ import (
 	tag "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/postern-mail/postern/pkg/corpora"
+	"github.com/postern-mail/postern/pkg/mail"
 )
 
 func corpus(t testing.TB, path string) []byte {
@@ -270,5 +271,44 @@ func TestMessagesOfGopenpgpAreOpened(t *testing.T) {
 		if words != c.words || fmt.Sprint(unopened(msg)) != c.closed {
 			t.Errorf("%s: %q %v", c.message, words, unopened(msg))
 		}
+	}
+}
+
+// The examples of RFC 4134 §5 are encrypted to Bob, with Triple DES and RC2 (RFC 4134 §5.2), which is not known any more.
+func TestEnvelopesOfRFC4134AreOpened(t *testing.T) {
+	key, err := x509.ParsePKCS8PrivateKey(corpus(t, "crypto/rfc4134/BobPrivRSAEncrypt.pri"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(corpus(t, "crypto/rfc4134/BobRSASignByCarl.cer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := Keys{smime: []crypto.PrivateKey{key}, ours: []*x509.Certificate{cert}}
+	for name, known := range map[string]bool{"5.1.bin": true, "5.2.bin": false} {
+		e, err := parseEnvelope(corpus(t, "crypto/rfc4134/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		means, ok := contentMeans[e.algorithm.Algorithm.String()]
+		if ok != known || len(e.recipients) == 0 || !e.recipients[0].is(cert) {
+			t.Fatalf("%s: %v, known %v, %d recipients", name, e.algorithm.Algorithm, ok, len(e.recipients))
+		}
+		if !known {
+			continue
+		}
+		content, err := e.recipients[0].contentKey(key, means.keySize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := e.decrypt(means, content)
+		if err != nil || !bytes.Equal(plain, corpus(t, "crypto/rfc4134/ExContent.bin")) {
+			t.Errorf("%s: %q, %v", name, plain, err)
+		}
+	}
+	// A whole mail. It holds bare words, where a MIME entity should stand.
+	msg, pieces := Open(t.Context(), mail.Parse(corpus(t, "crypto/rfc4134/5.3.eml"), mail.Limits{}), keys, OpenLimits{}, mail.Limits{})
+	if len(pieces) != 1 || !pieces[0].Opened || pieces[0].Reason != WithoutIntegrity || texts(msg) != "This is some sample content." {
+		t.Errorf("%+v %q", pieces, texts(msg))
 	}
 }

@@ -2,10 +2,13 @@ package signature
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
+	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -19,34 +22,47 @@ const (
 	maxCompressions = 4    // inside one another
 )
 
+// A privateKey is one that needs no passphrase any more, and the fingerprint of the key that it belongs to.
+type privateKey struct {
+	*packet.PrivateKey
+	of string // hex
+}
+
 // private gives the private keys that need no passphrase. Keys that expired or were
 // revoked are among them: what was written to them is read all the same.
-func (k Keys) private() []*packet.PrivateKey {
-	var found []*packet.PrivateKey
-	add := func(p *packet.PrivateKey) {
-		if p != nil && !p.Encrypted && !p.Dummy() {
-			found = append(found, p)
-		}
-	}
+func (k Keys) private() []privateKey {
+	var found []privateKey
 	for _, entity := range k.pgp {
-		add(entity.PrivateKey)
-		for i := range entity.Subkeys {
-			add(entity.Subkeys[i].PrivateKey)
+		of := hex.EncodeToString(entity.PrimaryKey.Fingerprint)
+		for p := range privateOf(entity) {
+			if !p.Encrypted {
+				found = append(found, privateKey{p, of})
+			}
 		}
 	}
 	return found
 }
 
-// Locked counts the private keys that open nothing, because a passphrase protects them.
+// privateOf gives the private keys of an entity that are there.
+func privateOf(entity *openpgp.Entity) iter.Seq[*packet.PrivateKey] {
+	return func(yield func(*packet.PrivateKey) bool) {
+		if p := entity.PrivateKey; p != nil && !p.Dummy() && !yield(p) {
+			return
+		}
+		for i := range entity.Subkeys {
+			if p := entity.Subkeys[i].PrivateKey; p != nil && !p.Dummy() && !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Locked counts the keys of which a passphrase protects something, which therefore opens nothing.
 func (k Keys) Locked() int {
 	locked := 0
 	for _, entity := range k.pgp {
-		if p := entity.PrivateKey; p != nil && p.Encrypted && !p.Dummy() {
-			locked++
-			continue
-		}
-		for _, sub := range entity.Subkeys {
-			if p := sub.PrivateKey; p != nil && p.Encrypted && !p.Dummy() {
+		for p := range privateOf(entity) {
+			if p.Encrypted {
 				locked++
 				break
 			}
@@ -57,7 +73,7 @@ func (k Keys) Locked() int {
 
 // read opens one encrypted message (RFC 9580 §10.3) into the opening and gives a
 // code of why it could not, "" where it could.
-func (o *opener) read(source []byte, opening *mail.Opening) (refused string) {
+func (o *opener) read(source []byte, opening *mail.Opening, piece *Piece) (refused string) {
 	defer func() {
 		if recover() != nil { // what was thrown may quote what was being read
 			refused = Damaged
@@ -73,7 +89,7 @@ func (o *opener) read(source []byte, opening *mail.Opening) (refused string) {
 		}
 		opening.Charset = block.Header["Charset"]
 	}
-	plain, code := o.decrypt(source)
+	plain, code := o.decrypt(source, piece)
 	if code != "" {
 		return code
 	}
@@ -94,7 +110,7 @@ func (o *opener) read(source []byte, opening *mail.Opening) (refused string) {
 
 // decrypt takes the encryption off a message. It gives bytes only when all of them
 // were proven to be as they were encrypted.
-func (o *opener) decrypt(source []byte) (plain []byte, code string) {
+func (o *opener) decrypt(source []byte, piece *Piece) (plain []byte, code string) {
 	packets := bytes.NewReader(source)
 	var wrapped []*packet.EncryptedKey
 	for range maxPackets {
@@ -126,7 +142,7 @@ func (o *opener) decrypt(source []byte) (plain []byte, code string) {
 		if err != nil || !atEnd(packets) { // more after it would be read by nobody
 			return nil, Damaged
 		}
-		return o.unwrap(p, sealed, wrapped)
+		return o.unwrap(p, sealed, wrapped, piece)
 	}
 	return nil, Damaged
 }
@@ -153,7 +169,7 @@ func atEnd(packets io.Reader) bool {
 }
 
 // unwrap finds the session key with one of the private keys and decrypts with it.
-func (o *opener) unwrap(encrypted packet.Packet, sealed []byte, wrapped []*packet.EncryptedKey) ([]byte, string) {
+func (o *opener) unwrap(encrypted packet.Packet, sealed []byte, wrapped []*packet.EncryptedKey, piece *Piece) ([]byte, string) {
 	code := StaysClosed
 	for _, w := range wrapped {
 		for _, k := range o.keys {
@@ -166,11 +182,12 @@ func (o *opener) unwrap(encrypted packet.Packet, sealed []byte, wrapped []*packe
 			if o.ctx.Err() != nil { // each try may read all of a long mail
 				return nil, TooMuchTime
 			}
-			if w.Decrypt(k, nil) != nil {
+			if w.Decrypt(k.PrivateKey, nil) != nil {
 				continue // of somebody else, where the recipient is not said
 			}
 			plain, err := decryptWith(encrypted, sealed, w)
 			if err == nil {
+				piece.Key = k.of
 				return plain, ""
 			}
 			if w.KeyId != 0 || w.Version >= 6 {

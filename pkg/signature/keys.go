@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -14,15 +15,19 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
-// Keys are what signatures are checked with. Whoever fills them vouches for them:
-// a key here is trusted to belong to the addresses that it names. The zero value
-// knows nobody.
+// Keys are what signatures are checked with and messages opened. Whoever fills them
+// vouches for them: a key here is trusted to belong to the addresses that it names.
+// The zero value knows nobody.
 type Keys struct {
 	pgp     openpgp.EntityList
 	roots   *x509.CertPool
 	anchors []*x509.Certificate // in roots
 	certs   []*x509.Certificate // of signers, where messages do not bring them
 	crls    []*x509.RevocationList
+
+	phrases [][]byte            // that OpenPGP keys may be under, until Settle
+	smime   []crypto.PrivateKey // that decrypt
+	ours    []*x509.Certificate // of those
 }
 
 // Format keeps private keys out of whatever prints them by mistake.

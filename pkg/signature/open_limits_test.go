@@ -86,7 +86,7 @@ func TestUnpackingEndsWithItsTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	msg := mail.Parse(pgpMIME(sealed(compressed(literal([]byte(entity))), false, support())), mail.Limits{})
-	if got := Open(ctx, msg, keysOf(support()), OpenLimits{}, mail.Limits{}); fmt.Sprint(unopened(got)) != "[time_limit]" {
+	if got, _ := Open(ctx, msg, keysOf(support()), OpenLimits{}, mail.Limits{}); fmt.Sprint(unopened(got)) != "[time_limit]" {
 		t.Errorf("%v", unopened(got))
 	}
 }

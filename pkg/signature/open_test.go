@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -97,7 +98,25 @@ func encryptedPart(boundary string, message []byte) string {
 
 func opened(t testing.TB, raw []byte, keys Keys, limits OpenLimits) *mail.Message {
 	t.Helper()
-	return Open(t.Context(), mail.Parse(raw, mail.Limits{}), keys, limits, mail.Limits{})
+	msg, pieces := Open(t.Context(), mail.Parse(raw, mail.Limits{}), keys, limits, mail.Limits{})
+	var parts, told int
+	msg.Walk(func(p *mail.Part) {
+		if !isOpaque(p) {
+			parts += len(p.Opened)
+		}
+	})
+	for _, piece := range pieces {
+		switch {
+		case piece.Opened && (len(piece.Key) < 40 || piece.Reason != "" && piece.Reason != WithoutIntegrity), !piece.Opened && (piece.Key != "" || piece.Reason == ""):
+			t.Errorf("piece %+v", piece)
+		case piece.Opened:
+			told++
+		}
+	}
+	if parts != told {
+		t.Errorf("%d parts were opened, and %+v told", parts, pieces)
+	}
+	return msg
 }
 
 // unopened gives the codes of what stays closed, in order.
@@ -125,7 +144,7 @@ const entity = "Content-Type: text/plain; charset=utf-8\r\n\r\nthe secret words\
 func TestAnEncryptedMailIsOpenedAndTheOriginalStays(t *testing.T) {
 	raw := pgpMIME(sealed(compressed(literal([]byte(entity))), false, support()))
 	before := mail.Parse(raw, mail.Limits{})
-	after := Open(t.Context(), before, keysOf(support()), OpenLimits{}, mail.Limits{})
+	after, _ := Open(t.Context(), before, keysOf(support()), OpenLimits{}, mail.Limits{})
 	if texts(after) != "the secret words" || len(unopened(after)) != 0 {
 		t.Errorf("%q %v", texts(after), unopened(after))
 	}
@@ -148,7 +167,7 @@ func TestWhoHasNoKeyOpensNothing(t *testing.T) {
 		keys Keys
 		want string
 	}{
-		"nothing":                      {raw, Keys{}, "[]"},
+		"nothing":                      {raw, Keys{}, "[encrypted_message]"},
 		"another key":                  {raw, keysOf(other), "[encrypted_message]"},
 		"another key, nobody named":    {hidden, keysOf(other), "[encrypted_message]"},
 		"the key among others, hidden": {hidden, keysOf(other, support()), "[]"},
@@ -176,6 +195,25 @@ func TestAKeyUnderAPassphraseOpensNothing(t *testing.T) {
 	}
 	if got := opened(t, raw, keys, OpenLimits{}); texts(got) != "" || keys.Locked() != 1 {
 		t.Errorf("%q, %d locked", texts(got), keys.Locked())
+	}
+	for phrase, opens := range map[string]bool{"another": false, "secret\n": true} {
+		var keys Keys
+		if err := errors.Join(keys.AddPassphrase([]byte("wrong")), keys.AddPassphrase([]byte(phrase)), keys.AddPrivateOpenPGP(ring.Bytes())); err != nil {
+			t.Fatal(err)
+		}
+		if err := keys.Settle(); (err == nil) != opens {
+			t.Errorf("%q: %v", phrase, err)
+		}
+		if got := opened(t, raw, keys, OpenLimits{}); (texts(got) != "") != opens {
+			t.Errorf("%q: %q", phrase, texts(got))
+		}
+	}
+	var public bytes.Buffer
+	if err := locked.Serialize(&public); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.AddPrivateOpenPGP(public.Bytes()); err == nil {
+		t.Error("a public key is taken for a private one")
 	}
 }
 
@@ -334,7 +372,7 @@ func TestSignaturesWithinAreChecked(t *testing.T) {
 
 func TestWhatStaysClosedIsNeverClean(t *testing.T) {
 	for code, want := range map[string]attachment.Verdict{
-		StaysClosed: attachment.Encrypted, Damaged: attachment.Encrypted, NoIntegrity: attachment.Encrypted,
+		StaysClosed: attachment.Encrypted, Damaged: attachment.Encrypted, NoIntegrity: attachment.Encrypted, UnknownMeans: attachment.Encrypted,
 		TooManyPieces: attachment.Limit, TooManyLayers: attachment.Limit, TooManyBytes: attachment.Limit, TooMuchTime: attachment.Limit,
 		"total_size_limit": attachment.Limit, // said by pkg/mail
 	} {

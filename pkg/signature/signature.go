@@ -2,8 +2,8 @@
 // OpenPGP (RFC 9580, carried by RFC 3156 or inline) and S/MIME (RFC 8551 over
 // RFC 5652). It works on the raw bytes of a part, says which part a signature
 // covers and whether its signer is the author. With private keys it opens what was
-// encrypted with OpenPGP. It neither fetches keys nor decides what an answer is
-// worth, and it opens no S/MIME.
+// encrypted. It neither fetches keys nor decides what an answer is worth, and it
+// neither signs nor encrypts.
 package signature
 
 // A Kind is a family of signatures.

@@ -174,7 +174,7 @@ func (o options) inspect(ctx context.Context, name string, raw []byte, start tim
 		d.TookMS = time.Since(start).Milliseconds()
 	}()
 	msg := mail.Parse(raw, mail.Limits{})
-	msg = signature.Open(ctx, msg, o.sender.Keys, signature.OpenLimits{}, mail.Limits{})
+	msg, _ = signature.Open(ctx, msg, o.sender.Keys, signature.OpenLimits{}, mail.Limits{})
 	d.Message = describe(msg)
 	d.Sender = verify.Judge(ctx, msg, o.sender)
 	report := scan.Judge(ctx, msg, attachment.Options{SecondOpinion: o.scanner})
