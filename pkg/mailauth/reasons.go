@@ -35,6 +35,7 @@ const (
 	AuthorSignatureGood  = "author_signature_good"
 	AuthorSignatureBad   = "author_signature_bad"
 	SignatureOnPart      = "signature_on_part"
+	HeaderUnsigned       = "author_signature_leaves_header"
 	KeyOffered           = "autocrypt_key"
 
 	FromMissing          = "from_missing"
@@ -107,6 +108,7 @@ var Reasons = map[string]Reason{
 	AuthorSignatureGood:  {"The sender signed this mail with their own key.", "An OpenPGP or S/MIME signature of the From address covers the whole body and is good."},
 	AuthorSignatureBad:   {"The mail was changed after the sender signed it.", "An OpenPGP or S/MIME signature of the From address over the whole body does not verify."},
 	KeyOffered:           {"The mail brings a key, so that an answer could be encrypted. It does not show who wrote.", "One valid Autocrypt field names the author's address. Its key is recorded with the evidence and trusted for nothing."},
+	HeaderUnsigned:       {"The sender's own signature covers the text, not the subject or the date: an old mail of theirs could have been sent again.", "An OpenPGP or S/MIME signature over the body is all that shows who wrote; it covers no header field, and DMARC did not pass."},
 	SignatureOnPart:      {"Only part of this mail is signed.", "A signature covers one part among others; the rest could be anybody's."},
 
 	signature.StructureBroken:     {"A signature does not belong to a clear part of the mail.", "multipart/signed does not have exactly two parts of the right types, or a detached CMS signature brings content of its own."},

@@ -40,6 +40,7 @@ func TestTheAuthorsOwnSignature(t *testing.T) {
 		reason    string
 	}{
 		{"OpenPGP with a key that we were given", pgp, "none", nil, Verified, AuthorSignatureGood},
+		{"which says nothing of its subject", pgp, "none", nil, Verified, HeaderUnsigned},
 		{"OpenPGP of a known customer", pgp, "none", anna, Verified, KnownCustomer},
 		{"OpenPGP of nobody that we know", pgp, "none", nobody, Authenticated, AuthorSignatureGood},
 		{"S/MIME under a trusted root", smime, "none", nil, Authenticated, AuthorSignatureGood},

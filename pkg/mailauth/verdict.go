@@ -29,6 +29,9 @@ func (j *judge) decide() {
 		j.result.Verdict = Forged
 	case j.signed != "":
 		j.reason(AuthorSignatureGood)
+		if j.result.DMARC.Result != dmarc.Pass {
+			j.reason(HeaderUnsigned)
+		}
 		j.authenticated()
 		if j.signed == signature.OpenPGP && j.options.Customers == nil && j.result.Verdict == Authenticated {
 			// Who gave us the key said whose it is.

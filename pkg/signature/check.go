@@ -98,6 +98,9 @@ func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {
 		c.opaque(part, covers)
 		return
 	case strings.HasPrefix(part.Type, "text/") && part.Disposition != "attachment":
+		if part.Type != "text/plain" {
+			covers = Part // what is signed is not what is shown of it
+		}
 		c.inline(part, covers)
 		return
 	}
@@ -206,7 +209,7 @@ func (c *checker) opaque(part *mail.Part, covers Coverage) {
 // settle ends a check whose mathematics are right: whose signature is it?
 func (c *checker) settle(result Result, addresses []string) Result {
 	for _, address := range addresses {
-		if c.from != "" && strings.EqualFold(address, c.from) {
+		if c.from != "" && sameAddress(address, c.from) {
 			result.Signer, result.MatchesFrom = address, true
 			break
 		}
@@ -215,4 +218,25 @@ func (c *checker) settle(result Result, addresses []string) Result {
 		result.Result, result.Reason = Mismatch, SignerNotAuthor
 	}
 	return result
+}
+
+// sameAddress compares in any case of ASCII. Other letters that have a case in common are other
+// letters, and other people's addresses.
+func sameAddress(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		x, y := a[i], b[i]
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if 'A' <= y && y <= 'Z' {
+			y += 'a' - 'A'
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
 }

@@ -206,3 +206,9 @@ func (s *signerInfo) readAttributes() bool {
 	}
 	return s.attrType != nil && s.attrSum != nil
 }
+
+// isAttributes reports whether content has the form of signed attributes: a signature without
+// attributes over that is the signature with them over something else.
+func isAttributes(content []byte) bool {
+	return len(content) > 0 && content[0] == 0x31 && (&signerInfo{attrs: content}).readAttributes()
+}

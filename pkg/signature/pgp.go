@@ -185,7 +185,7 @@ func (c *checker) inline(part *mail.Part, covers Coverage) {
 			return
 		}
 		scope := covers
-		if len(bytes.TrimSpace(text[:before])) > 0 || len(bytes.TrimSpace(rest)) > 0 || found > 0 {
+		if len(bytes.TrimSpace(text[:before])) > 0 || len(bytes.TrimSpace(rest)) > 0 || found > 0 || !bareArmor(text[before:len(text)-len(rest)]) {
 			scope = Part
 		}
 		proof, err := io.ReadAll(io.LimitReader(block.ArmoredSignature.Body, MaxSignature))
@@ -199,3 +199,35 @@ func (c *checker) inline(part *mail.Part, covers Coverage) {
 		text = rest
 	}
 }
+
+// bareArmor reports whether the armor below a signed text is nothing but a signature: its headers,
+// and what stands beside its lines of base64, are read by people and signed by nobody.
+func bareArmor(block []byte) bool {
+	lines := bytes.Split(bytes.ReplaceAll(block, []byte("\r\n"), []byte("\n")), []byte("\n"))
+	inside, last, ended := false, false, false
+	for _, line := range lines {
+		switch line = bytes.TrimRight(line, " \t"); {
+		case !inside:
+			inside = bytes.Equal(line, proofStart)
+		case len(line) == 0:
+		case ended:
+			return false
+		case bytes.Equal(line, proofEnd):
+			ended = true
+		case last: // behind the checksum
+			return false
+		case line[0] == '=':
+			last = true
+		case len(line) > 76 || len(bytes.Trim(line, base64Letters)) > 0: // RFC 9580 §6.1, §6.2
+			return false
+		}
+	}
+	return ended
+}
+
+var (
+	proofStart = []byte("-----BEGIN PGP SIGNATURE-----")
+	proofEnd   = []byte("-----END PGP SIGNATURE-----")
+)
+
+const base64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="

@@ -28,8 +28,10 @@ func read(t testing.TB, path ...string) []byte {
 func testKeys(t testing.TB) Keys {
 	t.Helper()
 	var keys Keys
-	if err := keys.AddOpenPGP(read(t, "openpgp", "keys.asc")); err != nil {
-		t.Fatal(err)
+	for _, ring := range []string{"keys.asc", "more-keys.asc"} {
+		if err := keys.AddOpenPGP(read(t, "openpgp", ring)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := keys.AddRoots(read(t, "smime", "root.pem")); err != nil {
 		t.Fatal(err)
@@ -88,6 +90,10 @@ func TestMailsOfOtherPrograms(t *testing.T) {
 		{OpenPGP, "text-mode", received, Good, "", true, Whole},
 		{OpenPGP, "inline", received, Good, "", true, Whole},
 		{OpenPGP, "inline-with-text-before", received, Good, "", true, Part},
+		{OpenPGP, "of-rosa", received, Good, "", true, Whole}, // RSA of 3072 bits
+		{OpenPGP, "of-nina", received, Good, "", true, Whole}, // NIST P-256
+		{OpenPGP, "of-bea", received, Good, "", true, Whole},  // brainpoolP256r1
+		{OpenPGP, "of-sue", received, Good, "", true, Whole},  // a subkey for signing
 		{OpenPGP, "sha1", received, Weak, HashWeak, true, Whole},
 		{OpenPGP, "short-key", received, Weak, KeyWeak, true, Whole},
 		{OpenPGP, "of-somebody-else", received, Mismatch, SignerNotAuthor, false, Whole},

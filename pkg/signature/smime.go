@@ -87,6 +87,9 @@ func (c *checker) cmsSigner(data *signedData, signer *signerInfo, content []byte
 		signed = signer.attrs
 	} else if !data.contentType.Equal(oidData) {
 		return end(Error, SignatureUnreadable) // RFC 5652 §5.3: attributes are required then
+	} else if isAttributes(content) {
+		// Attributes that were signed for another content, passed off as one.
+		return end(Error, StructureAmbiguous)
 	}
 	holds, known, weak := verify(cert.PublicKey, signer, hash, signed)
 	switch {
@@ -233,12 +236,41 @@ func (c *checker) certificateState(cert *x509.Certificate, data *signedData) (Ou
 		}
 		return Untrusted, ChainUntrusted
 	}
+	outcome, code := Revoked, KeyRevoked
 	for _, chain := range chains {
-		if !c.revoked(chain) {
+		switch {
+		case c.revoked(chain):
+		case weakAuthority(chain):
+			outcome, code = Weak, KeyWeak
+		case len(cert.EmailAddresses) == 0 && narrowed(chain):
+			// RFC 5280 §4.2.1.10: the bounds of an authority hold for the address in the
+			// subject, too, where no subjectAltName has one. crypto/x509 does not look there.
+			outcome, code = Untrusted, ChainUntrusted
+		default:
 			return Good, ""
 		}
 	}
-	return Revoked, KeyRevoked
+	return outcome, code
+}
+
+// weakAuthority tells of an authority between signer and root that anybody could stand in for.
+func weakAuthority(chain []*x509.Certificate) bool {
+	for _, cert := range chain[1:max(1, len(chain)-1)] {
+		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < minRSABits {
+			return true
+		}
+	}
+	return false
+}
+
+// narrowed reports whether an authority of a chain may speak for some addresses only.
+func narrowed(chain []*x509.Certificate) bool {
+	for _, cert := range chain {
+		if len(cert.PermittedEmailAddresses)+len(cert.ExcludedEmailAddresses) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // revoked looks for a chain's certificates in the lists that their issuers
