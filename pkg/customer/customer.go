@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/postern-mail/postern/pkg/mailauth/alike"
 	"github.com/postern-mail/postern/pkg/signature"
@@ -34,6 +35,18 @@ const (
 	maxNotes     = 4000
 	maxKeys      = 8
 )
+
+// ErrCard says that something is no card. It hides what stood in it.
+var ErrCard = errors.New("card of a customer cannot be read")
+
+// Read reads a card as it was sealed.
+func Read(plain []byte) (*customerv1.Card, error) {
+	card := new(customerv1.Card)
+	if err := proto.Unmarshal(plain, card); err != nil || Check(card) != nil {
+		return nil, ErrCard
+	}
+	return card, nil
+}
 
 // Check tells everything that is wrong with a card.
 func Check(card *customerv1.Card) error {

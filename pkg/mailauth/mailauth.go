@@ -26,8 +26,8 @@ import (
 // A Resolver answers DNS questions; package dns states what it must do.
 type Resolver = dns.Resolver
 
-// Customers tell who is known. They must have the form of an address only where it was
-// confirmed to belong to the customer.
+// Customers tell who is known. They must have the form of an address only where whoever
+// keeps the directory says that it is the customer's.
 type Customers = alike.Circle
 
 // Ours is who we are: what others may not seem to be.

@@ -132,12 +132,11 @@ func Fingerprint(ring []byte) (string, error) {
 	return found, nil
 }
 
-// And gives these keys and others together. Neither is changed.
+// And gives these keys and the public ones of others together. Neither is changed.
 func (k Keys) And(more Keys) Keys {
-	both := Keys{
-		pgp: slices.Concat(k.pgp, more.pgp), anchors: slices.Concat(k.anchors, more.anchors),
-		certs: slices.Concat(k.certs, more.certs), crls: slices.Concat(k.crls, more.crls),
-	}
+	both := k
+	both.pgp, both.anchors = slices.Concat(k.pgp, more.pgp), slices.Concat(k.anchors, more.anchors)
+	both.certs, both.crls = slices.Concat(k.certs, more.certs), slices.Concat(k.crls, more.crls)
 	if len(both.anchors) > 0 {
 		both.roots = x509.NewCertPool()
 		for _, anchor := range both.anchors {
@@ -146,6 +145,9 @@ func (k Keys) And(more Keys) Keys {
 	}
 	return both
 }
+
+// Count tells how many keys and certificates there are.
+func (k Keys) Count() int { return len(k.pgp) + len(k.certs) + len(k.anchors) }
 
 // Private tells whether a private key is among them.
 func (k Keys) Private() bool {

@@ -13,7 +13,6 @@ import (
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/seal"
 	"github.com/postern-mail/postern/pkg/seal/open"
-	customerv1 "github.com/postern-mail/postern/proto/customer/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 )
@@ -102,8 +101,8 @@ func (s *Service) cardRecord(ctx context.Context, r *keyringv1.Enrol) (*itemv1.R
 			return refuse(keys.Malformed, "the card does not open with its key, or is over its limit")
 		}
 		defer clear(plain)
-		told := new(customerv1.Card)
-		if err := proto.Unmarshal(plain, told); err != nil || customer.Check(told) != nil {
+		told, err := customer.Read(plain)
+		if err != nil {
 			return refuse(keys.Malformed, "the card is not as a customer's must be")
 		}
 		record.Tokens = customer.Tokens(directory.searchs, told)

@@ -63,7 +63,7 @@ func TestAnAuthorsOwnSignatureIsCheckedWithTheKeysOfTheFolder(t *testing.T) {
 		store, opener := readingtest.Seal(t, string(signedBy(t, path)))
 		desk := reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits)
 		record := &itemv1.Record{Item: item, Received: timestamppb.New(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC))}
-		verified, err := verify.NewWorker(verify.Config{}, desk, opener, resolver, never, authors).Verify(t.Context(), &mailv1.Received{Record: record})
+		verified, err := verify.NewWorker(verify.Config{}, desk, opener, resolver, never, authors, nil).Verify(t.Context(), &mailv1.Received{Record: record})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestAnAuthorsOwnSignatureIsCheckedWithTheKeysOfTheFolder(t *testing.T) {
 			t.Errorf("%s: %s %v, want %s", path, got.GetSenderVerdict(), got.GetSenderReasons(), want)
 		}
 		// Years later the folder is empty, and the verdict is what it was.
-		later := verify.NewWorker(verify.Config{}, desk, opener, dns.None{}, never, nil)
+		later := verify.NewWorker(verify.Config{}, desk, opener, dns.None{}, never, nil, nil)
 		again, err := later.Replay(t.Context(), &verifyv1.Replay{Item: item, Evidence: verified.GetEvidence(), Actor: "paula"})
 		if err != nil || len(again.GetDifferences()) > 0 || again.GetKeys() != 1 {
 			t.Errorf("%s: %v, %v", path, again, err)
@@ -95,7 +95,7 @@ func TestAFolderOfKeysIsReadAgainAndWhatCannotBeReadChangesNothing(t *testing.T)
 			t.Fatal(err)
 		}
 		store, opener := readingtest.Seal(t, string(signedBy(t, "openpgp/detached.eml")))
-		worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never, authors)
+		worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never, authors, nil)
 		verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: &itemv1.Record{Item: item, Received: timestamppb.New(now)}})
 		if err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ func TestWhatAStrangerWritesCannotMakeAnEventTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	store, opener := readingtest.Seal(t, long.String())
-	worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never, nil)
+	worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never, nil, nil)
 	verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: &itemv1.Record{Item: "item", Received: timestamppb.Now()}})
 	if err != nil {
 		t.Fatal(err)

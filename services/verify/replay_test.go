@@ -33,7 +33,7 @@ func judgedBy(t *testing.T, resolver dns.Resolver) (*mailv1.Verified, *verify.Wo
 	t.Helper()
 	store, opener := readingtest.Seal(t, raw)
 	desk := reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits)
-	worker := verify.NewWorker(bounded, desk, opener, resolver, never, nil)
+	worker := verify.NewWorker(bounded, desk, opener, resolver, never, nil, nil)
 	verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: &itemv1.Record{Item: item, Received: timestamppb.Now()}})
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func judgedBy(t *testing.T, resolver dns.Resolver) (*mailv1.Verified, *verify.Wo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return verified, verify.NewWorker(verify.Config{}, desk, opener, forgetful, never, nil)
+	return verified, verify.NewWorker(verify.Config{}, desk, opener, forgetful, never, nil, nil)
 }
 
 func TestAVerdictIsRepeatedFromWhatWasKeptOfIt(t *testing.T) {

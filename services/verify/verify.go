@@ -119,6 +119,8 @@ type Worker struct {
 	young    func(record *itemv1.Record) bool
 	cache    *dkim.KeyCache
 	keys     *Keys
+
+	directory *Directory
 }
 
 // cachedKeys bounds the signing keys of domains that are kept parsed.
@@ -129,14 +131,19 @@ const cachedKeys = 4096
 const timeForOne = 20 * time.Second
 
 // NewWorker reads at a desk and asks a resolver. While a mail is young, name servers that do
-// not answer are waited for. Keys may be nil.
-func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver, young func(*itemv1.Record) bool, authors *Keys) *Worker {
-	return &Worker{config: c, desk: desk, opener: opener, resolver: resolver, young: young, cache: dkim.NewKeyCache(cachedKeys), keys: authors}
+// not answer are waited for, and so is the directory at a start. Keys and directory may be nil.
+func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver, young func(*itemv1.Record) bool, authors *Keys, directory *Directory) *Worker {
+	return &Worker{
+		config: c, desk: desk, opener: opener, resolver: resolver, young: young, cache: dkim.NewKeyCache(cachedKeys), keys: authors, directory: directory,
+	}
 }
 
 // Verify turns what was received into what is verified.
 func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1.Verified, error) {
 	record := received.GetRecord()
+	if !w.directory.Read() && w.young(record) {
+		return nil, fault.Later(0, "directory_unread")
+	}
 	opened, err := w.desk.Read(ctx, w.opener, keys.ForVerify, record.GetItem())
 	if err != nil {
 		return nil, err
@@ -145,13 +152,17 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 	options := w.config.Options(record.GetMailbox())
 	options.Resolver, options.KeyCache = w.resolver, w.cache
 	options.At, options.Keys = record.GetReceived().AsTime(), w.keys.Current()
+	options.Customers = w.directory.Circle()
 	within, cancel := context.WithTimeout(ctx, timeForOne)
 	defer cancel()
-	result := Judge(within, opened.Message, options)
+	result, options, err := w.judge(within, opened.Message, options)
+	if err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err // a judgement without the DNS's answers is not one
 	}
-	if result.Unsettled() && w.young(record) {
+	if w.config.DNS.Server != "none" && result.Unsettled() && w.young(record) {
 		return nil, fault.Later(0, "name_servers_silent")
 	}
 	evidence, err := w.evidence(opened, &result, options)
@@ -176,6 +187,21 @@ func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1
 		Details:  sealed,
 		Evidence: evidence,
 	}, nil
+}
+
+// judge judges a mail, and judges it again with a customer's own keys where there is a
+// signature to hold against them. It gives the options that the judgement rests on.
+func (w *Worker) judge(ctx context.Context, message *mail.Message, options mailauth.Options) (mailauth.Result, mailauth.Options, error) {
+	result := Judge(ctx, message, options)
+	if len(result.Signatures) == 0 {
+		return result, options, nil
+	}
+	theirs, err := w.directory.Keys(ctx, result.Address)
+	if err != nil || theirs.Count() == 0 {
+		return result, options, err
+	}
+	options.Keys = options.Keys.And(theirs)
+	return Judge(ctx, message, options), options, nil
 }
 
 // evidence seals what the verdict rests on beside the mail. Strangers choose how much it is.

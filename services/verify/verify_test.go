@@ -40,7 +40,7 @@ func work(t *testing.T, config verify.Config) (*mailv1.Verified, *contentv1.Find
 		t.Fatal(err)
 	}
 	store, opener := readingtest.Seal(t, raw)
-	worker := verify.NewWorker(config, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never, nil)
+	worker := verify.NewWorker(config, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, never, nil, nil)
 	record := &itemv1.Record{Item: "item", Mailbox: "support", Received: timestamppb.New(time.Date(2026, 3, 2, 10, 0, 1, 0, time.UTC))}
 	verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: record})
 	if err != nil {
@@ -104,7 +104,7 @@ func TestAJudgementWhoseTimeIsOverIsNoJudgement(t *testing.T) {
 	store, opener := readingtest.Seal(t, raw)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelling := cancelOnLookup{cancel}
-	worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, cancelling, never, nil)
+	worker := verify.NewWorker(verify.Config{}, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, cancelling, never, nil, nil)
 	if _, err := worker.Verify(ctx, &mailv1.Received{Record: &itemv1.Record{Item: "item", Received: timestamppb.Now()}}); err == nil {
 		t.Error("it was given")
 	}
@@ -143,7 +143,7 @@ func TestSilentNameServersAreWaitedForWhileTheMailIsYoung(t *testing.T) {
 				t.Fatal(err)
 			}
 			store, opener := readingtest.Seal(t, raw)
-			worker := verify.NewWorker(trusted, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, c.young, nil)
+			worker := verify.NewWorker(trusted, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, c.young, nil, nil)
 			verified, err := worker.Verify(t.Context(), &mailv1.Received{Record: &itemv1.Record{Item: "item", Received: timestamppb.Now()}})
 			if fault.IsLater(err) != c.waits || err != nil && !c.waits {
 				t.Fatalf("error %v", err)

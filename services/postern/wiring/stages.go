@@ -97,14 +97,17 @@ func runVerify(ctx context.Context, s *service, conn *bus.Conn) error {
 		if started.After(since) {
 			since = started
 		}
-		return dns.Server != "none" && s.Clock.Now().Sub(since) < dns.Patience.Std()
+		return s.Clock.Now().Sub(since) < dns.Patience.Std()
 	}
 	authors, err := verify.OpenKeys(s.Config.Verify.Keys, s.Clock.Now, s.Log)
 	if err != nil {
 		return err
 	}
-	worker := verify.NewWorker(s.Config.Verify, s.reading, s.opener(client), s.Resolver, young, authors)
+	opener := s.opener(client)
+	directory := verify.NewDirectory(conn, opener, s.Log)
+	worker := verify.NewWorker(s.Config.Verify, s.reading, opener, s.Resolver, young, authors, directory)
 	return together(ctx,
+		directory.Run,
 		func(ctx context.Context) error {
 			return s.runStage(ctx, conn, client, "verify", typed[mailv1.Received, mailv1.Verified](worker.Verify))
 		},
