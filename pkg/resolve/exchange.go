@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,12 @@ import (
 
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 )
+
+// errCut says that part of an answer is missing: what is there decides nothing.
+var errCut = errors.New("answer over tcp is cut")
+
+// maxAliases bounds a chain of CNAMEs.
+const maxAliases = 16
 
 // udpSize is the largest UDP answer we take (the size that DNS flag day 2020 agreed on).
 const udpSize = 1232
@@ -34,6 +41,9 @@ func (r *Resolver) exchange(ctx context.Context, server string, kind dns.Type, n
 	message, err := r.round(ctx, "udp", server, question)
 	if err == nil && message.Truncated {
 		message, err = r.round(ctx, "tcp", server, question)
+		if err == nil && message.Truncated {
+			err = errCut // there is nothing left to ask by
+		}
 	}
 	if err != nil {
 		return dns.Answer{}, 0, fmt.Errorf("%s: %w: %w", kind, dns.ErrTemporary, err)
@@ -140,7 +150,11 @@ func read(message dnsmessage.Message, kind dns.Type) (dns.Answer, time.Duration,
 		}
 		least = min(least, time.Duration(resource.Header.TTL)*time.Second)
 		if alias, ok := resource.Body.(*dnsmessage.CNAMEResource); ok {
-			names = append(names, strings.ToLower(alias.CNAME.String()))
+			next := strings.ToLower(alias.CNAME.String())
+			if slices.Contains(names, next) || len(names) > maxAliases {
+				return dns.Answer{}, 0, fmt.Errorf("%s: aliases that do not end: %w", kind, dns.ErrTemporary)
+			}
+			names = append(names, next)
 			continue
 		}
 		found = take(&answer, resource.Body, kind) || found
@@ -156,20 +170,30 @@ func read(message dnsmessage.Message, kind dns.Type) (dns.Answer, time.Duration,
 func take(answer *dns.Answer, body dnsmessage.ResourceBody, kind dns.Type) bool {
 	switch record := body.(type) {
 	case *dnsmessage.TXTResource:
-		answer.Texts = append(answer.Texts, strings.Join(record.TXT, ""))
-		return kind == dns.TXT
+		if kind == dns.TXT {
+			answer.Texts = append(answer.Texts, strings.Join(record.TXT, ""))
+			return true
+		}
 	case *dnsmessage.AResource:
-		answer.Addrs = append(answer.Addrs, netip.AddrFrom4(record.A))
-		return kind == dns.A
+		if kind == dns.A {
+			answer.Addrs = append(answer.Addrs, netip.AddrFrom4(record.A))
+			return true
+		}
 	case *dnsmessage.AAAAResource:
-		answer.Addrs = append(answer.Addrs, netip.AddrFrom16(record.AAAA))
-		return kind == dns.AAAA
+		if kind == dns.AAAA {
+			answer.Addrs = append(answer.Addrs, netip.AddrFrom16(record.AAAA))
+			return true
+		}
 	case *dnsmessage.MXResource:
-		answer.MX = append(answer.MX, dns.Exchange{Pref: record.Pref, Host: strings.TrimSuffix(record.MX.String(), ".")})
-		return kind == dns.MX
+		if kind == dns.MX {
+			answer.MX = append(answer.MX, dns.Exchange{Pref: record.Pref, Host: strings.TrimSuffix(record.MX.String(), ".")})
+			return true
+		}
 	case *dnsmessage.PTRResource:
-		answer.Names = append(answer.Names, strings.TrimSuffix(record.PTR.String(), "."))
-		return kind == dns.PTR
+		if kind == dns.PTR {
+			answer.Names = append(answer.Names, strings.TrimSuffix(record.PTR.String(), "."))
+			return true
+		}
 	}
 	return false
 }
