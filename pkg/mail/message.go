@@ -91,13 +91,15 @@ type Part struct {
 	// "yenc" or "tnef". It has no IMAP section: its Path is that of its parent,
 	// "#" and a number.
 	Origin string
-	// Opened is what encrypted content of the part held, where somebody had the key
+	// Opened is what encrypted content of the part held, where somebody had the key,
+	// and what stands within a signature
 	// (see Message.Open). Its paths are numbered as if the part were a message.
 	// Unopened are codes of why encrypted content stays closed, none where it was not
 	// tried or all was opened.
-	Opened   []*Part
-	Unopened []string
-	Proof    []byte // of an opened part: OpenPGP signatures over Raw that came with it
+	Opened    []*Part
+	Unopened  []string
+	Encrypted bool   // of an opened part: it was; what stands within a signature was not
+	Proof     []byte // of an opened part: OpenPGP signatures over Raw that came with it
 
 	Preamble []byte // of a multipart: what stands before the first boundary
 	Epilogue []byte // of a multipart: what stands after the last one

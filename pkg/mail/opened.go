@@ -21,6 +21,7 @@ type Opening struct {
 	Refused string // code of why it stays closed; nothing below is read then
 
 	Form       Form
+	Encrypted  bool   // it was; what stands within a signature was not
 	Content    []byte // all that it held
 	Proof      []byte // OpenPGP signatures over Content, nil for none
 	Filename   string // of a file
@@ -108,7 +109,7 @@ func (o *opener) hang(part *Part, opening *Opening, depth int) {
 	} else {
 		opened = p.leaf(part, opening)
 	}
-	opened.Raw, opened.Proof = opening.Content, opening.Proof
+	opened.Raw, opened.Proof, opened.Encrypted = opening.Content, opening.Proof, opening.Encrypted
 	part.Opened = append(part.Opened, opened)
 	if opening.Form == Words {
 		part.cutText = append(slices.Clone(part.cutText), span{opening.Start, opening.End})

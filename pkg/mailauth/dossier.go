@@ -33,6 +33,9 @@ type Dossier struct {
 	Known     []alike.Form   `json:"known,omitempty"`
 	Silent    []alike.Form   `json:"silent,omitempty"` // of which they could not be asked
 	Trusted   Trusted        `json:"trusted"`
+
+	// Encryption is what was encrypted in the message, as it was opened when it was judged.
+	Encryption []signature.Piece `json:"encryption,omitempty"`
 }
 
 // Trusted is what Options say of whom to believe, and within which bounds.

@@ -113,8 +113,12 @@ func (c *checker) walk(part *mail.Part, covers Coverage, depth int) {
 // §6.2) and those within. It gives what they cover: less than all where something
 // stands beside them.
 func (c *checker) opened(part *mail.Part, covers Coverage, depth int) Coverage {
-	if around, _ := part.Text(); len(part.Opened) > 1 || len(part.Unopened) > 0 || strings.HasPrefix(part.Type, "text/") && strings.TrimSpace(around) != "" {
+	if len(part.Opened) > 1 || len(part.Unopened) > 0 {
 		covers = Part
+	} else if strings.HasPrefix(part.Type, "text/") { // else its letters would be guessed, of which there are none
+		if around, _ := part.Text(); strings.TrimSpace(around) != "" {
+			covers = Part
+		}
 	}
 	outside := c.local
 	for _, opened := range part.Opened {

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (o *opener) read(source []byte, opening *mail.Opening, piece *Piece) (refus
 		if err != nil || block.Type != "PGP MESSAGE" {
 			return Damaged
 		}
-		if source, err = io.ReadAll(block.Body); err != nil {
+		if source, err = readAll(block.Body, base64.StdEncoding.DecodedLen(len(source))); err != nil {
 			return Damaged
 		}
 		opening.Charset = block.Header["Charset"]
@@ -138,7 +139,7 @@ func (o *opener) decrypt(source []byte, piece *Piece) (plain []byte, code string
 		default:
 			return nil, StaysClosed // signed or packed, and not encrypted
 		}
-		sealed, err := io.ReadAll(body)
+		sealed, err := readAll(body, len(source))
 		if err != nil || !atEnd(packets) { // more after it would be read by nobody
 			return nil, Damaged
 		}
@@ -218,7 +219,7 @@ func decryptWith(encrypted packet.Packet, sealed []byte, w *packet.EncryptedKey)
 	if err != nil {
 		return nil, fmt.Errorf("session key: %w", err)
 	}
-	whole, err := io.ReadAll(plain)
+	whole, err := readAll(plain, len(sealed))
 	if err == nil {
 		err = plain.Close()
 	}
@@ -270,7 +271,11 @@ func (c *contents) read(source io.Reader, depth int) error {
 			if c.literal {
 				return errPackets // which of them would be shown?
 			}
-			if err := c.take(p); err != nil {
+			size := 0 // of what comes out of a decompressor nothing is known
+			if whole, ok := source.(*bytes.Reader); ok {
+				size = whole.Len()
+			}
+			if err := c.take(p, size); err != nil {
 				return err
 			}
 		case *packet.Signature:
@@ -289,8 +294,9 @@ func (c *contents) read(source io.Reader, depth int) error {
 	}
 }
 
-func (c *contents) take(p *packet.LiteralData) error {
-	content, err := io.ReadAll(p.Body)
+// take reads a literal that is about as long as its source.
+func (c *contents) take(p *packet.LiteralData, size int) error {
+	content, err := readAll(p.Body, size)
 	if err != nil {
 		return fmt.Errorf("literal: %w", err)
 	}
@@ -299,6 +305,13 @@ func (c *contents) take(p *packet.LiteralData) error {
 		c.opening.Filename = p.FileName
 	}
 	return nil
+}
+
+// readAll is io.ReadAll of something whose size is about known: what holds most of a mail is not to grow by copies.
+func readAll(r io.Reader, size int) ([]byte, error) {
+	into := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := into.ReadFrom(r)
+	return into.Bytes(), err
 }
 
 // metered counts what comes out of a decompressor and ends it at the limit.

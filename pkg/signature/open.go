@@ -93,8 +93,17 @@ func Open(ctx context.Context, msg *mail.Message, keys Keys, limits OpenLimits, 
 	}
 }
 
+// Encrypted tells whether Open would have anything to open in a message, which costs more memory than
+// to look.
+func Encrypted(msg *mail.Message) bool {
+	o := &opener{looks: true, limits: DefaultOpenLimits}
+	o.look(msg.Root, 0)
+	return o.tried > 0
+}
+
 // An opener opens the pieces of one message.
 type opener struct {
+	looks  bool // and opens nothing
 	ctx    context.Context
 	keys   []privateKey
 	smime  []pair
@@ -158,6 +167,10 @@ func (o *opener) cms(part *mail.Part, layer int) {
 	case isEnveloped(part.Content):
 		o.open(part, layer, SMIME, mail.Opening{Form: mail.Entity}, part.Content)
 	case isOpaque(part):
+		if o.looks {
+			o.tried++
+			return
+		}
 		data, err := parseSignedData(part.Content)
 		if err != nil || !data.attached || len(data.signers) == 0 || !isEntity(data.content) {
 			return // it stays a file
@@ -172,10 +185,12 @@ func (o *opener) cms(part *mail.Part, layer int) {
 
 // open tries one piece and notes what became of it.
 func (o *opener) open(part *mail.Part, layer int, kind Kind, opening mail.Opening, source []byte) {
-	opening.Part = part
+	opening.Part, opening.Encrypted = part, true
 	piece := Piece{Path: part.Path, Kind: kind}
 	o.tried++
 	switch {
+	case o.looks:
+		return
 	case layer >= o.limits.Layers:
 		opening.Refused = TooManyLayers
 	case o.tried > o.limits.Pieces:

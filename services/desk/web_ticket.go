@@ -73,6 +73,7 @@ func (web *Web) showTicket(v *visit, row Row, s sheet, revealed map[int32]string
 			return err
 		}
 		data["Sender"] = sender
+		data["Encryption"] = encryptionOf(s.Message)
 		data["Standing"] = standingOf(s.Card.GetSenderVerdict(), slices.Concat(sender.Reasons, row.Record.GetFindings().GetSenderReasons()))
 		if data["Scan"], err = scanOf(s); err != nil {
 			return err

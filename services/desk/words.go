@@ -59,6 +59,8 @@ var noticeText = map[string]string{
 	"alternatives_differ":  "This mail says one thing as plain text and another as formatted text. Look at both before you answer.",
 	"no_text":              "This mail has no words of its own. Look at the attachments.",
 	"encrypted_mail":       "The words of this mail are encrypted and cannot be read here.",
+	"partly_encrypted":     "Some words of this mail came encrypted and others did not. They may be of different people: quote the encrypted ones to nobody but their author.",
+	"keys_changed":         "The company's keys were changed while this mail was being checked, so that what is encrypted in it stays closed.",
 	"images_left_out":      "Some pictures are too many or too large to be shown.",
 	"charset_not_declared": "The mail does not say how its letters are written, so some may be wrong.",
 }

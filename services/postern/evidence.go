@@ -97,6 +97,9 @@ func replay(ctx context.Context, conn replays, name string, out io.Writer) (same
 	}
 	tellVerdict(out, "now", replayed.GetNow())
 	fmt.Fprintf(out, "It is NOT the same: %s differ, %s.\n", strings.Join(replayed.GetDifferences(), ", "), rests)
+	for _, key := range replayed.GetKeysGone() {
+		fmt.Fprintf(out, "It was encrypted, and judged by what was inside. The key that opened it is no longer in decryption.keys of verify: %s\n", key)
+	}
 	return false, nil
 }
 

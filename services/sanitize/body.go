@@ -14,7 +14,8 @@ type section struct {
 	html  *mail.Part
 	said  bool // another section's plain form says what this one's HTML says
 
-	opened bool // it was encrypted: no other form says what it says
+	opened    bool // it stood within what was opened: no other form says what it says
+	encrypted bool
 }
 
 // choose walks the tree as a mail program does and sorts its leaves into what is
@@ -33,17 +34,26 @@ func (r *renderer) choose(p *mail.Part) {
 			return
 		}
 		if p.Message != nil || !p.IsMultipart() || len(p.Content) > 0 {
-			r.files = append(r.files, p)
+			r.file(p)
 		}
 		r.opened(p)
+		if strings.HasSuffix(p.Type, "/pkcs7-mime") || strings.HasSuffix(p.Type, "/x-pkcs7-mime") {
+			if len(p.Opened) == 0 && len(p.Unopened) > 0 {
+				r.notice(EncryptedMail)
+			}
+		}
 	case p.Type == "multipart/alternative":
 		r.alternative(p)
 	case p.Type == "multipart/encrypted": // RFC 3156 §4, RFC 1847 §2.2
 		closed := true
 		for _, child := range p.Children {
-			r.files = append(r.files, child)
-			r.opened(child)
 			closed = closed && len(child.Opened) == 0
+		}
+		for _, child := range p.Children {
+			if closed || child.Type != "application/pgp-encrypted" { // that says how, and nothing else (RFC 3156 §4)
+				r.file(child)
+			}
+			r.opened(child)
 		}
 		if closed {
 			r.notice(EncryptedMail)
@@ -55,14 +65,22 @@ func (r *renderer) choose(p *mail.Part) {
 	}
 }
 
+// file takes a part for a file, unless all that it held was opened: the wrapping alone is of no use.
+func (r *renderer) file(p *mail.Part) {
+	if len(p.Opened) == 0 || len(p.Unopened) > 0 {
+		r.files = append(r.files, p)
+	}
+}
+
 // opened takes what was encrypted in a part for what stands there.
 func (r *renderer) opened(p *mail.Part) {
-	before := len(r.sections)
 	for _, opened := range p.Opened {
+		before := len(r.sections)
 		r.choose(opened)
-	}
-	for i := range r.sections[before:] {
-		r.sections[before+i].opened = true
+		for i := range r.sections[before:] {
+			r.sections[before+i].opened = true
+			r.sections[before+i].encrypted = r.sections[before+i].encrypted || opened.Encrypted
+		}
 	}
 }
 
@@ -129,8 +147,12 @@ func (r *renderer) words() {
 	for _, s := range r.sections {
 		hasHTML = hasHTML || s.html != nil
 	}
+	var secret, open bool
 	for _, s := range r.sections {
 		words, document := r.section(s)
+		if strings.TrimSpace(words) != "" {
+			secret, open = secret || s.encrypted, open || !s.encrypted
+		}
 		if s.html == nil && hasHTML {
 			document = clean.FromText(words)
 		}
@@ -143,6 +165,9 @@ func (r *renderer) words() {
 				r.notice(AmbiguousText)
 			}
 		}
+	}
+	if secret && open {
+		r.notice(PartlyEncrypted)
 	}
 	if len(r.msg.Root.Ambiguous) > 0 {
 		r.notice(AmbiguousText)

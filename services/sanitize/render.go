@@ -104,6 +104,8 @@ const (
 	AlternativesDiffer Notice = "alternatives_differ"  // the plain and the HTML form say different things
 	NoText             Notice = "no_text"              // nothing to read but perhaps attachments
 	EncryptedMail      Notice = "encrypted_mail"       // the words are encrypted
+	PartlyEncrypted    Notice = "partly_encrypted"     // words that were encrypted stand beside others that were not
+	KeysChanged        Notice = "keys_changed"         // it was opened when it was scanned and not now, or the other way round
 	ImagesLeftOut      Notice = "images_left_out"      // too many or too large to be drawn anew
 	CharsetGuessed     Notice = "charset_not_declared" // letters may be wrong
 )

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -114,8 +115,9 @@ func said(record *itemv1.Record) *mailv1.Sanitized {
 
 // about is what was found out about a mail before, opened.
 type about struct {
-	findings *contentv1.Findings
-	evidence []byte // of the sender's verdict
+	findings   *contentv1.Findings
+	evidence   []byte // of the sender's verdict
+	encryption []*contentv1.Encryption
 }
 
 // view opens the mail and renders it.
@@ -139,13 +141,40 @@ func (w *Worker) view(ctx context.Context, record *itemv1.Record) (View, about, 
 			return View{}, about{}, fmt.Errorf("scan report: %w", err)
 		}
 	}
-	known := about{findings: findings}
+	message, encryption := opened.Message, opened.Encrypted()
+	changed := !slices.EqualFunc(findings.GetEncryption(), encryption, func(a, b *contentv1.Encryption) bool { return proto.Equal(a, b) })
+	if changed {
+		// What was not examined is not shown: the keys have changed since, or are others here.
+		message, encryption = opened.Closed(), closed(findings.GetEncryption(), encryption)
+	}
+	known := about{findings: findings, encryption: encryption}
 	if len(record.GetEvidence()) > 0 {
 		if known.evidence, err = opened.OpenBeside(record.GetEvidence(), keys.MaxEvidence); err != nil {
 			return View{}, about{}, fmt.Errorf("sender evidence: %w", err)
 		}
 	}
-	return w.render(opened.Message, report), known, nil
+	view := w.render(message, report)
+	if changed {
+		view.Notices = append(view.Notices, KeysChanged)
+	}
+	return view, known, nil
+}
+
+// closed says of each piece that it is, whoever opened it.
+func closed(scanned, here []*contentv1.Encryption) []*contentv1.Encryption {
+	pieces := scanned
+	if len(pieces) == 0 {
+		pieces = here
+	}
+	var all []*contentv1.Encryption
+	for _, piece := range pieces {
+		reason := piece.GetReason()
+		if piece.GetOpened() {
+			reason = string(KeysChanged)
+		}
+		all = append(all, &contentv1.Encryption{Path: piece.GetPath(), Kind: piece.GetKind(), Reason: reason})
+	}
+	return all
 }
 
 func (w *Worker) render(message *mail.Message, report attachment.Report) View {
@@ -220,7 +249,7 @@ func (w *Worker) layer(ctx context.Context, record *itemv1.Record, kind itemv1.L
 // viewPackets are the card, the message and the attachments that passed.
 func viewPackets(record *itemv1.Record, view View, known about) ([][]byte, error) {
 	message := &contentv1.Message{
-		Text: view.MaskedText, Html: view.HTML, Sender: known.findings.GetSender(), Scan: known.findings.GetScan(), Evidence: known.evidence,
+		Text: view.MaskedText, Html: view.HTML, Sender: known.findings.GetSender(), Scan: known.findings.GetScan(), Evidence: known.evidence, Encryption: known.encryption,
 		To: people(view.To), Cc: people(view.Cc), ReplyTo: strings.Join(people(view.ReplyTo), ", "),
 		RemovedActive: int32(view.Removed.Active), RemovedRemote: int32(view.Removed.Remote),
 		RemovedTrackers: int32(view.Removed.Trackers), RemovedOther: int32(view.Removed.Other),

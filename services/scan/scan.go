@@ -84,6 +84,7 @@ func (w *Worker) seal(opened *reading.Mail, senderDetails []byte, report attachm
 	if err := proto.Unmarshal(senderDetails, &findings); err != nil {
 		return nil, fmt.Errorf("sender details: %w", err)
 	}
+	findings.Encryption = opened.Encrypted() // who shows the mail shows nothing else than what is reported here
 	for shorten := 0; ; shorten++ {
 		scan, err := json.Marshal(report)
 		if err != nil {

@@ -206,7 +206,9 @@ func (w *Worker) judge(ctx context.Context, message *mail.Message, options maila
 
 // evidence seals what the verdict rests on beside the mail. Strangers choose how much it is.
 func (w *Worker) evidence(opened *reading.Mail, result *mailauth.Result, options mailauth.Options) ([]byte, error) {
-	packed, err := mailauth.NewDossier(*result, options).Pack()
+	dossier := mailauth.NewDossier(*result, options)
+	dossier.Encryption = opened.Encryption
+	packed, err := dossier.Pack()
 	if errors.Is(err, mailauth.ErrDossierSize) {
 		result.Reasons = append(result.Reasons, mailauth.EvidenceNotKept)
 		return nil, nil

@@ -31,7 +31,9 @@ type Findings struct {
 	Sender []byte `protobuf:"bytes,1,opt,name=sender,proto3" json:"sender,omitempty"`
 	Scan   []byte `protobuf:"bytes,2,opt,name=scan,proto3" json:"scan,omitempty"`
 	// The author's address as an agent would be shown it.
-	Author        string `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	Author string `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	// What was encrypted in the mail, as scan had it.
+	Encryption    []*Encryption `protobuf:"bytes,4,rep,name=encryption,proto3" json:"encryption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -87,19 +89,118 @@ func (x *Findings) GetAuthor() string {
 	return ""
 }
 
+func (x *Findings) GetEncryption() []*Encryption {
+	if x != nil {
+		return x.Encryption
+	}
+	return nil
+}
+
+// An Encryption is what became of one encrypted piece of a mail: an entry of encryption in the inspect document.
+type Encryption struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Section of the part that held it.
+	Path   string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Kind   string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Opened bool   `protobuf:"varint,3,opt,name=opened,proto3" json:"opened,omitempty"`
+	// Fingerprint of the company's key or certificate that opened it.
+	Key string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	// Why it stays closed, or what an opened one lacks.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Encryption) Reset() {
+	*x = Encryption{}
+	mi := &file_content_v1_findings_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Encryption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Encryption) ProtoMessage() {}
+
+func (x *Encryption) ProtoReflect() protoreflect.Message {
+	mi := &file_content_v1_findings_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Encryption.ProtoReflect.Descriptor instead.
+func (*Encryption) Descriptor() ([]byte, []int) {
+	return file_content_v1_findings_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Encryption) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Encryption) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Encryption) GetOpened() bool {
+	if x != nil {
+		return x.Opened
+	}
+	return false
+}
+
+func (x *Encryption) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Encryption) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_content_v1_findings_proto protoreflect.FileDescriptor
 
 const file_content_v1_findings_proto_rawDesc = "" +
 	"\n" +
 	"\x19content/v1/findings.proto\x12\n" +
-	"content.v1\x1a\x18privacy/v1/privacy.proto\"f\n" +
+	"content.v1\x1a\x18privacy/v1/privacy.proto\"\xa4\x01\n" +
 	"\bFindings\x12\x1c\n" +
 	"\x06sender\x18\x01 \x01(\fB\x04\xc8\xf3\x18\n" +
 	"R\x06sender\x12\x18\n" +
 	"\x04scan\x18\x02 \x01(\fB\x04\xc8\xf3\x18\n" +
 	"R\x04scan\x12\x1c\n" +
 	"\x06author\x18\x03 \x01(\tB\x04\xc8\xf3\x18\n" +
-	"R\x06author:\x04\xd0\xf3\x18\x01B<Z:github.com/postern-mail/postern/proto/content/v1;contentv1b\x06proto3"
+	"R\x06author\x12<\n" +
+	"\n" +
+	"encryption\x18\x04 \x03(\v2\x16.content.v1.EncryptionB\x04\xc8\xf3\x18\n" +
+	"R\n" +
+	"encryption:\x04\xd0\xf3\x18\x01\"\x9a\x01\n" +
+	"\n" +
+	"Encryption\x12\x18\n" +
+	"\x04path\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\x04path\x12\x18\n" +
+	"\x04kind\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1c\n" +
+	"\x06opened\x18\x03 \x01(\bB\x04\xc8\xf3\x18\x02R\x06opened\x12\x16\n" +
+	"\x03key\x18\x04 \x01(\tB\x04\xc8\xf3\x18\x01R\x03key\x12\x1c\n" +
+	"\x06reason\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x06reason:\x04\xd0\xf3\x18\x01B<Z:github.com/postern-mail/postern/proto/content/v1;contentv1b\x06proto3"
 
 var (
 	file_content_v1_findings_proto_rawDescOnce sync.Once
@@ -113,16 +214,18 @@ func file_content_v1_findings_proto_rawDescGZIP() []byte {
 	return file_content_v1_findings_proto_rawDescData
 }
 
-var file_content_v1_findings_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_content_v1_findings_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_content_v1_findings_proto_goTypes = []any{
-	(*Findings)(nil), // 0: content.v1.Findings
+	(*Findings)(nil),   // 0: content.v1.Findings
+	(*Encryption)(nil), // 1: content.v1.Encryption
 }
 var file_content_v1_findings_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: content.v1.Findings.encryption:type_name -> content.v1.Encryption
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_content_v1_findings_proto_init() }
@@ -136,7 +239,7 @@ func file_content_v1_findings_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_v1_findings_proto_rawDesc), len(file_content_v1_findings_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

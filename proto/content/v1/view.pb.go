@@ -160,7 +160,9 @@ type Message struct {
 	ReplyTo         string        `protobuf:"bytes,14,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	MessageId       string        `protobuf:"bytes,15,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// What the sender's verdict rests on: a dossier of pkg/mailauth, packed.
-	Evidence      []byte `protobuf:"bytes,16,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Evidence []byte `protobuf:"bytes,16,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// What was encrypted in the mail, and whether it was opened.
+	Encryption    []*Encryption `protobuf:"bytes,17,rep,name=encryption,proto3" json:"encryption,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -303,6 +305,13 @@ func (x *Message) GetMessageId() string {
 func (x *Message) GetEvidence() []byte {
 	if x != nil {
 		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Message) GetEncryption() []*Encryption {
+	if x != nil {
+		return x.Encryption
 	}
 	return nil
 }
@@ -530,7 +539,7 @@ var File_content_v1_view_proto protoreflect.FileDescriptor
 const file_content_v1_view_proto_rawDesc = "" +
 	"\n" +
 	"\x15content/v1/view.proto\x12\n" +
-	"content.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\x84\x03\n" +
+	"content.v1\x1a\x19content/v1/findings.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\x84\x03\n" +
 	"\x04Card\x12\x1e\n" +
 	"\asubject\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
 	"R\asubject\x12!\n" +
@@ -547,7 +556,7 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"R\x04date\x12&\n" +
 	"\vattachments\x18\t \x01(\x05B\x04\xc8\xf3\x18\x03R\vattachments\x12\x1c\n" +
 	"\x06masked\x18\n" +
-	" \x01(\x05B\x04\xc8\xf3\x18\x03R\x06masked:\x04\xd0\xf3\x18\x01\"\xd3\x04\n" +
+	" \x01(\x05B\x04\xc8\xf3\x18\x03R\x06masked:\x04\xd0\xf3\x18\x01\"\x91\x05\n" +
 	"\aMessage\x12\x18\n" +
 	"\x04text\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
 	"R\x04text\x12\x18\n" +
@@ -577,7 +586,11 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"message_id\x18\x0f \x01(\tB\x04\xc8\xf3\x18\n" +
 	"R\tmessageId\x12 \n" +
 	"\bevidence\x18\x10 \x01(\fB\x04\xc8\xf3\x18\n" +
-	"R\bevidence:\x04\xd0\xf3\x18\x01\"\xfd\x01\n" +
+	"R\bevidence\x12<\n" +
+	"\n" +
+	"encryption\x18\x11 \x03(\v2\x16.content.v1.EncryptionB\x04\xc8\xf3\x18\n" +
+	"R\n" +
+	"encryption:\x04\xd0\xf3\x18\x01\"\xfd\x01\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\x04path\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
@@ -623,16 +636,18 @@ var file_content_v1_view_proto_goTypes = []any{
 	(*Mask)(nil),                  // 3: content.v1.Mask
 	(*Value)(nil),                 // 4: content.v1.Value
 	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Encryption)(nil),            // 6: content.v1.Encryption
 }
 var file_content_v1_view_proto_depIdxs = []int32{
 	5, // 0: content.v1.Card.date:type_name -> google.protobuf.Timestamp
 	2, // 1: content.v1.Message.attachments:type_name -> content.v1.Attachment
 	3, // 2: content.v1.Message.masks:type_name -> content.v1.Mask
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	6, // 3: content.v1.Message.encryption:type_name -> content.v1.Encryption
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_content_v1_view_proto_init() }
@@ -640,6 +655,7 @@ func file_content_v1_view_proto_init() {
 	if File_content_v1_view_proto != nil {
 		return
 	}
+	file_content_v1_findings_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -97,9 +97,11 @@ type Replayed struct {
 	// Fields of the sender object that are not as they were.
 	Differences []string `protobuf:"bytes,4,rep,name=differences,proto3" json:"differences,omitempty"`
 	// How many answers of the DNS, how many forms of customers, and how many keys it rests on.
-	Answers       int32 `protobuf:"varint,5,opt,name=answers,proto3" json:"answers,omitempty"`
-	Known         int32 `protobuf:"varint,6,opt,name=known,proto3" json:"known,omitempty"`
-	Keys          int32 `protobuf:"varint,7,opt,name=keys,proto3" json:"keys,omitempty"`
+	Answers int32 `protobuf:"varint,5,opt,name=answers,proto3" json:"answers,omitempty"`
+	Known   int32 `protobuf:"varint,6,opt,name=known,proto3" json:"known,omitempty"`
+	Keys    int32 `protobuf:"varint,7,opt,name=keys,proto3" json:"keys,omitempty"`
+	// Fingerprints of the company's own keys that opened what was encrypted, and which are no longer there.
+	KeysGone      []string `protobuf:"bytes,8,rep,name=keys_gone,json=keysGone,proto3" json:"keys_gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +185,13 @@ func (x *Replayed) GetKeys() int32 {
 	return 0
 }
 
+func (x *Replayed) GetKeysGone() []string {
+	if x != nil {
+		return x.KeysGone
+	}
+	return nil
+}
+
 // A Verdict is one with its reasons.
 type Verdict struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -244,7 +253,7 @@ const file_verify_v1_replay_proto_rawDesc = "" +
 	"\x06Replay\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12 \n" +
 	"\bevidence\x18\x02 \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\x12\x1a\n" +
-	"\x05actor\x18\x03 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\"\xa0\x02\n" +
+	"\x05actor\x18\x03 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\"\xc3\x02\n" +
 	"\bReplayed\x12<\n" +
 	"\breceived\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\breceived\x12,\n" +
 	"\x04then\x18\x02 \x01(\v2\x12.verify.v1.VerdictB\x04\xc8\xf3\x18\bR\x04then\x12*\n" +
@@ -252,7 +261,8 @@ const file_verify_v1_replay_proto_rawDesc = "" +
 	"\vdifferences\x18\x04 \x03(\tB\x04\xc8\xf3\x18\x02R\vdifferences\x12\x1e\n" +
 	"\aanswers\x18\x05 \x01(\x05B\x04\xc8\xf3\x18\x03R\aanswers\x12\x1a\n" +
 	"\x05known\x18\x06 \x01(\x05B\x04\xc8\xf3\x18\x03R\x05known\x12\x18\n" +
-	"\x04keys\x18\a \x01(\x05B\x04\xc8\xf3\x18\x03R\x04keys\"I\n" +
+	"\x04keys\x18\a \x01(\x05B\x04\xc8\xf3\x18\x03R\x04keys\x12!\n" +
+	"\tkeys_gone\x18\b \x03(\tB\x04\xc8\xf3\x18\x01R\bkeysGone\"I\n" +
 	"\aVerdict\x12\x1e\n" +
 	"\averdict\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\averdict\x12\x1e\n" +
 	"\areasons\x18\x02 \x03(\tB\x04\xc8\xf3\x18\x02R\areasonsB:Z8github.com/postern-mail/postern/proto/verify/v1;verifyv1b\x06proto3"

@@ -9,6 +9,7 @@ import (
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/signature"
 )
 
 // A Document is what is said of one message. Every field is always present:
@@ -18,6 +19,7 @@ type Document struct {
 	Size        int                     `json:"size"`
 	SHA256      string                  `json:"sha256"`
 	Message     Message                 `json:"message"`
+	Encryption  []signature.Piece       `json:"encryption"` // what was encrypted, in the order found
 	Sender      mailauth.Result         `json:"sender"`
 	Attachments []attachment.Attachment `json:"attachments"`
 	Scan        attachment.Summary      `json:"scan"`
@@ -73,6 +75,9 @@ func (d *Document) fault() {
 		d.Message = describe(nothing)
 	}
 	d.Message.Defects = append(d.Message.Defects, internalError)
+	if d.Encryption == nil {
+		d.Encryption = []signature.Piece{}
+	}
 	if d.Sender.Reasons == nil {
 		d.Sender = mailauth.Judge(context.Background(), nothing, mailauth.Options{})
 		d.Sender.Reasons = []string{internalError}

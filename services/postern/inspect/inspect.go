@@ -1,7 +1,6 @@
 // Package inspect is the command "postern inspect": it runs what the pipeline
-// runs on a mail (parse, verify, scan, sanitize) on files, with no server, and
-// prints one JSON document a message. Given private keys it opens encrypted mail
-// first, which the pipeline has no keys for. It keeps nothing and sends nothing but the
+// runs on a mail (parse, decrypt, verify, scan, sanitize) on files, with no server,
+// and prints one JSON document a message. It keeps nothing and sends nothing but the
 // look-ups and the second opinion that its flags ask for.
 package inspect
 
@@ -174,7 +173,8 @@ func (o options) inspect(ctx context.Context, name string, raw []byte, start tim
 		d.TookMS = time.Since(start).Milliseconds()
 	}()
 	msg := mail.Parse(raw, mail.Limits{})
-	msg, _ = signature.Open(ctx, msg, o.sender.Keys, signature.OpenLimits{}, mail.Limits{})
+	msg, d.Encryption = signature.Open(ctx, msg, o.decryption, signature.OpenLimits{}, mail.Limits{})
+	d.Encryption = append([]signature.Piece{}, d.Encryption...)
 	d.Message = describe(msg)
 	d.Sender = verify.Judge(ctx, msg, o.sender)
 	report := scan.Judge(ctx, msg, attachment.Options{SecondOpinion: o.scanner})

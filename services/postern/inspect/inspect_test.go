@@ -43,6 +43,10 @@ type document struct {
 			Size                                                         int
 		}
 	}
+	Encryption []struct {
+		Path, Kind, Key, Reason string
+		Opened                  bool
+	}
 	Sender struct {
 		Verdict, Address, Domain string
 		Reasons                  []string
@@ -114,7 +118,7 @@ func write(t *testing.T, name, content string) string {
 // The shape of the document: every leaf of this must be there, with that type.
 const shape = `{"file":"","size":0,"sha256":"","message":{"from":[],"sender":[],"reply_to":[],"to":[],"cc":[],"subject":"","date":"","message_id":"",
 "in_reply_to":"","references":[],"kind":"","charset_issues":0,"defects":[],"parts":[{"path":"","type":"","charset":"","encoding":"","disposition":"","filename":"","size":0,"sha256":""}]},
-"sender":{"verdict":"","address":"","domain":"","reasons":[],"spf":{"result":"","domain":"","identity":"","client_ip":"","source":""},"dkim":[],
+"encryption":[],"sender":{"verdict":"","address":"","domain":"","reasons":[],"spf":{"result":"","domain":"","identity":"","client_ip":"","source":""},"dkim":[],
 "dmarc":{"result":"","policy":"","record_domain":"","org_domain":"","aligned":[]},"arc":{"result":"","sealers":[],"trusted":false},"signatures":[]},
 "attachments":[],"scan":{"verdict":"","reasons":[]},"view":{"text":"","html":"","removed":{"active":0,"remote":0,"trackers":0,"other":0},"masked":[]},"took_ms":0}`
 

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strconv"
@@ -19,7 +20,9 @@ import (
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/pkg/resolve"
+	"github.com/postern-mail/postern/pkg/signature"
 	"github.com/postern-mail/postern/services/postern/cmdline"
 	"github.com/postern-mail/postern/services/verify"
 )
@@ -31,6 +34,7 @@ const lookupTimeout = 5 * time.Second
 type options struct {
 	inputs     []string // paths, "-" for standard input, in the order given
 	sender     mailauth.Options
+	decryption signature.Keys
 	scanner    attachment.SecondOpinion // nil for none
 	pretty     bool
 	showMasked bool
@@ -45,6 +49,7 @@ type flags struct {
 	clamd, list                          string
 	trustMX, trustAuthserv, trustSealers words
 	pgpKeys, smimeRoots                  words
+	decryptionKeys                       string
 	ourDomains, ourNames                 words
 	pretty, showMasked, text             bool
 }
@@ -79,6 +84,7 @@ func newFlags(stderr io.Writer) *flags {
 	s.Var(&f.ourNames, "our-name", "`NAME` of ours, which others may not bear (repeatable)")
 	s.Var(&f.pgpKeys, "pgp-keys", "`FILE` of OpenPGP keys: public ones to verify signatures with, private ones without a passphrase to decrypt with (repeatable)")
 	s.Var(&f.smimeRoots, "smime-roots", "`FILE` of certificates that S/MIME signatures must lead to (repeatable)")
+	s.StringVar(&f.decryptionKeys, "decryption-keys", "", "`FOLDER` of private keys to decrypt with, as decryption.keys of the configuration is")
 	s.StringVar(&f.clamd, "clamd", "none", "second opinion on attachments: `unix:PATH`, tcp:HOST:PORT or none")
 	s.StringVar(&f.list, "list", "", "`FILE` that names the messages, one path a line")
 	s.BoolVar(&f.pretty, "pretty", false, "indent the documents")
@@ -130,6 +136,11 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if n := o.sender.Keys.Locked(); n > 0 {
 		fmt.Fprintf(stderr, "postern inspect: --pgp-keys: %d private keys are protected by a passphrase and open nothing\n", n)
 	}
+	company, err := reading.OpenKeys(f.decryptionKeys, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return options{}, fmt.Errorf("--decryption-keys: %w", err)
+	}
+	o.decryption = o.sender.Keys.Join(company.Current())
 	scanner, err := clam.New(f.clamd, clam.Options{})
 	switch {
 	case err == nil:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -244,15 +245,25 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	trusted := []string{"dogma.slashnull.org", "phobos.labs.spamassassin.taint.org", "phobos.labs.netnoteinc.com", "webnote.net"}
+	pgp, smime := newPGPWorld(t), newSMIMEWorld(t)
+	folder := decryptionKeys(t, pgp, smime)
+	for _, m := range sealedMails(t, pgp, smime) {
+		mails = append(mails, corpusMail{m.name, []byte(m.raw)})
+	}
+	company, err := reading.OpenKeys(folder, still{}.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	boundary := verify.Boundary{Mailbox: "*", TrustMX: trusted, TrustAuthserv: []string{"mx.example.org"}, TrustSealers: []string{"example.org"}}
 
 	l := newLine(t)
+	l.desk.DecryptWith(company)
 	received := map[string]*mailv1.Received{}
 	for n, m := range mails {
 		record := l.add(n, m.raw)
 		received[record.GetItem()] = &mailv1.Received{Record: record}
 	}
-	verified := stageSays(l, "verify", received, verify.NewWorker(verify.Config{Boundaries: []verify.Boundary{boundary}}, l.desk, l, zone, func(*itemv1.Record) bool { return false }, nil).Verify)
+	verified := stageSays(l, "verify", received, verify.NewWorker(verify.Config{Boundaries: []verify.Boundary{boundary}}, l.desk, l, zone, func(*itemv1.Record) bool { return false }, nil, nil).Verify)
 	scanned := stageSays(l, "scan", verified, scan.NewWorker(l.desk, l, attachment.Options{}, func(*itemv1.Record) bool { return true }).Scan)
 	archived := map[string]*mailv1.Archived{}
 	for item, s := range scanned {
@@ -267,7 +278,7 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 
 	flags := []string{
 		"--dns", write(t, "zone.json", string(zoneText)), "--at", receivedAt.Format(time.RFC3339), "--trust-mx", strings.Join(trusted, ","),
-		"--trust-authserv", "mx.example.org", "--trust-sealer", "example.org", "--list", writeMails(t, mails),
+		"--trust-authserv", "mx.example.org", "--trust-sealer", "example.org", "--decryption-keys", folder, "--list", writeMails(t, mails),
 	}
 	masked, unmasked := printed(t, flags...), printed(t, append(flags, "--show-masked")...)
 	if len(masked) != len(mails) || len(unmasked) != len(mails) {
@@ -282,6 +293,7 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 		wrong := differences("sender", decoded(t, findings.GetSender()), inspected["sender"])
 		wrong = append(wrong, differences("", report, map[string]any{"attachments": inspected["attachments"], "scan": inspected["scan"]})...)
 		wrong = append(wrong, codesDiffer(scanned[item].GetFindings(), inspected)...)
+		wrong = append(wrong, encryptionDiffers("findings", findings.GetEncryption(), inspected)...)
 		wrong = append(wrong, l.viewDiffers(item, inspected, decoded(t, unmasked[n]))...)
 		for _, w := range wrong {
 			t.Errorf("%s: %.600s", m.name, w)
@@ -294,14 +306,32 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 		if len(sender["dkim"].([]any)) > 0 {
 			seen["dkim"]++
 		}
+		for _, piece := range findings.GetEncryption() {
+			seen[fmt.Sprintf("%s opened %v", piece.GetKind(), piece.GetOpened())]++
+		}
+		for _, signature := range sender["signatures"].([]any) {
+			if len(findings.GetEncryption()) > 0 {
+				seen["sealed signature "+fmt.Sprint(signature.(map[string]any)["result"])]++
+			}
+		}
 	}
 	t.Logf("%d mails: %v", len(mails), seen)
 	// The comparison is worth something only where there is something to compare.
-	for _, what := range []string{"authenticated", "forged", "ambiguous", "unverified", "spf received", "dmarc pass", "dmarc fail", "dmarc temperror", "scan clean", "scan suspicious", "scan ambiguous", "dkim"} {
+	for _, what := range []string{"authenticated", "forged", "ambiguous", "unverified", "spf received", "dmarc pass", "dmarc fail", "dmarc temperror", "scan clean", "scan suspicious", "scan ambiguous", "dkim",
+		"openpgp opened true", "openpgp opened false", "smime opened true", "smime opened false", "scan infected", "sealed signature unknown_key", "sealed signature expired"} {
 		if seen[what] == 0 {
 			t.Errorf("no mail is %q: %v", what, seen)
 		}
 	}
+}
+
+// encryptionDiffers compares what is told of what was encrypted.
+func encryptionDiffers(where string, pieces []*contentv1.Encryption, inspected map[string]any) []string {
+	all := []any{}
+	for _, p := range pieces {
+		all = append(all, map[string]any{"path": p.GetPath(), "kind": p.GetKind(), "opened": p.GetOpened(), "key": p.GetKey(), "reason": p.GetReason()})
+	}
+	return differences(where+" encryption", all, inspected["encryption"])
 }
 
 // codesDiffer compares what travels in the clear.
@@ -349,6 +379,7 @@ func (l *line) viewDiffers(item string, masked, unmasked map[string]any) []strin
 			"trackers": float64(message.GetRemovedTrackers()), "other": float64(message.GetRemovedOther()),
 		},
 	}, map[string]any{"text": view["text"], "html": view["html"], "removed": view["removed"]})
+	wrong = append(wrong, encryptionDiffers("view", message.GetEncryption(), masked)...)
 	wrong = append(wrong, differences("masked", view["masked"], open["masked"])...)
 	text := open["text"].(string)
 	for _, mask := range open["masked"].([]any) {

@@ -144,6 +144,10 @@ var documentShape = object{
 			"disposition": text, "filename": text, "size": count, "sha256": digestOrNone,
 		}.check),
 	}.check,
+	"encryption": listOf(object{
+		"path": matching(`^([0-9]+(\.[0-9]+)*)?$`), "kind": oneOf("openpgp|smime"), "opened": boolean,
+		"key": matching(`^([0-9a-f]{40}|[0-9a-f]{64})?$`), "reason": matching(`^([a-z][a-z0-9_]*)?$`),
+	}.check),
 	"sender": object{
 		"verdict": oneOf("verified|authenticated|unverified|forged|ambiguous"), "address": text, "domain": text, "reasons": codes,
 		"spf": object{

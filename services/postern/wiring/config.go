@@ -46,6 +46,8 @@ type Config struct {
 	Vault VaultConfig `yaml:"vault"`
 	// Clamd is the second opinion about attachments.
 	Clamd ClamdConfig `yaml:"clamd"`
+	// Decryption is what mail that is encrypted to the company is read with.
+	Decryption DecryptionConfig `yaml:"decryption"`
 	// Retention is the policy: which class a mail belongs to and how long each of its layers is kept.
 	Retention retention.Policy `yaml:"retention"`
 	// Ingest takes mail in.
@@ -142,6 +144,12 @@ type ClamdConfig struct {
 	Timeout config.Duration `yaml:"timeout"`
 }
 
+// DecryptionConfig says where the company's private keys are.
+type DecryptionConfig struct {
+	// Keys is a folder of the company's private keys: OpenPGP keys in its folder openpgp, S/MIME keys with their certificates, as PEM without a passphrase, in smime, and in passphrases, one a file, those that OpenPGP keys are under. Nobody else may read the files. The services verify, scan and sanitize read it, no other does, and it is read again when a file changes: give all three the same. Keys that are no longer used stay as long as mail that was encrypted to them. Empty: what is encrypted stays closed, and is said to be.
+	Keys string `yaml:"keys"`
+}
+
 // ScanConfig says how long a silent scanner is waited for.
 type ScanConfig struct {
 	// Patience is how old a mail may be for a silent scanner to be waited for. After that its parts are errors, which agents see and cannot open.
@@ -212,9 +220,6 @@ func (c Config) Complete() (Config, error) {
 	below(&c.Retain.Key, "keys/certificate.ed25519")
 	if !filepath.IsAbs(c.Desk.UsersFile) {
 		c.Desk.UsersFile = filepath.Join(c.DataDir, c.Desk.UsersFile)
-	}
-	if c.Verify.Keys != "" && !filepath.IsAbs(c.Verify.Keys) {
-		c.Verify.Keys = filepath.Join(c.DataDir, c.Verify.Keys)
 	}
 	if c.Vault.Kind != "dir" && c.Vault.Kind != "s3" {
 		problems = append(problems, fmt.Errorf("vault.kind %q: use dir or s3", c.Vault.Kind))

@@ -30,6 +30,7 @@ func (c *Config) paths() []*string {
 		&c.DataDir, &c.NATS.CAFile, &c.NATS.Nkeys, &c.Redis.CAFile, (*string)(&c.Redis.PasswordFile),
 		&c.Vault.Dir, &c.Vault.S3.CAFile, (*string)(&c.Vault.S3.AccessKeyFile), (*string)(&c.Vault.S3.SecretKeyFile),
 		&c.Keyring.Dir, &c.Keyring.Copy, &c.Retain.Key, &c.Audit.Key,
+		&c.Verify.Keys, &c.Decryption.Keys,
 	}
 	if c.Keyring.SecondStore != "vault" {
 		paths = append(paths, &c.Keyring.SecondStore)

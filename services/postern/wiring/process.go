@@ -95,6 +95,7 @@ type Options struct {
 var (
 	ofVault = []string{"ingest", "verify", "scan", "archive", "sanitize", "desk", "retain", "keyring"}
 	ofRedis = []string{"desk", "retain"}
+	ofMail  = []string{"verify", "scan", "sanitize"} // who read what customers wrote, and so the company's private keys
 )
 
 // Needs says what a service opens beside the bus.
@@ -160,6 +161,13 @@ func (p *Process) open(ctx context.Context) error {
 		if err := p.openVault(); err != nil {
 			return err
 		}
+	}
+	if p.options.opens(ofMail...) {
+		company, err := reading.OpenKeys(p.Config.Decryption.Keys, p.Clock.Now, p.Log)
+		if err != nil {
+			return err
+		}
+		p.reading.DecryptWith(company)
 	}
 	if p.options.Beside != nil {
 		p.Model = p.options.Beside.Model
