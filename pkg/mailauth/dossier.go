@@ -29,6 +29,8 @@ type Dossier struct {
 	Questions []dns.Question `json:"questions"`
 	Keys      signature.Used `json:"keys"`
 	Offered   *Offer         `json:"offered,omitempty"` // the key that the message brought
+	Lines     []Line         `json:"lines,omitempty"`   // of the header that were read as evidence, to be looked at
+	More      int            `json:"more,omitempty"`    // of them that are not kept here
 	Knowing   bool           `json:"knowing"`           // whether there were customers to ask
 	Known     []alike.Form   `json:"known,omitempty"`
 	Silent    []alike.Form   `json:"silent,omitempty"` // of which they could not be asked
@@ -69,7 +71,9 @@ var errDossier = errors.New("evidence cannot be read")
 // NewDossier gives what to keep of a judgement that was made with these options.
 func NewDossier(result Result, options Options) Dossier {
 	evidence := result.Evidence
+	lines, more := linesOf(evidence.Headers)
 	return Dossier{
+		Lines: lines, More: more,
 		Version: dossierVersion, Result: result, At: evidence.At, Questions: evidence.Questions, Keys: evidence.Keys, Offered: evidence.Offered,
 		Knowing: options.Customers != nil, Known: evidence.Known, Silent: evidence.Silent,
 		Trusted: Trusted{
@@ -127,8 +131,18 @@ var packers = sync.Pool{New: func() any {
 	return packer
 }}
 
-// Pack writes a dossier as compressed JSON (RFC 8259, RFC 1951).
+// Pack writes a dossier as compressed JSON (RFC 8259, RFC 1951). Where it is too much, the lines of
+// the header are left out: the message has them, and nothing is judged from these.
 func (d Dossier) Pack() ([]byte, error) {
+	packed, err := d.pack()
+	if errors.Is(err, ErrDossierSize) && len(d.Lines) > 0 {
+		d.More, d.Lines = d.More+len(d.Lines), nil
+		return d.pack()
+	}
+	return packed, err
+}
+
+func (d Dossier) pack() ([]byte, error) {
 	plain, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("evidence: %w", err)

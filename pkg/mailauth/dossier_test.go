@@ -144,3 +144,63 @@ func BenchmarkPackDossier(b *testing.B) {
 	}
 	b.ReportMetric(float64(kept), "bytes/mail")
 }
+
+func TestTheLinesOfTheHeaderAreKeptOctetByOctet(t *testing.T) {
+	raw := "Received: from \xff\xfe\x01\u202e by b.example\r\n\t(more)\r\nFrom: Anna <anna@example.com>\r\nSubject: not read\r\nDKIM-Signature: v=1\r\n\r\ntext\r\n"
+	got := Judge(t.Context(), mail.Parse([]byte(raw), mail.Limits{}), Options{At: at})
+	packed, err := NewDossier(got, Options{}).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadDossier(packed)
+	want := []Line{"Received: from \xff\xfe\x01\u202e by b.example\r\n\t(more)", "From: Anna <anna@example.com>", "DKIM-Signature: v=1"}
+	if err != nil || !slices.Equal(read.Lines, want) || read.More != 0 {
+		t.Errorf("%q and %d more, %v", read.Lines, read.More, err)
+	}
+	if err := json.Unmarshal([]byte(`"Ā"`), new(Line)); err == nil {
+		t.Error("a character that is no octet was read")
+	}
+}
+
+// Each bound, at it and one past it.
+func TestOfManyOrLongLinesSomeAreKept(t *testing.T) {
+	for _, c := range []struct{ fields, length, kept, size int }{
+		{maxLines, 10, maxLines, 10},
+		{maxLines + 1, 10, maxLines, 10},
+		{1, maxLine, 1, maxLine},
+		{1, maxLine + 1, 1, maxLine},
+		{maxLineBytes / maxLine, maxLine, maxLineBytes / maxLine, maxLine},
+		{maxLineBytes/maxLine + 1, maxLine, maxLineBytes / maxLine, maxLine},
+	} {
+		lines, more := linesOf(slices.Repeat([]string{strings.Repeat("x", c.length) + "\r\n"}, c.fields))
+		if len(lines) != c.kept || more != c.fields-c.kept || len(lines[0]) != c.size {
+			t.Errorf("of %d lines of %d: %d of %d, and %d more", c.fields, c.length, len(lines), len(lines[0]), more)
+		}
+	}
+}
+
+// What is only to be looked at goes before what is judged from.
+func TestADossierThatIsTooLargeIsKeptWithoutItsLines(t *testing.T) {
+	noise := make([]byte, maxDossierKept*5/4) // of six bits each
+	for i, x := 0, uint32(7); i < len(noise); i++ {
+		x = x*1664525 + 1013904223
+		noise[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[x>>26]
+	}
+	d := Dossier{Version: dossierVersion, Questions: []dns.Question{{Name: "kept.example", Answer: dns.Answer{Texts: []string{string(noise)}}}}}
+	for i := range maxLineBytes / maxLine {
+		d.Lines = append(d.Lines, Line(noise[i*maxLine:(i+1)*maxLine]))
+	}
+	for i := range d.Lines { // which repeats nothing of the answer
+		reversed := []byte(d.Lines[i])
+		slices.Reverse(reversed)
+		d.Lines[i] = Line(reversed)
+	}
+	packed, err := d.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadDossier(packed)
+	if err != nil || len(read.Questions) != 1 || len(read.Lines) != 0 || read.More != maxLineBytes/maxLine {
+		t.Errorf("%d questions, %d lines, %d more, %v", len(read.Questions), len(read.Lines), read.More, err)
+	}
+}

@@ -76,3 +76,48 @@ func TestEvidenceThatCannotBeReadIsNotPassedOver(t *testing.T) {
 		t.Errorf("status %d, and %d for a sender that cannot be read", torn.StatusCode, like.StatusCode)
 	}
 }
+
+func withLines(t *testing.T, subject string, fields ...string) desktest.Mail {
+	t.Helper()
+	packed, err := mailauth.NewDossier(mailauth.Result{Evidence: mailauth.Evidence{Headers: fields}}, mailauth.Options{}).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail := simple(subject)
+	mail.Message.Evidence = packed
+	return mail
+}
+
+func TestATicketShowsWhatTheHeaderSaid(t *testing.T) {
+	w := desktest.New(t)
+	ticket := w.Ticket(withLines(t, "hello",
+		"Received: from out.example.org (out.example.org [192.0.2.9])\r\n\tby mx.example.org; Sun, 22 Nov 2026 09:30:00 +0000\r\n",
+		"DKIM-Signature: v=1; d=example.org; b=<script>alert(1)</script>\x1b[2J\u202e\xff\r\n",
+		"Return-Path: <"+strings.Repeat("y", 3000)+"@example.org>\r\n",
+	))
+	page := as(w, t, "agnes").get("/tickets/" + ticket)
+	for _, want := range []string{
+		"What the mail&#39;s header said: 3 lines", `<th scope="row">Received</th>`,
+		"<code>from out.example.org (out.example.org [192.0.2.9]) by mx.example.org; Sun, 22 Nov 2026 09:30:00 &#43;0000</code>",
+		"&lt;script&gt;alert(1)", "postern evidence replay " + ticket,
+	} {
+		if !page.has(want) && !page.has(strings.ReplaceAll(want, "&#39;", "'")) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if page.has("<script>alert") || page.has("\x1b") || page.has("\u202e") || page.has("\xff") || page.has(strings.Repeat("y", 600)) {
+		t.Error("what a stranger wrote stands in the page as it is")
+	}
+}
+
+func TestOfHeaderLinesWithoutEndAPageShowsSome(t *testing.T) {
+	w := desktest.New(t)
+	var many []string
+	for i := range 150 {
+		many = append(many, fmt.Sprintf("Received: line %d of many\r\n", i))
+	}
+	page := as(w, t, "agnes").get("/tickets/" + w.Ticket(withLines(t, "many", many...)))
+	if !page.has("40 lines, and 110 more") || !page.has("line 39 of") || page.has("line 40 of") {
+		t.Errorf("page of %d bytes", len(page.body))
+	}
+}

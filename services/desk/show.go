@@ -67,10 +67,15 @@ type check struct {
 type senderView struct {
 	Reasons []string
 	Checks  []check
-	Answers []answer // of name servers, on which the checks rest
-	More    int      // of them that are not shown
-	Keys    int      // of signers, that were looked at
+	Answers []answer     // of name servers, on which the checks rest
+	More    int          // of them that are not shown
+	Keys    int          // of signers, that were looked at
+	Lines   []headerLine // of the header, that were read
+	Unread  int          // of them that are not shown
 }
+
+// A headerLine is a header field as it stands in the mail.
+type headerLine struct{ Name, Value string }
 
 // An answer is what a name server said.
 type answer struct {
@@ -86,6 +91,7 @@ const (
 	maxAnswers = 60
 	maxSaid    = 8
 	maxWords   = 500 // characters
+	maxLines   = 40
 )
 
 // senderOf reads the evidence about the sender that stands in the view.
@@ -146,6 +152,12 @@ func senderOf(message *contentv1.Message) (senderView, error) {
 	for _, q := range dossier.Questions[:len(dossier.Questions)-view.More] {
 		view.Answers = append(view.Answers, answerTo(q))
 	}
+	hidden := max(0, len(dossier.Lines)-maxLines)
+	view.Unread = dossier.More + hidden
+	for _, l := range dossier.Lines[:len(dossier.Lines)-hidden] {
+		name, value, _ := strings.Cut(string(l), ":")
+		view.Lines = append(view.Lines, headerLine{readable(name), readable(strings.TrimSpace(unfolded.Replace(value)))})
+	}
 	return view, nil
 }
 
@@ -172,6 +184,9 @@ func answerTo(q dns.Question) answer {
 	}
 	return a
 }
+
+// unfolded takes the line ends out of a field that was written on several lines.
+var unfolded = strings.NewReplacer("\r\n", "", "\n", "", "\t", " ")
 
 // readable is printable ASCII, bounded; anything else stands as a dot.
 func readable(text string) string {
