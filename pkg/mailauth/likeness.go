@@ -80,6 +80,9 @@ func (j *judge) checkLikeness() {
 }
 
 func (j *judge) likeOurs(domain string) {
+	if len(j.options.Ours.Names)+len(j.options.Ours.Domains) == 0 {
+		return
+	}
 	var forms []alike.Form
 	for _, name := range j.options.Ours.Names {
 		forms = append(forms, alike.Names(name)...)

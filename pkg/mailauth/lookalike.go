@@ -18,7 +18,7 @@ func looksLikeRecipients(domain string, recipients ...[]mail.Address) bool {
 	if domain == "" {
 		return false
 	}
-	looks, nears := alike.Looks(domain), alike.Nears(domain)
+	var looks, nears []alike.Form // made where there is somebody to compare with
 	seen := 0
 	for _, list := range recipients {
 		for _, to := range list {
@@ -26,12 +26,36 @@ func looksLikeRecipients(domain string, recipients ...[]mail.Address) bool {
 				return false
 			}
 			other, err := asciiDomain(to.Addr[strings.LastIndexByte(to.Addr, '@')+1:])
-			if err == nil && !related(domain, other) && (shares(looks, alike.Looks(other)) || shares(nears, alike.Nears(other))) {
+			if err != nil || related(domain, other) {
+				continue
+			}
+			if looks == nil {
+				looks = alike.Looks(domain)
+			}
+			if shares(looks, alike.Looks(other)) {
+				return true
+			}
+			if !closeInLength(domain, other) {
+				continue
+			}
+			if nears == nil {
+				nears = alike.Nears(domain)
+			}
+			if shares(nears, alike.Nears(other)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// closeInLength reports whether one letter can make one domain of the other. What A-labels are
+// shown as has another length.
+func closeInLength(a, b string) bool {
+	if strings.Contains(a, "xn--") || strings.Contains(b, "xn--") {
+		return true
+	}
+	return len(a)-len(b) <= 1 && len(b)-len(a) <= 1
 }
 
 // shares tells whether two names have a form in common.

@@ -229,16 +229,22 @@ const (
 	maxEvidenceField  = 8 << 10
 )
 
+// evidenceFields are the names of the fields that a judgement reads.
+var evidenceFields = []string{
+	"received", "dkim-signature", "from", "return-path", "sender", "reply-to", "received-spf", "authentication-results",
+	"arc-seal", "arc-message-signature", "arc-authentication-results",
+}
+
 // evidenceOf gives the fields that a judgement reads, as they stand.
 func evidenceOf(header mail.Header) []string {
 	var kept []string
 	for i := range header {
-		switch strings.ToLower(strings.TrimRight(header[i].Name, " \t")) {
-		case "from", "sender", "reply-to", "return-path", "received", "received-spf", "authentication-results",
-			"dkim-signature", "arc-seal", "arc-message-signature", "arc-authentication-results":
-			if len(kept) < maxEvidenceFields {
-				kept = append(kept, string(header[i].Raw[:min(len(header[i].Raw), maxEvidenceField)]))
-			}
+		if len(kept) == maxEvidenceFields {
+			break
+		}
+		name := strings.TrimRight(header[i].Name, " \t")
+		if slices.ContainsFunc(evidenceFields, func(known string) bool { return len(known) == len(name) && strings.EqualFold(known, name) }) {
+			kept = append(kept, string(header[i].Raw[:min(len(header[i].Raw), maxEvidenceField)]))
 		}
 	}
 	return kept

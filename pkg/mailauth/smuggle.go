@@ -82,13 +82,17 @@ var otherLineEnds = []string{"\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\u
 
 // skipBack gives where what is unseen before a place begins.
 func skipBack(text []byte, at int) int {
-	for {
+	for at > 0 {
+		if c := text[at-1]; c > ' ' && c < 0x7f && c != '>' {
+			return at // seen, as nearly all is
+		}
 		n := suffixOf(text[:at], unseen)
 		if n == 0 {
 			return at
 		}
 		at -= n
 	}
+	return 0
 }
 
 func endsLine(text []byte) bool { return suffixOf(text, otherLineEnds) > 0 }
