@@ -35,7 +35,7 @@ tools: ## Install Debian packages and pinned tools that tests and the fleet need
 generate: tools ## Write generated code, permissions, tables and the configuration manual anew.
 	@scripts/generate
 
-bench: tools ## Measure: mails a second end to end, CPU a mail for each stage, peak memory; fetching against mbsync.
+bench: tools ## Measure: what verifying a sender costs; mails a second end to end, CPU a mail for each stage, peak memory; fetching against mbsync.
 	@scripts/bench
 
 chaos: tools ## 200 rounds of each fault (POSTERN_CHAOS_ROUNDS), then kills at random for POSTERN_CHAOS_TIME (10m); POSTERN_CHAOS_SEED repeats a run.

@@ -1,7 +1,7 @@
 // Bench measures Postern end to end: mails a second in one process and in a fleet, the
 // processor time of each stage, peak memory, and the time from a mail's arrival to its
 // ticket; ingest alone, against mbsync (Debian's isync) on the same Dovecot, and its peak by the size of mails; a
-// thousand mailboxes that wait. It prints numbers and judges none: what else the machine does is in them.
+// thousand mailboxes that wait; what verifying senders costs. It prints numbers and judges none: what else the machine does is in them.
 package main
 
 import (
@@ -26,6 +26,7 @@ type bench struct {
 	mean    float64
 	profile string        // where the processor's profile is kept
 	longest time.Duration // of one run
+	suites  string        // folder of the packages' benchmarks, built
 	real    [][]byte
 }
 
@@ -48,7 +49,8 @@ func main() {
 	flag.Float64Var(&b.mean, "mean", 25000, "mean size of a mail in bytes, as near as the real mails allow")
 	flag.DurationVar(&b.longest, "longest", 25*time.Second, "how long one run may take; then what was done until then counts")
 	flag.StringVar(&b.profile, "profile", "", "keep the processor's profile of one process in this file")
-	parts := flag.String("parts", "process,latency,memory,mailbox,fleet", "what is measured")
+	flag.StringVar(&b.suites, "suites", "", "folder with the built benchmarks of pkg/mailauth and pkg/mailauth/dkim, for the part verify; it is run from the root of the sources")
+	parts := flag.String("parts", "verify,process,latency,memory,mailbox,fleet", "what is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -68,7 +70,7 @@ func (b *bench) run(ctx context.Context, parts []string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	fmt.Printf("%d processors, %s, load before %s\n", runtime.NumCPU(), runtime.Version(), load())
 	known := map[string]func(context.Context) error{
-		"process": b.measureProcess, "latency": b.measureLatency, "memory": b.measureMemory, "mailbox": b.measureMailbox, "fleet": b.measureFleet,
+		"verify": b.measureVerify, "process": b.measureProcess, "latency": b.measureLatency, "memory": b.measureMemory, "mailbox": b.measureMailbox, "fleet": b.measureFleet,
 	}
 	for _, part := range parts {
 		measure, ok := known[part]
