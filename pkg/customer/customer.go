@@ -92,6 +92,9 @@ func Check(card *customerv1.Card) error {
 	if n := utf8.RuneCountInString(card.GetNotes()); n > maxNotes || !utf8.ValidString(card.GetNotes()) {
 		wrong("notes of %d characters: at most %d, in UTF-8", n, maxNotes)
 	}
+	if strings.ContainsFunc(card.GetNotes(), func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		wrong("notes with a control character in them")
+	}
 	return errors.Join(append(problems, checkKeys(card))...)
 }
 

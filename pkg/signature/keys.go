@@ -164,6 +164,36 @@ func (k *Keys) AddTrusted(text []byte) error {
 	return k.AddCertificates(text)
 }
 
+// SplitOpenPGP gives the public keys of a ring, each in its binary form. A private key is refused.
+func SplitOpenPGP(ring []byte) ([][]byte, error) {
+	var keys Keys
+	if err := keys.AddOpenPGP(ring); err != nil {
+		return nil, err
+	}
+	if keys.Private() {
+		return nil, errors.New("it is a private key, which belongs to its owner alone")
+	}
+	var split [][]byte
+	for _, entity := range keys.pgp {
+		var out bytes.Buffer
+		if err := entity.Serialize(&out); err != nil {
+			return nil, fmt.Errorf("key ring: %w", err)
+		}
+		split = append(split, out.Bytes())
+	}
+	return split, nil
+}
+
+// SplitCertificates gives certificates in PEM or DER, each in DER.
+func SplitCertificates(text []byte) ([][]byte, error) {
+	certificates, err := readCertificates(text)
+	var split [][]byte
+	for _, certificate := range certificates {
+		split = append(split, certificate.Raw)
+	}
+	return split, err
+}
+
 // AddRoots adds the certificates in PEM or DER that chains must lead to.
 func (k *Keys) AddRoots(text []byte) error {
 	certs, err := readCertificates(text)

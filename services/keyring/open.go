@@ -67,7 +67,7 @@ func (s *Service) open(ctx context.Context, c *call) (proto.Message, error) {
 	case p.layer == itemv1.LayerKind_LAYER_KIND_JOURNAL:
 		found = openPackets(current, r)
 	case p.directory:
-		found, err = openDirectory(current)
+		found, err = s.openDirectory(ctx, current)
 	default:
 		found, err = s.openItems(ctx, current, r, p)
 	}
@@ -245,10 +245,16 @@ func openPackets(current *snapshot, r *keyringv1.Open) []opening {
 }
 
 // openDirectory gives the key of customers' tokens.
-func openDirectory(current *snapshot) ([]opening, error) {
+func (s *Service) openDirectory(ctx context.Context, current *snapshot) ([]opening, error) {
 	p := current.periods[customers]
+	if p == nil && !s.writer.Load() {
+		return nil, errUnseen
+	}
 	if p == nil {
-		return nil, errUnseen // the writer makes it when it starts
+		var err error
+		if p, err = s.ensureNamed(ctx, customers); err != nil {
+			return nil, err
+		}
 	}
 	session, err := seal.SessionKeyFrom(slices.Clone(p.searchs))
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,7 +88,7 @@ func (o *one) actIsInTheAuditLog(service, action, purpose, item string) {
 		}
 		entry, _ := said.(*auditv1.Entry)
 		for _, act := range entry.GetActs() {
-			if act.GetAction() == action && act.GetActor() == operator() && act.GetItems()[0] == item && act.GetPurpose() == purpose && act.GetService() == service {
+			if act.GetAction() == action && act.GetActor() == operator() && slices.Contains(act.GetItems(), item) && act.GetPurpose() == purpose && act.GetService() == service {
 				return
 			}
 		}

@@ -50,6 +50,7 @@ func commands() []command {
 		{"retention", "run|erase|hold|release ...", "run the sweep now, erase an item early, keep one longer", retentionCommand},
 		{"mailbox", "list|check|backfill ...", "how mailboxes fare, whether the archive has all of theirs, and take what it lacks", mailboxCommand},
 		{"setaside", "list|show|retry ...", "what was set aside and why, and take it up again", setasideCommand},
+		{"customers", "import | list | show | confirm | remove", "keep the directory of customers, by which verified senders and those who are like them are known", customersCommand},
 		{"evidence", "replay ITEM|TICKET", "repeat the verdict on a sender from what was kept of it, without DNS", evidenceCommand},
 		{"certificate", "verify FILE --key FILE", "check a certificate of destruction, offline", certificateCommand},
 		{"audit", "verify [--config FILE]", "check the audit log against its signed checkpoints", auditCommand},
