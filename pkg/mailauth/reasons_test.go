@@ -66,3 +66,65 @@ func TestEveryReasonIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// Wherever a reason is given, a constant of the table is, or a variable that holds one: no text of
+// its own, in any package that says something of a sender.
+func TestReasonsAreGivenByTheirConstantsAlone(t *testing.T) {
+	gives := map[string]bool{"reason": true, "ambiguous": true, "sign": true, "problem": true, "end": true, "refuse": true, "broken": true, "fail": true, "failed": true, "appendNew": true}
+	seen := 0
+	for _, folder := range []string{".", "spf", "dkim", "dmarc", "arc", "authres", "../signature", "../../services/verify"} {
+		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", folder, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			set := token.NewFileSet()
+			parsed, err := parser.ParseFile(set, file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			literal := func(e ast.Expr) {
+				if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING && lit.Value != `""` {
+					t.Errorf("%s: %s is given as a reason", set.Position(lit.Pos()), lit.Value)
+				}
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					name := ""
+					switch f := n.Fun.(type) {
+					case *ast.Ident:
+						name = f.Name
+					case *ast.SelectorExpr:
+						name = f.Sel.Name
+					}
+					if gives[name] {
+						seen++
+						for _, argument := range n.Args {
+							literal(argument)
+						}
+					}
+				case *ast.KeyValueExpr:
+					if key, ok := n.Key.(*ast.Ident); ok && (key.Name == "Reason" || key.Name == "Reasons") {
+						seen++
+						literal(n.Value)
+					}
+				case *ast.AssignStmt:
+					for i, left := range n.Lhs {
+						if field, ok := left.(*ast.SelectorExpr); ok && field.Sel.Name == "Reason" && len(n.Rhs) == len(n.Lhs) {
+							seen++
+							literal(n.Rhs[i])
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	if seen < 150 {
+		t.Errorf("only %d places were found", seen)
+	}
+}
