@@ -149,6 +149,8 @@ func unreplayed(err error) error {
 	switch code := fault.Of(err).Code; {
 	case errors.Is(err, bus.ErrNobody):
 		return fmt.Errorf("the service verify does not answer, is it running? (%w)", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the service verify gave no answer in time: it stands still or is overloaded; ask again (%w)", err)
 	case code == verify.EvidenceUnreadable:
 		return fmt.Errorf("what was kept does not open with the mail's key or is damaged, so it proves nothing (%w)", err)
 	case code == "open_destroyed":
