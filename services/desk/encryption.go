@@ -83,6 +83,10 @@ func keyName(kind, fingerprint string) string {
 var encryptionText = map[string]string{
 	signature.StaysClosed:      "It is encrypted to nobody whose key we have, so nobody here can read it.",
 	signature.WithoutIntegrity: "Nothing shows whether it was changed on its way.",
+	signature.TooManyBytes:     "It unfolds to more than is opened here.",
+	signature.TooManyPieces:    "More is encrypted in this mail than is opened here.",
+	signature.TooManyLayers:    "It is encrypted or signed inside one another more often than is opened here.",
+	signature.TooMuchTime:      "Opening it took longer than is allowed.",
 	"keys_changed":             "The company's keys were changed while this mail was being checked, so it stays closed.",
 }
 

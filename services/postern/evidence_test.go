@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +18,7 @@ import (
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/reading/readingtest"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	verifyv1 "github.com/postern-mail/postern/proto/verify/v1"
@@ -68,6 +71,43 @@ func TestAVerdictIsRepeatedWithoutDNS(t *testing.T) {
 		t.Errorf("the DNS was asked %d times", n)
 	}
 	o.actIsInTheAuditLog("verify", "replay", "replay", record.GetItem())
+}
+
+// A mail that came encrypted is judged by what was inside: again, too, as long as the company's key is there.
+func TestAVerdictOnAnEncryptedMailIsRepeatedWhileItsKeyIsThere(t *testing.T) {
+	company, authors := readingtest.CompanyFolder(t), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(authors, "roots"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(authors, "roots", "root.pem"), []byte(readingtest.Encrypted(t, "root.pem")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := newOne(t)
+	o.configure("decryption: {keys: " + company + "}\nverify: {keys: " + authors + "}\n")
+	o.names = new(asked)
+	o.start()
+	o.server.Append(mailboxUser, "INBOX", []byte(readingtest.Encrypted(t, "signed-gcm.eml")))
+	record := o.until("a ticket", func(all []*itemv1.Record) bool {
+		return len(all) == 1 && all[0].GetState() == itemv1.State_STATE_TICKETED
+	})[0]
+	if !slices.Contains(record.GetFindings().GetSenderReasons(), mailauth.AuthorSignatureGood) || record.GetFindings().GetScanVerdict() != "clean" {
+		t.Fatalf("it was judged %v", record.GetFindings())
+	}
+	if code, out, said := o.command("evidence", "replay", record.GetItem()); code != done || !strings.Contains(out, "now      the same") {
+		t.Errorf("exit %d: %s%s", code, out, said)
+	}
+	o.stop()
+	if err := os.Remove(filepath.Join(company, "smime", "support.pem")); err != nil {
+		t.Fatal(err)
+	}
+	o.start()
+	o.until("the service verify answers", func([]*itemv1.Record) bool {
+		_, _, said := o.command("evidence", "replay", record.GetItem())
+		return !strings.Contains(said, "is it running?")
+	})
+	if code, out, said := o.command("evidence", "replay", record.GetTicket()); code != failed || !strings.Contains(out, "NOT the same: ") || !strings.Contains(out, "no longer in decryption.keys of verify: ") {
+		t.Errorf("exit %d: %s%s", code, out, said)
+	}
 }
 
 // actIsInTheAuditLog looks for an act of this user by a service.

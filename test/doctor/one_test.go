@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postern-mail/postern/pkg/reading/readingtest"
 	"github.com/postern-mail/postern/services/postern/wiring"
 	"github.com/postern-mail/postern/test/program"
 )
@@ -49,6 +50,39 @@ func TestAFolderOfAuthorsKeysIsReadAsVerifyReadsIt(t *testing.T) {
 	ill, advised := findings(lines, "FAIL")
 	if all := strings.Join(lines, "\n"); code != 1 || !strings.Contains(" "+strings.Join(ill, " ")+" ", " authors ") || !advised || !strings.Contains(all, "anna.asc") {
 		t.Errorf("exit code %d\n%s", code, all)
+	}
+}
+
+func TestTheCompanysKeysAreReadAsTheWorkersReadThem(t *testing.T) {
+	company := readingtest.CompanyFolder(t)
+	key := filepath.Join(company, "smime", "support.pem")
+	data := filepath.Join(t.TempDir(), "data")
+	says := func(folder, more string) (state, all string) {
+		lines, _ := ask(t, "data_dir: "+data+"\nverify: {dns: {server: none}}\ndecryption: {keys: "+folder+"}\n"+more)
+		for _, state := range []string{"ok", "note", "FAIL"} {
+			if subjects, _ := findings(lines, state); strings.Contains(" "+strings.Join(subjects, " ")+" ", " decryption ") {
+				return state, strings.Join(lines, "\n")
+			}
+		}
+		return "", strings.Join(lines, "\n")
+	}
+	if state, all := says(company, ""); state != "ok" || !strings.Contains(all, "0 OpenPGP keys and 2 certificates decrypt") {
+		t.Errorf("%s:\n%s", state, all)
+	}
+	if state, all := says(t.TempDir(), ""); state != "note" {
+		t.Errorf("no keys: %s:\n%s", state, all)
+	}
+	if state, all := says(company+".missing", ""); state != "FAIL" {
+		t.Errorf("no folder: %s:\n%s", state, all)
+	}
+	if state, all := says(company+".missing", "nats: {url: nats://"+closed(t)+"}\n"); state != "note" {
+		t.Errorf("no folder, in a fleet: %s:\n%s", state, all)
+	}
+	if err := os.Chmod(key, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	if state, all := says(company, ""); state != "FAIL" || !strings.Contains(all, "may be read by others") {
+		t.Errorf("open to all: %s:\n%s", state, all)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/pkg/signet"
 	"github.com/postern-mail/postern/services/desk"
 	"github.com/postern-mail/postern/services/verify"
@@ -36,6 +37,7 @@ func (x *examination) files(context.Context) {
 	x.seeds()
 	x.users()
 	x.authors()
+	x.decryption()
 }
 
 // secretFrom are the permissions that a secret file may not give. A group may read, as mounted
@@ -101,6 +103,29 @@ func (x *examination) authors() {
 		return
 	}
 	x.well("authors", "every key in "+dir+" can be read")
+}
+
+// decryption looks at the company's private keys, where this machine has them: in a fleet only three services do.
+func (x *examination) decryption() {
+	dir := x.config.Decryption.Keys
+	if dir == "" {
+		return
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !x.inside() {
+		x.note("decryption", dir+" is not on this machine", "verify, scan and sanitize do not start without it, where they are")
+		return
+	}
+	company, err := reading.OpenKeys(dir, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		x.ill("decryption", err.Error(), "correct it: verify, scan and sanitize do not start with it, and while they run they go by the keys of before")
+		return
+	}
+	pgp, smime := company.Current().Decrypts()
+	if pgp+smime == 0 {
+		x.note("decryption", "no key is in "+dir, "put the company's private keys into its folders openpgp and smime; until then what is encrypted stays closed")
+		return
+	}
+	x.well("decryption", fmt.Sprintf("%d OpenPGP keys and %d certificates decrypt; nobody else reads them", pgp, smime))
 }
 
 func (x *examination) users() {
