@@ -44,6 +44,9 @@ func IsRecord(id string) bool { return IsItem(id) || IsCustomer(id) }
 // CustomersSubject matches the subjects of customers' records.
 const CustomersSubject = itemsSubject + "customer.*"
 
+// MailsSubject matches the subjects of mails' records.
+const MailsSubject = itemsSubject + "*"
+
 const itemsSubject = "items."
 
 // RecordSubject is where the record of an item stands, a mail's or a customer's.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
 	ingestv1 "github.com/postern-mail/postern/proto/ingest/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 )
@@ -17,7 +18,7 @@ type busRecords struct{ conn *bus.Conn }
 
 func (b busRecords) All(ctx context.Context) iter.Seq2[*itemv1.Record, error] {
 	return func(yield func(*itemv1.Record, error) bool) {
-		for message, err := range b.conn.Scan(ctx, topology.Items, 1) {
+		for message, err := range b.conn.Scan(ctx, topology.Items, 1, bus.Matching(event.MailsSubject)) {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/postern/demo/mailbox"
 	"github.com/postern-mail/postern/services/postern/fleet"
@@ -96,7 +97,7 @@ func (a *account) follow(ctx context.Context, process *wiring.Process) error {
 
 // read gives each record that came since it was called last.
 func (a *account) read(ctx context.Context, conn *bus.Conn, each func(*itemv1.Record)) error {
-	for message, err := range conn.Scan(ctx, topology.Items, max(a.next, 1)) {
+	for message, err := range conn.Scan(ctx, topology.Items, max(a.next, 1), bus.Matching(event.MailsSubject)) {
 		if err != nil {
 			return err
 		}

@@ -238,7 +238,11 @@ func (c *customersCall) erase(ctx context.Context, process *wiring.Process, ids 
 		if plan == "" {
 			return err
 		}
-		fmt.Fprintf(c.out, "erasure %s: %d cards cannot be opened any more\n", plan, len(part))
+		cards := fmt.Sprintf("%d cards", len(part))
+		if len(part) == 1 {
+			cards = "a card"
+		}
+		fmt.Fprintf(c.out, "erasure %s: %s cannot be opened any more\n", plan, cards)
 		if err != nil && !errors.Is(err, retain.ErrPending) {
 			return err
 		}

@@ -88,7 +88,7 @@ func TestTheDirectoryMakesACustomerVerifiedUntilTheyAreRemoved(t *testing.T) {
 	}
 	o.must("2 customers: 0 new, 0 changed, 2 as they are recorded", "customers", "import", table)
 
-	out = o.must("cards cannot be opened any more", "customers", "remove", "K-77", "--reason", "case-9")
+	out = o.must(": a card cannot be opened any more", "customers", "remove", "K-77", "--reason", "case-9")
 	if code, _, said := o.command("customers", "show", "K-77"); code != failed || !strings.Contains(said, "no customer's id, address or number") {
 		t.Errorf("exit %d, %q", code, said)
 	}

@@ -165,7 +165,7 @@ func runDemo(ctx context.Context, io stdio, o demoOptions) error {
 	}
 	fmt.Fprintf(io.out, "Postern is up in %.1f s. Sign in once with\n\n    %s\n\nTo see an approval by a second person, sign in once in another browser or a private window with\n\n    %s\n\n",
 		time.Since(began).Seconds(), link, second)
-	fmt.Fprintf(io.out, "Commands beside it: postern doctor, setaside, retention or audit with --config %s\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
+	fmt.Fprintf(io.out, "Commands beside it: postern doctor, setaside, customers, retention or audit with --config %s\nThe log is %s; metrics are at http://%s/metrics. Ctrl-C stops.\n\n",
 		filepath.Join(o.data, "postern.yaml"), filepath.Join(o.data, "postern.log"), fleet.Reached(o.operations))
 	account.greet()
 	told := make(chan error, 1)

@@ -17,7 +17,7 @@ func TestCommandsBesideADemonstrationHaveItsConfiguration(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	l := demo(t, data)
-	config := l.says(t, `postern doctor, setaside, retention or audit with --config (\S+)\n`)[1]
+	config := l.says(t, `postern doctor, setaside, customers, retention or audit with --config (\S+)\n`)[1]
 	if config != filepath.Join(data, "postern.yaml") {
 		t.Fatalf("the configuration is %s", config)
 	}

@@ -48,7 +48,7 @@ type Stream struct {
 
 // Streams are all streams.
 var Streams = []Stream{
-	{Name: Items, Subject: "items.*", Also: event.CustomersSubject, Shown: "items.[customer.]<id>", LastOnly: true},
+	{Name: Items, Subject: event.MailsSubject, Also: event.CustomersSubject, Shown: "items.[customer.]<id>", LastOnly: true},
 	{Name: Mail, Subject: "mail.v1.*", Shown: "mail.v1.*", MaxAge: 14 * 24 * time.Hour, Async: true},
 	{Name: Tickets, Subject: "tickets.*", Shown: "tickets.<id>"},
 	{Name: Retention, Subject: "retention.v1.*", Shown: "retention.v1.*"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/event"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/postern/wiring"
 )
@@ -30,7 +31,7 @@ func (f *Fleet) Look(ctx context.Context) (*wiring.Process, error) {
 // Records reads the record of every item.
 func Records(ctx context.Context, conn *bus.Conn) (map[string]*itemv1.Record, error) {
 	records := map[string]*itemv1.Record{}
-	for message, err := range conn.Scan(ctx, topology.Items, 1) {
+	for message, err := range conn.Scan(ctx, topology.Items, 1, bus.Matching(event.MailsSubject)) {
 		if err != nil {
 			return nil, fmt.Errorf("item records: %w", err)
 		}
