@@ -22,8 +22,8 @@ import (
 // A gallery is a desk with mails of every sort.
 type gallery struct {
 	*desktest.World
-	plain, long, japanese, arabic, files, forged, gone, lookalike, newsletter string
-	aside, stuck, leaving                                                     string // items
+	plain, long, japanese, arabic, files, forged, gone, lookalike, newsletter, sealed, shut string
+	aside, stuck, leaving                                                                   string // items
 }
 
 func evidence(verdict, spf, dkim, dmarc string, reasons ...string) []byte {
@@ -96,6 +96,15 @@ func newGallery(t testing.TB) gallery {
 			Sender: evidence("authenticated", "pass", "pass", "pass", "dkim_aligned", "dmarc_pass", "domain_looks_like_recipient")})
 	g.newsletter = add(6*time.Minute, &contentv1.Card{Subject: "Five lamps for long evenings", FromName: "Lamp House", FromAddress: "news@lamps.example", SenderVerdict: "unverified", Snippet: "This week: lamps.", Kind: "list"},
 		&contentv1.Message{Text: "This week: lamps.", Html: newsletter, To: []string{"support@example.com"}, Sender: evidence("unverified", "pass", "pass", "none", "dkim_aligned", "no_policy", "aligned_without_policy")})
+	sealed := &contentv1.Card{Subject: "...", FromName: "Ines Oliveira", FromAddress: "ines@example.org", SenderVerdict: "verified", Snippet: "Please cancel my contract.", Kind: "person"}
+	g.sealed = add(5*time.Minute, sealed, &contentv1.Message{Text: "Please cancel my contract.\n\nInes", To: []string{"support@example.com"}, Sender: passed, Encryption: []*contentv1.Encryption{
+		{Path: "2", Kind: "openpgp", Opened: true, Key: "94d7162a04d4c78259fbaa9df29e8e8e0a025d98"},
+	}})
+	g.shut = add(4*time.Minute, &contentv1.Card{Subject: "Fw: contract", FromName: "Ines Oliveira", FromAddress: "ines@example.org", SenderVerdict: "unverified", Snippet: "See below.", Kind: "person"},
+		&contentv1.Message{Text: "See below.\n\nPlease cancel my contract.", To: []string{"support@example.com"}, Sender: passed, Notices: []string{"partly_encrypted"}, Encryption: []*contentv1.Encryption{
+			{Path: "2", Kind: "smime", Opened: true, Key: strings.Repeat("de8076d690bc7612", 4), Reason: "encryption_without_integrity"},
+			{Path: "3", Kind: "openpgp", Reason: "encrypted_message"}, {Path: "4.1", Kind: "openpgp", Reason: "encrypted_message_damaged"},
+		}})
 	g.plain = add(0, &contentv1.Card{Subject: "Printer prints blue only", FromName: "Ada Lovelace", FromAddress: "ada@example.org", SenderVerdict: "authenticated", Snippet: "Hello, since yesterday my printer prints blue only.", Kind: "person"},
 		&contentv1.Message{Text: "Hello,\n\nsince yesterday my printer prints blue only. What can I do?\n\nAda", To: []string{"support@example.com"}, Sender: passed})
 	return g
@@ -112,7 +121,7 @@ func (g gallery) pages() map[string]string {
 		"list": "/tickets", "list-mine": "/tickets?assignee=me", "plain": at(g.plain, ""), "long": at(g.long, ""), "japanese": at(g.japanese, ""), "arabic": at(g.arabic, ""),
 		"files": at(g.files, ""), "forged": at(g.forged, ""), "gone": at(g.gone, ""), "reads": at(g.files, "/reads"), "allreads": "/reads", "original": at(g.plain, "/original"),
 		"originals": "/originals", "aside": "/aside", "aside-one": "/aside/" + g.aside, "aside-stuck": "/aside/" + g.stuck, "aside-leaving": "/aside/" + g.leaving, "aside-delete": "/aside/" + g.stuck + "/delete", "aside-original": "/aside/" + g.stuck + "/original",
-		"help": "/help", "lookalike": at(g.lookalike, ""), "newsletter": at(g.newsletter, ""), "aside-reads": at(event.Ticket(g.stuck), "/reads?item="+g.stuck), "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
+		"sealed": at(g.sealed, ""), "shut": at(g.shut, ""), "help": "/help", "lookalike": at(g.lookalike, ""), "newsletter": at(g.newsletter, ""), "aside-reads": at(event.Ticket(g.stuck), "/reads?item="+g.stuck), "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
 	}
 }
 
