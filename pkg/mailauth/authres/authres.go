@@ -52,7 +52,7 @@ func Parse(value string) (Header, error) {
 	statements := split(tokens)
 	first := statements[0]
 	// authserv-id, and perhaps the version, which must be 1.
-	if len(first) == 0 || len(first) > 2 || first[0].kind == sign || len(first) == 2 && first[1].text != "1" {
+	if len(first) == 0 || len(first) > 2 || first[0].kind == sign || first[0].text == "" || len(first) == 2 && first[1].text != "1" {
 		return Header{}, errMalformed
 	}
 	header := Header{ID: strings.ToLower(first[0].text)}

@@ -29,7 +29,7 @@ func TestExamplesOfTheStandard(t *testing.T) {
 }
 
 func TestMalformedFieldsAreErrors(t *testing.T) {
-	for _, value := range []string{"", ";", "a b; spf=pass", "a 2; spf=pass", "a; spf", "a; spf=", "a; =pass", "a; spf=pass smtp", "a; spf=pass mailfrom=x", "a; (", "a; spf=\"pass",
+	for _, value := range []string{"", ";", "a b; spf=pass", "a 2; spf=pass", "a; spf", "a; spf=", "a; =pass", "a; spf=pass smtp", "a; spf=pass mailfrom=x", "a; (", "a; spf=\"pass", "\"\"; spf=pass", "\"\r\"; spf=pass",
 		"a; spf=pass" + strings.Repeat(" a.b=c", MaxProps+1), "a" + strings.Repeat("; spf=pass", MaxResults+1)} {
 		if got, err := Parse(value); err == nil {
 			t.Errorf("%.40q: %+v", value, got)
@@ -49,7 +49,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		header, err := Parse(value)
-		if err == nil && header.ID == "" && !strings.Contains(value, `""`) {
+		if err == nil && header.ID == "" {
 			t.Errorf("no authserv-id and no error")
 		}
 	})
