@@ -211,6 +211,7 @@ var Reasons = map[string]Reason{
 	dkim.SubjectAdded:            {"A subject was added after signing.", "There are more Subject fields than h= covers."},
 	dkim.DateAdded:               {"A date was added after signing.", "There are more Date fields than h= covers."},
 	dkim.ToAdded:                 {"A recipient line was added after signing.", "There are more To fields than h= covers."},
+	dkim.ContentTypeAdded:        {"What kind of text this is was changed after signing.", "There are more Content-Type or Content-Transfer-Encoding fields than h= covers, so that the signed body can be read otherwise than it was meant."},
 	dkim.ReplyToAdded:            {"A reply address was added after signing.", "There are more Reply-To fields than h= covers."},
 
 	spf.LookupFailed:     {"The sender's server list could not be fetched just now.", "A DNS look-up of SPF failed temporarily."},

@@ -50,6 +50,7 @@ const (
 	DateAdded               = "date_added"
 	ToAdded                 = "to_added"
 	ReplyToAdded            = "reply_to_added"
+	ContentTypeAdded        = "content_type_added"
 )
 
 // A Result is what became of one signature.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"time"
 
 	"github.com/postern-mail/postern/pkg/mail"
@@ -168,7 +169,13 @@ var guarded = []struct{ name, added, unsigned string }{
 	{"date", DateAdded, ""},
 	{"to", ToAdded, ""},
 	{"reply-to", ReplyToAdded, ""},
+	{"content-type", ContentTypeAdded, ""},
+	{"content-transfer-encoding", ContentTypeAdded, ""},
 }
+
+// unmoved are guarded fields that servers write anew above a signature that never covered them. Only
+// one beside another that is signed was added to be taken for it.
+var unmoved = []string{"content-type", "content-transfer-encoding"}
 
 // openFields gives the code of the first guarded field that the signature leaves
 // open. A field that was never signed counts as added where it stands above the
@@ -178,7 +185,7 @@ func openFields(text *Text, picked Selection, own int) string {
 		present, signed, above := count(text, picked, guard.name, own)
 		switch {
 		case present == signed:
-		case signed > 0 || above && guard.unsigned == "":
+		case signed > 0 || above && guard.unsigned == "" && !slices.Contains(unmoved, guard.name):
 			return guard.added
 		case guard.unsigned != "":
 			return guard.unsigned
