@@ -69,7 +69,7 @@ func agentsReadAll(t *testing.T, f *fleet.Fleet, records map[string]*itemv1.Reco
 		t.Fatal(err)
 	}
 	agent := program.SignIn(t, link)
-	read, files, revealed, aside := 0, 0, 0, 0
+	read, files, revealed, aside, decrypted := 0, 0, 0, 0, 0
 	for _, record := range records {
 		if record.GetTicket() == "" {
 			aside++
@@ -78,8 +78,12 @@ func agentsReadAll(t *testing.T, f *fleet.Fleet, records map[string]*itemv1.Reco
 		page := "/tickets/" + record.GetTicket()
 		text := agent.Opened(t, page)
 		for _, as := range []string{"/message", "/message?as=text"} {
-			if strings.Contains(agent.Opened(t, page+as), mark) {
+			shown := agent.Opened(t, page+as)
+			if strings.Contains(shown, mark) {
 				read++
+			}
+			if strings.Contains(shown, insideSeal) {
+				decrypted++
 			}
 		}
 		for _, file := range download.FindAllStringSubmatch(text, -1) {
@@ -93,6 +97,9 @@ func agentsReadAll(t *testing.T, f *fleet.Fleet, records map[string]*itemv1.Reco
 			}
 		}
 		agent.Opened(t, page+"/reads")
+	}
+	if decrypted < 2 {
+		t.Errorf("%d mails of 2 that came encrypted were read", decrypted)
 	}
 	if read == 0 || files == 0 || revealed == 0 || aside == 0 {
 		t.Errorf("%d messages with markers, %d files and %d masked values were read, %d mails are set aside", read, files, revealed, aside)

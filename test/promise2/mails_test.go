@@ -168,6 +168,8 @@ func mails(t *testing.T) map[string][]byte {
 		"machine":   []byte(header("automatic") + "Auto-Submitted: auto-replied\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b64(page)),
 		"malformed": []byte("From: " + mark + " <" + mark + "@" + mark + ".example\r\nSubject: =?utf-8?B?" + mark + "\r\nContent-Type: multipart/mixed; boundary=\"" + mark + "\r\n\r\n--" + mark + "\n" + words(1)),
 		"two-from":  []byte(header("two authors") + "From: <" + mark + ".second@" + mark + ".example>\r\nContent-Type: text/plain\r\n\r\n" + words(1)),
+		"sealed":    byOpenPGP(t),
+		"enveloped": bySMIME(t),
 		"oversize":  []byte(header("oversize") + "Content-Type: text/plain; charset=utf-8\r\n\r\n" + words(6000)),
 	}
 }

@@ -116,7 +116,9 @@ func startWith(t *testing.T, options fleet.Options) *places {
 	p := &places{spans: collect(t), scraped: t.TempDir()}
 	options.Trace = p.spans.url
 	options.TrustMX = []string{"mx.fleet.example"}
+	company := companyKeys(t)
 	options.Change = func(_ string, config fleet.Section) {
+		fleet.Below(config, "decryption")["keys"] = company
 		fleet.Below(config, "log")["level"] = "debug"
 		fleet.Below(config, "ingest")["max_size"] = "1MiB"
 	}
