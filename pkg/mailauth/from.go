@@ -151,6 +151,9 @@ func (a *author) readDomain(box mailbox) {
 	case strings.ContainsAny(norm.NFKC.String(box.local), "@<>,;:\\\" \t"):
 		a.ambiguous(FromQuotedLocal)
 	}
+	if otherwiseWritten(box.local) {
+		a.ambiguous(FromReadersDisagree)
+	}
 	if mixed(box.local) {
 		a.sign(AddressMixedScripts)
 	}
@@ -186,6 +189,17 @@ func mixed(word string) bool {
 		alike = alike || unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee)
 	}
 	return latin && alike
+}
+
+// otherwiseWritten reports whether some readers take a word for another: letters that are forms of
+// other letters (UAX #15, compatibility; a Kelvin sign is a K). How accents are put together is no matter.
+func otherwiseWritten(word string) bool {
+	composed := norm.NFC.String(word)
+	return norm.NFKC.String(word) != composed || len(composed) != len(word) && isASCII(composed)
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= 0x80 }) < 0
 }
 
 // isUnseen: controls, and format characters and others that have no width of their own

@@ -162,7 +162,7 @@ var Reasons = map[string]Reason{
 	FromQuotedLocal:      {"The author's address is disguised.", "The quoted local part contains characters that end an address for some readers."},
 	FromDomainMalformed:  {"The author's domain is not a valid name.", "The From domain cannot be converted to A-labels, or has characters no host name has."},
 	FromDomainLiteral:    {"The author's address names a machine, not a domain.", "The From domain is an address literal; DMARC does not apply."},
-	FromReadersDisagree:  {"The author's address is written so that programs read it differently.", "The strict reading of From and the one shown to people differ."},
+	FromReadersDisagree:  {"The author's address is written so that programs read it differently.", "The strict reading of From and the one shown to people differ, or the local part has letters that are forms of other letters (UAX #15)."},
 
 	NameLooksLikeAddress: {"The sender's name looks like a different address.", "The display name contains an address other than the one in From."},
 	NameBidi:             {"The sender's name contains characters that turn text around.", "The display name contains bidirectional controls."},

@@ -50,8 +50,13 @@ func main() {
 	flag.DurationVar(&b.longest, "longest", 25*time.Second, "how long one run may take; then what was done until then counts")
 	flag.StringVar(&b.profile, "profile", "", "keep the processor's profile of one process in this file")
 	flag.StringVar(&b.suites, "suites", "", "folder with the built benchmarks of pkg/mailauth and pkg/mailauth/dkim, for the part verify; it is run from the root of the sources")
-	parts := flag.String("parts", "verify,process,latency,memory,mailbox,fleet", "what is measured")
+	parts := flag.String("parts", "process,latency,memory,mailbox,fleet", "what is measured; with -suites also verify, which is first where nothing else is said")
 	flag.Parse()
+	said := false
+	flag.Visit(func(f *flag.Flag) { said = said || f.Name == "parts" })
+	if !said && b.suites != "" {
+		*parts = "verify," + *parts
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := b.run(ctx, strings.Split(*parts, ",")); err != nil {
