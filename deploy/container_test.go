@@ -119,7 +119,23 @@ func secretsAreEachServicesOwn(t *testing.T, program string) {
 	if !slices.Equal(of["setup"], []string{"ca.pem", "setup.seed"}) && !slices.Equal(of["setup"], []string{"setup.seed", "ca.pem"}) {
 		t.Errorf("setup gets %v", of["setup"])
 	}
+	if err := os.WriteFile(filepath.Join(folder, "keep/decryption/smime/company.pem"), []byte("company"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(folder, "keep/decryption/smime/company.pem"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	again := prepare()
+	for name, text := range again {
+		if _, before := first[name]; !before && text != "company" {
+			t.Errorf("a second run made %s", name)
+		}
+	}
+	for _, p := range parts {
+		if _, has := again[p.Name+"/decryption/smime/company.pem"]; has != p.Decrypts() {
+			t.Errorf("%s has the company's private key: %v", p.Name, has)
+		}
+	}
 	for name, text := range first {
 		if again[name] != text {
 			t.Errorf("a second run changed %s", name)

@@ -59,6 +59,9 @@ func (p part) Keyring() bool { return p.Name == "keyring" }
 func (p part) Vault() bool { vault, _ := wiring.Needs(p.Name); return vault }
 func (p part) Redis() bool { _, redis := wiring.Needs(p.Name); return redis }
 
+// Decrypts tells whether it gets the company's private keys.
+func (p part) Decrypts() bool { return wiring.Decrypts(p.Name) }
+
 // servers are what it reaches, and at which port.
 func (p part) servers() map[string]int {
 	reaches := map[string]int{"nats": 4222}
@@ -115,6 +118,9 @@ func TestTheConfigurationsOfBothKindsAreRead(t *testing.T) {
 			if path != "/run/secrets/"+what {
 				t.Errorf("%s: %s is at %s", folder, what, path)
 			}
+		}
+		if want := map[string]string{"compose": "/run/secrets/decryption", "kubernetes": "/run/decryption"}[folder]; c.Decryption.Keys != want {
+			t.Errorf("%s: the company's keys are at %s", folder, c.Decryption.Keys)
 		}
 		if c.Operations.Listen != ":9090" || c.Desk.Listen != ":8080" || c.DataDir != "/var/lib/postern" || c.Clamd.Address != "unix:/run/postern/clamd.sock" {
 			t.Errorf("%s: operations %q, desk %q, data %q, clamd %q", folder, c.Operations.Listen, c.Desk.Listen, c.DataDir, c.Clamd.Address)

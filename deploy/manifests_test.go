@@ -79,6 +79,10 @@ spec:
             - {name: config, mountPath: /etc/postern, readOnly: true}
             - {name: secrets, mountPath: /run/secrets, readOnly: true}
             - {name: data, mountPath: /var/lib/postern}
+            {{- if .Decrypts}}
+            - {name: openpgp, mountPath: /run/decryption/openpgp, readOnly: true}
+            - {name: smime, mountPath: /run/decryption/smime, readOnly: true}
+            - {name: passphrases, mountPath: /run/decryption/passphrases, readOnly: true}{{end}}
             {{- if .Scan}}
             - {name: socket, mountPath: /run/postern}
         - name: clamd # reads files in the clear: on the same machine, and nothing on a disk
@@ -95,6 +99,10 @@ spec:
       volumes:
         - {name: config, configMap: {name: postern}}
         - {name: secrets, secret: {secretName: postern-{{.Name}}, defaultMode: 0400}}
+        {{- if .Decrypts}} # the company's private keys, where mail comes encrypted
+        - {name: openpgp, secret: {secretName: postern-openpgp, defaultMode: 0400, optional: true}}
+        - {name: smime, secret: {secretName: postern-smime, defaultMode: 0400, optional: true}}
+        - {name: passphrases, secret: {secretName: postern-passphrases, defaultMode: 0400, optional: true}}{{end}}
         {{- if not .Keeps}}
         - {name: data, emptyDir: {medium: Memory, sizeLimit: 1Mi}}{{end}}
         {{- if .Scan}}

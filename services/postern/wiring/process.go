@@ -103,6 +103,9 @@ func Needs(service string) (vault, redis bool) {
 	return slices.Contains(ofVault, service), slices.Contains(ofRedis, service)
 }
 
+// Decrypts says whether a service reads the company's private keys.
+func Decrypts(service string) bool { return slices.Contains(ofMail, service) }
+
 // opens tells whether the process is for one of some services.
 func (o Options) opens(services ...string) bool {
 	return len(o.For) == 0 || slices.ContainsFunc(o.For, func(name string) bool { return slices.Contains(services, name) })
