@@ -21,6 +21,8 @@ import (
 // errCut says that part of an answer is missing: what is there decides nothing.
 var errCut = errors.New("answer over tcp is cut")
 
+var errAliases = errors.New("aliases do not end")
+
 // maxAliases bounds a chain of CNAMEs.
 const maxAliases = 16
 
@@ -152,7 +154,7 @@ func read(message dnsmessage.Message, kind dns.Type) (dns.Answer, time.Duration,
 		if alias, ok := resource.Body.(*dnsmessage.CNAMEResource); ok {
 			next := strings.ToLower(alias.CNAME.String())
 			if slices.Contains(names, next) || len(names) > maxAliases {
-				return dns.Answer{}, 0, fmt.Errorf("%s: aliases that do not end: %w", kind, dns.ErrTemporary)
+				return dns.Answer{}, 0, fmt.Errorf("%s: %w: %w", kind, dns.ErrTemporary, errAliases)
 			}
 			names = append(names, next)
 			continue
