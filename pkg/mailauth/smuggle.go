@@ -15,7 +15,7 @@ const lateHeader = 64 << 10
 // how many there are, but that one hides, the code says so.
 func fromFields(msg *mail.Message) (count int, codes []string) {
 	body := msg.Root.RawBody
-	head := msg.Root.Raw[:len(msg.Root.Raw)-len(body)]
+	head := msg.Root.Raw[:max(0, len(msg.Root.Raw)-len(body))]
 	eol := []byte("\n")
 	if bytes.Contains(head, []byte("\r\n")) {
 		eol = []byte("\r\n")
@@ -27,7 +27,7 @@ func fromFields(msg *mail.Message) (count int, codes []string) {
 			late = late[:end]
 		}
 		if !bytes.HasPrefix(late, eol) {
-			head = msg.Root.Raw[:len(head)+len(late)]
+			head = msg.Root.Raw[:min(len(msg.Root.Raw), len(head)+len(late))]
 		}
 	}
 	count, codes = countFrom(head, eol)
