@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/signature"
 )
 
@@ -54,6 +55,11 @@ func TestAttacksOnSignatures(t *testing.T) {
 			got := judged(t, []byte(texts[0]), options)
 			if got.Verdict == Verified || got.Verdict == Authenticated {
 				t.Errorf("%s %v", got.Verdict, got.Reasons)
+			}
+			// As it is read for people: what stands within an S/MIME signature is opened.
+			opened, _ := signature.Open(t.Context(), mail.Parse([]byte(texts[0]), mail.Limits{}), options.Keys, signature.OpenLimits{}, mail.Limits{})
+			if again := Judge(t.Context(), opened, options); again.Verdict == Verified || again.Verdict == Authenticated {
+				t.Errorf("opened: %s %v", again.Verdict, again.Reasons)
 			}
 			want := strings.Fields(texts[1])
 			if string(got.Verdict) != want[0] {
