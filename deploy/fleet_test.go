@@ -26,7 +26,7 @@ const (
 // A part is one service as it is deployed.
 type part struct {
 	Name     string
-	Limit    int    // MiB of memory: above the most that was seen with 48 mails of 50 MB at once
+	Limit    int    // MiB of memory: above the most that was seen with 48 mails of 50 MB at once, and a quarter more where all came encrypted by S/MIME
 	Asks     string // memory of an ordinary day
 	CPU      string
 	Replicas int
@@ -38,7 +38,7 @@ type part struct {
 var parts = []part{
 	{"ingest", 768, "128Mi", "100m", 1, "1Gi", []int{993, 143, 443}}, // a refresh token is written anew
 	{"verify", 1536, "128Mi", "100m", 2, "", []int{53}},
-	{"scan", 1536, "128Mi", "100m", 2, "", nil},
+	{"scan", 2048, "128Mi", "100m", 2, "", nil},
 	{"archive", 256, "96Mi", "100m", 2, "", nil},
 	{"sanitize", 1536, "128Mi", "250m", 2, "", nil},
 	{"desk", 512, "128Mi", "100m", 2, "", nil},

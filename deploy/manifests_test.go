@@ -99,8 +99,8 @@ spec:
       volumes:
         - {name: config, configMap: {name: postern}}
         - {name: secrets, secret: {secretName: postern-{{.Name}}, defaultMode: 0400}}
-        {{- if .Decrypts}} # the company's private keys, where mail comes encrypted
-        - {name: openpgp, secret: {secretName: postern-openpgp, defaultMode: 0400, optional: true}}
+        {{- if .Decrypts}}
+        - {name: openpgp, secret: {secretName: postern-openpgp, defaultMode: 0400, optional: true}} # the company's private keys, where mail comes encrypted
         - {name: smime, secret: {secretName: postern-smime, defaultMode: 0400, optional: true}}
         - {name: passphrases, secret: {secretName: postern-passphrases, defaultMode: 0400, optional: true}}{{end}}
         {{- if not .Keeps}}
