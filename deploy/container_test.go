@@ -111,7 +111,7 @@ func secretsAreEachServicesOwn(t *testing.T, program string) {
 	if acl := first["redis/users.acl"]; strings.Contains(acl, strings.TrimSpace(first["keep/redis-password"])) {
 		t.Error("Redis's file holds the password itself")
 	}
-	for _, tool := range []string{topology.Doctor, topology.Evidence, topology.Mailbox, topology.SetAside} {
+	for _, tool := range []string{topology.Customers, topology.Doctor, topology.Evidence, topology.Mailbox, topology.SetAside} {
 		if !slices.Contains(of["operator"], tool+".seed") {
 			t.Errorf("operators have no %s", tool)
 		}

@@ -17,7 +17,7 @@ import (
 var subjects = []string{
 	"items.1", "tickets.1", "cursors.1", "mailboxes.1", "keyring.v1.Published", "audit.v1.Checkpoint",
 	"mail.v1.Received", "mail.v1.Verified", "mail.v1.Scanned", "mail.v1.Archived", "mail.v1.Sanitized", "mail.v1.SetAside",
-	"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "items.customer.1",
+	"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "retention.v1.Dismissed", "items.customer.1",
 	"leases.ingest.1", "leases.archive.1", "leases.sanitize.1", "leases.retain.1", "leases.audit.1",
 }
 
@@ -29,15 +29,15 @@ var mayPublish = map[string][]string{
 	"archive":   {"mail.v1.Archived", "mail.v1.SetAside", "leases.archive.1", "deaths.archive.1"},
 	"sanitize":  {"mail.v1.Sanitized", "mail.v1.SetAside", "leases.sanitize.1", "deaths.sanitize.1"},
 	"desk":      {"tickets.1", "mail.v1.SetAside", "retention.v1.Wished", "deaths.desk.1"},
-	"retain":    {"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "tickets.1", "leases.retain.1"},
+	"retain":    {"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "retention.v1.Dismissed", "tickets.1", "leases.retain.1"},
 	"keyring":   {"items.1", "items.customer.1", "keyring.v1.Published"},
 	"audit":     {"audit.v1.Checkpoint", "leases.audit.1"},
 	"doctor":    {},
 	"setaside":  {},
 	"mailbox":   {"cursors.1"},
 	"evidence":  {},
-	"customers": {},
-	"rebuild":   {"items.1", "items.customer.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "audit.v1.Checkpoint"},
+	"customers": {"retention.v1.Dismissed"},
+	"rebuild":   {"items.1", "items.customer.1", "tickets.1", "retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "retention.v1.Dismissed", "audit.v1.Checkpoint"},
 }
 
 var mayAsk = map[string][]string{

@@ -86,10 +86,14 @@ func (x *Index) Count() int {
 	return len(x.tokens)
 }
 
-// Present tells whether a record is of a customer whose card is there.
-func Present(record *itemv1.Record) bool {
-	layer := CardOf(record)
-	return layer.GetState() == itemv1.LayerState_LAYER_STATE_PRESENT
+// Present tells whether a record is of a customer as they are recorded now.
+func Present(record *itemv1.Record) bool { return record.GetSuccessor() == "" && openable(record) }
+
+// Superseded tells whether a card is still there in whose place another stands.
+func Superseded(record *itemv1.Record) bool { return record.GetSuccessor() != "" && openable(record) }
+
+func openable(record *itemv1.Record) bool {
+	return CardOf(record).GetState() == itemv1.LayerState_LAYER_STATE_PRESENT
 }
 
 // CardOf is the layer of a record that a customer's card is in; nil where there is none.

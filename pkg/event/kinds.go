@@ -22,7 +22,7 @@ var kinds = byName(
 	&mailv1.Sanitized{}, &mailv1.SetAside{},
 	&ticketv1.Opened{}, &ticketv1.Assigned{}, &ticketv1.StatusChanged{}, &ticketv1.LayersDestroyed{},
 	&retentionv1.Planned{}, &retentionv1.Destroyed{}, &retentionv1.Certified{},
-	&retentionv1.Held{}, &retentionv1.Released{}, &retentionv1.Swept{}, &retentionv1.Withdrawn{}, &retentionv1.Wished{},
+	&retentionv1.Held{}, &retentionv1.Released{}, &retentionv1.Swept{}, &retentionv1.Withdrawn{}, &retentionv1.Wished{}, &retentionv1.Dismissed{},
 	&auditv1.Entry{}, &auditv1.Checkpoint{},
 	&keyringv1.Published{},
 	&consentv1.Granted{}, &consentv1.Withdrawn{},

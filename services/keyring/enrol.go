@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -31,6 +32,27 @@ func (s *Service) enrol(ctx context.Context, c *call) (proto.Message, error) {
 	if err := checkEnrol(r); err != nil {
 		return nil, err
 	}
+	answer, err := s.enrolOne(ctx, c, r)
+	if err != nil {
+		return nil, err
+	}
+	// A death before this leaves two records of one customer, which the next import makes one.
+	for _, former := range r.Replaces {
+		_, _, err := s.update(ctx, former, func(record *itemv1.Record) (bool, error) {
+			if record.State != itemv1.State_STATE_KEPT || record.Successor != "" {
+				return false, nil
+			}
+			record.Successor, record.Tokens = r.Item, nil
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return answer, nil
+}
+
+func (s *Service) enrolOne(ctx context.Context, c *call, r *keyringv1.Enrol) (proto.Message, error) {
 	defer s.stripe(r.Item)()
 	there, err := s.deps.Records.Get(ctx, r.Item)
 	if err == nil {
@@ -44,7 +66,7 @@ func (s *Service) enrol(ctx context.Context, c *call) (proto.Message, error) {
 		return nil, err
 	}
 	a := s.act(c, "enrol", r.Actor)
-	a.Items, a.Layer = []string{r.Item}, card
+	a.Items, a.Layer = append([]string{r.Item}, r.Replaces...), card
 	if err := s.scribe.append(ctx, a); err != nil {
 		return nil, err
 	}
@@ -67,8 +89,14 @@ func checkEnrol(r *keyringv1.Enrol) error {
 	case l.Object != "" || len(l.Inline) == 0 || len(l.Inline) > inlineLimit || int64(len(l.Inline)) != l.Size:
 		return refuse(keys.Malformed, "a card stands inline, in its size, within its limit")
 	}
+	if len(r.Replaces) > maxReplaced || slices.Contains(r.Replaces, r.Item) || slices.ContainsFunc(r.Replaces, func(id string) bool { return !event.IsCustomer(id) }) {
+		return refuse(keys.Malformed, "what it takes the place of are no other customers, or too many")
+	}
 	return checkSealed(l)
 }
+
+// maxReplaced is how many records of one customer another takes the place of.
+const maxReplaced = 64
 
 // cardRecord makes a customer's record.
 func (s *Service) cardRecord(ctx context.Context, r *keyringv1.Enrol) (*itemv1.Record, error) {

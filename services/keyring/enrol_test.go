@@ -184,6 +184,31 @@ func TestACustomerWhoIsRemovedIsGoneFromEveryCopyAndTheOthersAreNot(t *testing.T
 	}
 }
 
+func TestWhoIsRecordedAnewIsFoundByTheNewCardAlone(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	former := w.customer("Anna Weber", "anna@example.com")
+	r := w.enrolment(&customerv1.Card{Names: []string{"Anna Weber-Maier"}, Addresses: []*customerv1.Address{{Address: "anna@example.com"}}})
+	r.Replaces = []string{former}
+	for range 2 { // a repeat changes nothing
+		if _, err := w.client("customers").Enrol(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, after := w.record(former), w.record(r.Item)
+	if before.Successor != r.Item || len(before.Tokens) > 0 || customer.Present(before) || !customer.Superseded(before) || !customer.Present(after) {
+		t.Errorf("the records are %v and %v", before, after)
+	}
+	for _, replaced := range [][]string{{r.Item}, {strings.Repeat("a", 64)}, slices.Repeat([]string{former}, 65)} {
+		bad := w.enrolment(&customerv1.Card{Names: []string{"X"}})
+		if bad.Replaces = replaced; replaced[0] == r.Item {
+			bad.Item = r.Item
+		}
+		_, err := w.client("customers").Enrol(t.Context(), bad)
+		w.mustRefuse(err, keys.Malformed)
+	}
+}
+
 func TestTheDirectorysKeyOutlivesTheYearAndAHoldKeepsACard(t *testing.T) {
 	w := newWorld(t)
 	w.start()

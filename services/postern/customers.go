@@ -148,20 +148,16 @@ func readUpTo(name string, most int64) ([]byte, error) {
 }
 
 func (c *customersCall) run(ctx context.Context, config wiring.Config, words []string) error {
-	process, err := c.process(ctx, config, words[0])
+	tool, err := toolAt(ctx, config, topology.Customers)
 	if err != nil {
 		return err
 	}
-	defer process.Close()
-	tool, err := process.Tool(ctx, topology.Customers)
-	if err != nil {
-		return err
-	}
-	defer tool.Conn.Close()
+	defer tool.Close()
 	book, err := newBook(ctx, tool.Conn, tool.Client, tool.Opener(), tool.Clock.Now, operator())
 	if err != nil {
 		return err
 	}
+	away := dismissal{tool.Conn, tool.Clock.Now, c.out}
 	switch words[0] {
 	case "list":
 		return book.list(ctx, c.out)
@@ -172,7 +168,7 @@ func (c *customersCall) run(ctx context.Context, config wiring.Config, words []s
 		if err != nil {
 			return err
 		}
-		return c.erase(ctx, process, ids, c.reason, c.wait)
+		return errors.Join(away.dismiss(ctx, ids, c.reason, c.wait), away.supersede(ctx, book.superseded))
 	}
 	var changes []customers.Change
 	if words[0] == "confirm" {
@@ -186,17 +182,9 @@ func (c *customersCall) run(ctx context.Context, config wiring.Config, words []s
 	recorded, replaced, err := book.record(ctx, changes)
 	fmt.Fprintf(c.out, "recorded %d\n", recorded)
 	if len(replaced) > 0 {
-		err = errors.Join(err, c.erase(ctx, process, replaced, "customers:replaced", 0))
+		fmt.Fprintf(c.out, "replaced %d; the retain service destroys every copy of what was there before, and certifies it\n", len(replaced))
 	}
-	return err
-}
-
-// process opens what a verb needs: the bus, and for what takes cards away what retention works with.
-func (c *customersCall) process(ctx context.Context, config wiring.Config, verb string) (*wiring.Process, error) {
-	if verb == "list" || verb == "show" || c.dry {
-		return wiring.AtBus(config, wiring.Options{})
-	}
-	return wiring.Attach(ctx, config, wiring.Options{For: []string{"retain", topology.Customers}})
+	return errors.Join(err, away.supersede(ctx, append(replaced, book.superseded...)))
 }
 
 // decide says what of a file is new.
@@ -217,39 +205,4 @@ func (c *customersCall) decide(ctx context.Context, book *book) ([]customers.Cha
 	}
 	fmt.Fprintf(c.out, "%d customers: %d new, %d changed, %d as they are recorded\n", len(c.entries), fresh, len(changes)-fresh, same)
 	return changes, nil
-}
-
-// maxErased is how many customers' cards one plan destroys.
-const maxErased = 8000
-
-// erase has retention destroy cards, and waits for a while until that is done.
-func (c *customersCall) erase(ctx context.Context, process *wiring.Process, ids []string, reason string, wait time.Duration) error {
-	tool, err := process.Tool(ctx, "retain")
-	if err != nil {
-		return err
-	}
-	defer tool.Conn.Close()
-	service, err := tool.Retain()
-	if err != nil {
-		return err
-	}
-	for part := range slices.Chunk(ids, maxErased) {
-		plan, err := service.EraseItems(ctx, retain.Wish{Items: part, Actor: operator(), Reason: reason})
-		if plan == "" {
-			return err
-		}
-		cards := fmt.Sprintf("%d cards", len(part))
-		if len(part) == 1 {
-			cards = "a card"
-		}
-		fmt.Fprintf(c.out, "erasure %s: %s cannot be opened any more\n", plan, cards)
-		if err != nil && !errors.Is(err, retain.ErrPending) {
-			return err
-		}
-	}
-	if wait == 0 {
-		fmt.Fprintln(c.out, "the retain service destroys every copy of them and certifies it")
-		return nil
-	}
-	return finish(ctx, service, wait, c.stdio)
 }

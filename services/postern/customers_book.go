@@ -56,6 +56,7 @@ type book struct {
 
 	token      []byte // the key of tokens
 	records    map[string]*itemv1.Record
+	superseded []string // cards whose destruction is still to be seen to
 	index      customer.Index
 	recipients *seal.Recipients
 }
@@ -72,8 +73,11 @@ func newBook(ctx context.Context, conn itemRecords, keyring enroller, opener car
 			return nil, fmt.Errorf("record %d of stream %s is garbled", message.Sequence, topology.Items)
 		}
 		b.index.Take(record)
-		if customer.Present(record) {
+		switch {
+		case customer.Present(record):
 			b.records[record.GetItem()] = record
+		case customer.Superseded(record) && len(record.GetHolds()) == 0:
+			b.superseded = append(b.superseded, record.GetItem())
 		}
 	}
 	key, err := opener.Directory(ctx, actor)
@@ -368,9 +372,9 @@ func (b *book) record(ctx context.Context, changes []customers.Change) (recorded
 	group.SetLimit(enrolAtOnce)
 	for _, change := range changes {
 		group.Go(func() error {
-			err := b.enrol(within, change.Card)
+			err := b.enrol(within, change)
 			if refusal, _ := keys.RefusalOf(err); refusal == keys.ClosedBucket { // re-keyed in this moment
-				err = b.enrol(within, change.Card)
+				err = b.enrol(within, change)
 			}
 			if err != nil {
 				return err
@@ -405,7 +409,8 @@ func (b *book) recipient(ctx context.Context) (*seal.Recipient, error) {
 	return b.recipients.Get(published.GetCustomers().GetBucket(), published.GetCustomers().GetPublicKey())
 }
 
-func (b *book) enrol(ctx context.Context, card *customerv1.Card) error {
+func (b *book) enrol(ctx context.Context, change customers.Change) error {
+	card := change.Card
 	to, err := b.recipient(ctx)
 	if err != nil {
 		return err
@@ -428,7 +433,7 @@ func (b *book) enrol(ctx context.Context, card *customerv1.Card) error {
 	if err != nil {
 		return fmt.Errorf("card: %w", err)
 	}
-	_, err = b.keyring.Enrol(ctx, &keyringv1.Enrol{Item: event.NewCustomer(), Actor: b.actor, Card: &itemv1.Layer{
+	_, err = b.keyring.Enrol(ctx, &keyringv1.Enrol{Item: event.NewCustomer(), Actor: b.actor, Replaces: change.Replaces, Card: &itemv1.Layer{
 		Kind: itemv1.LayerKind_LAYER_KIND_CARD, Inline: ciphertext, Size: sealed.Size, Digest: sealed.Digest, PacketEnds: sealed.PacketEnds,
 		KeyPacket: sealed.KeyPacket, Bucket: sealed.Bucket, Attempted: timestamppb.New(b.now()),
 	}})

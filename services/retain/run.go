@@ -227,7 +227,7 @@ func (s *Service) sayNext(ctx context.Context, after uint64, plan *retentionv1.P
 type standing struct {
 	open   []*retentionv1.Planned // plans that nothing has ended, in order; long lists are in the vault
 	last   uint64                 // sequence of the last plan
-	wishes []*retentionv1.Wished  // the desk's that nobody has answered, in order
+	wishes []asked                // that nobody has answered, in order
 	lately int                    // of the desk's, how many became plans within a day
 }
 
@@ -237,7 +237,7 @@ func (s *Service) standing(ctx context.Context) (standing, error) {
 	open := map[string]*retentionv1.Planned{}
 	var order []string
 	var out standing
-	wished := map[string]*retentionv1.Wished{}
+	wished := map[string]bool{} // by name, whether it is the desk's
 	planned := map[string]bool{}
 	yesterday := s.clock.Now().Add(-24 * time.Hour)
 	for said, err := range s.events.All(ctx) {
@@ -250,7 +250,7 @@ func (s *Service) standing(ctx context.Context) (standing, error) {
 			order = append(order, e.GetPlan())
 			out.last = said.Sequence
 			planned[e.GetPlan()] = true
-			if wished[e.GetPlan()] != nil && e.GetTime().AsTime().After(yesterday) {
+			if wished[e.GetPlan()] && e.GetTime().AsTime().After(yesterday) {
 				out.lately++
 			}
 		case *retentionv1.Destroyed:
@@ -262,15 +262,17 @@ func (s *Service) standing(ctx context.Context) (standing, error) {
 		case *retentionv1.Withdrawn:
 			delete(open, e.GetPlan())
 			delete(wished, e.GetPlan())
-		case *retentionv1.Wished:
-			if wished[e.GetPlan()] == nil && !planned[e.GetPlan()] { // the first of a name
-				wished[e.GetPlan()] = e
-				out.wishes = append(out.wishes, e)
+		default:
+			wish, is := askedBy(e)
+			if _, known := wished[wish.plan]; is && !known && !planned[wish.plan] { // the first of a name
+				wished[wish.plan] = !wish.customers
+				out.wishes = append(out.wishes, wish)
 			}
 		}
 	}
-	out.wishes = slices.DeleteFunc(out.wishes, func(wish *retentionv1.Wished) bool {
-		return wished[wish.GetPlan()] != wish || planned[wish.GetPlan()]
+	out.wishes = slices.DeleteFunc(out.wishes, func(wish asked) bool {
+		_, stands := wished[wish.plan]
+		return !stands || planned[wish.plan]
 	})
 	for _, name := range order {
 		if plan := open[name]; plan != nil {

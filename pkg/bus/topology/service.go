@@ -133,8 +133,9 @@ var Services = []Service{
 	},
 	{
 		Name: Customers, Tool: true,
-		Asks:  []string{"enrol", "open.customer", "open.directory", "status"},
-		Reads: []string{Items, Keys},
+		Publishes: []string{"retention.v1.Dismissed"},
+		Asks:      []string{"enrol", "open.customer", "open.directory", "status"},
+		Reads:     []string{Items, Keys, Retention},
 	},
 }
 

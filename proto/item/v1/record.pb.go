@@ -310,7 +310,9 @@ type Record struct {
 	Evidence []byte `protobuf:"bytes,32,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	// By what a customer is found, while their card is there: keyed digests of the forms of their
 	// names, addresses and number.
-	Tokens        [][]byte `protobuf:"bytes,33,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Tokens [][]byte `protobuf:"bytes,33,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	// The customer as they were recorded since: this card only waits to be destroyed.
+	Successor     string `protobuf:"bytes,34,opt,name=successor,proto3" json:"successor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -574,6 +576,13 @@ func (x *Record) GetTokens() [][]byte {
 		return x.Tokens
 	}
 	return nil
+}
+
+func (x *Record) GetSuccessor() string {
+	if x != nil {
+		return x.Successor
+	}
+	return ""
 }
 
 // A Place is a mail's number in its folder.
@@ -1127,7 +1136,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xce\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xf2\n" +
 	"\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
@@ -1170,7 +1179,8 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x0eheaders_digest\x18\x1e \x01(\fB\x04\xc8\xf3\x18\x04R\rheadersDigest\x12+\n" +
 	"\x0eheaders_period\x18\x1f \x01(\tB\x04\xc8\xf3\x18\x02R\rheadersPeriod\x12 \n" +
 	"\bevidence\x18  \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\x12\x1c\n" +
-	"\x06tokens\x18! \x03(\fB\x04\xc8\xf3\x18\x06R\x06tokens\"\xb5\x01\n" +
+	"\x06tokens\x18! \x03(\fB\x04\xc8\xf3\x18\x06R\x06tokens\x12\"\n" +
+	"\tsuccessor\x18\" \x01(\tB\x04\xc8\xf3\x18\x01R\tsuccessor\"\xb5\x01\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +

@@ -559,10 +559,12 @@ func (x *Retry) GetFetchLimit() int64 {
 // Enrol asks for the record of a customer. Its layer is a card, sealed to the published key
 // of customers, inline.
 type Enrol struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Item          string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
-	Card          *v1.Layer              `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
-	Actor         string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Item  string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	Card  *v1.Layer              `protobuf:"bytes,2,opt,name=card,proto3" json:"card,omitempty"`
+	Actor string                 `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// Records of the same customer whose place it takes: nobody is found by them any more.
+	Replaces      []string `protobuf:"bytes,4,rep,name=replaces,proto3" json:"replaces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -616,6 +618,13 @@ func (x *Enrol) GetActor() string {
 		return x.Actor
 	}
 	return ""
+}
+
+func (x *Enrol) GetReplaces() []string {
+	if x != nil {
+		return x.Replaces
+	}
+	return nil
 }
 
 // Recorded answers the seven above: the record as it stands now, and whether this request changed it.
@@ -733,11 +742,12 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05actor\x18\x02 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\x12%\n" +
 	"\vfetch_limit\x18\x03 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
-	"fetchLimit\"g\n" +
+	"fetchLimit\"\x89\x01\n" +
 	"\x05Enrol\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12(\n" +
 	"\x04card\x18\x02 \x01(\v2\x0e.item.v1.LayerB\x04\xc8\xf3\x18\bR\x04card\x12\x1a\n" +
-	"\x05actor\x18\x03 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\"{\n" +
+	"\x05actor\x18\x03 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\x12 \n" +
+	"\breplaces\x18\x04 \x03(\tB\x04\xc8\xf3\x18\x01R\breplaces\"{\n" +
 	"\bRecorded\x12-\n" +
 	"\x06record\x18\x01 \x01(\v2\x0f.item.v1.RecordB\x04\xc8\xf3\x18\bR\x06record\x12\x1e\n" +
 	"\achanged\x18\x02 \x01(\bB\x04\xc8\xf3\x18\x02R\achanged\x12 \n" +

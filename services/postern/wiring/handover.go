@@ -96,14 +96,17 @@ func (o *ownPlans) strange(said proto.Message) bool {
 	return false
 }
 
-// wished tells whether somebody at a desk wants something of retention.
+// wished tells whether somebody at a desk, or who keeps the directory, wants something of retention.
 func wished(said proto.Message) bool {
-	_, is := said.(*retentionv1.Wished)
-	return is
+	switch said.(type) {
+	case *retentionv1.Wished, *retentionv1.Dismissed:
+		return true
+	}
+	return false
 }
 
 // takeOver runs retention soon after something was said that calls for it, until ctx ends: not
-// only when its hour comes. That is a wish of the desk and, where commands leave the rest to
+// only when its hour comes. That is a wish of the desk, customers who were removed and, where commands leave the rest to
 // this process, a plan of theirs or that its keys are destroyed.
 func takeOver(ctx context.Context, conn *bus.Conn, calls func(proto.Message) bool, runNow func(context.Context) error) error {
 	kept, err := conn.Kept(ctx, topology.Retention)
