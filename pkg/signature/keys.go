@@ -132,11 +132,12 @@ func Fingerprint(ring []byte) (string, error) {
 	return found, nil
 }
 
-// And gives these keys and the public ones of others together. Neither is changed.
+// And gives these keys and others together. Neither is changed.
 func (k Keys) And(more Keys) Keys {
 	both := k
 	both.pgp, both.anchors = slices.Concat(k.pgp, more.pgp), slices.Concat(k.anchors, more.anchors)
 	both.certs, both.crls = slices.Concat(k.certs, more.certs), slices.Concat(k.crls, more.crls)
+	both.smime, both.ours = slices.Concat(k.smime, more.smime), slices.Concat(k.ours, more.ours)
 	if len(both.anchors) > 0 {
 		both.roots = x509.NewCertPool()
 		for _, anchor := range both.anchors {

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // A pair is a private key and a certificate of it, which messages are encrypted to.
@@ -188,11 +187,4 @@ func (k Keys) Decrypts() (openpgp, smime int) {
 		}
 	}
 	return len(of), len(k.pairs())
-}
-
-// Join gives keys that open what either opens.
-func (k Keys) Join(other Keys) Keys {
-	return Keys{
-		pgp: slices.Concat(k.pgp, other.pgp), smime: slices.Concat(k.smime, other.smime), ours: slices.Concat(k.ours, other.ours),
-	}
 }

@@ -140,7 +140,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if err != nil {
 		return options{}, fmt.Errorf("--decryption-keys: %w", err)
 	}
-	o.decryption = o.sender.Keys.Join(company.Current())
+	o.decryption = o.sender.Keys.And(company.Current())
 	scanner, err := clam.New(f.clamd, clam.Options{})
 	switch {
 	case err == nil:
