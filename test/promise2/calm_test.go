@@ -6,6 +6,7 @@ package promise2
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/postern-mail/postern/pkg/bus/topology"
 	"github.com/postern-mail/postern/pkg/vault"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	"github.com/postern-mail/postern/services/postern/fleet"
@@ -37,6 +39,7 @@ func TestNothingReadableIsAtRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	agentsReadAll(t, p.fleet, records)
+	keepsCustomers(t, p.fleet)
 	p.scrape(t)
 	p.empty(t, "while all runs")
 	if _, err := p.fleet.Command(program.Context(t), "retain", "retention", "run"); err != nil {
@@ -53,6 +56,30 @@ func TestNothingReadableIsAtRest(t *testing.T) {
 		return
 	}
 	t.Run("the search sees every kind of place", func(t *testing.T) { seesEveryPlace(t, p, dir) })
+}
+
+// keepsCustomers records customers whose every word is a marker, changes one and removes one.
+func keepsCustomers(t *testing.T, f *fleet.Fleet) {
+	t.Helper()
+	table := filepath.Join(t.TempDir(), "crm.csv") // outside of what is searched
+	command := func(want string, args ...string) {
+		t.Helper()
+		out, err := f.Command(program.Context(t), topology.Customers, append([]string{"customers"}, args...)...)
+		if err != nil || !strings.Contains(out, want) {
+			t.Fatalf("customers %v: %q, %v; want %q", args, out, err, want)
+		}
+	}
+	for _, notes := range []string{strange, mark} {
+		rows := fmt.Sprintf("number,name,address,notes\n%s-1,%s Weber,%s@customer.example,%s\n%s-2,Bert %s,bert@%s.example,%s\n", mark, mark, mark, notes, mark, mark, mark, strange)
+		if err := os.WriteFile(table, []byte(rows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		command("recorded ", "import", table)
+	}
+	command(mark+" Weber", "list")
+	command("not confirmed", "show", mark+"-2", mark+"-1")
+	command("recorded 1", "confirm", mark+"@customer.example", "--how", "called_back")
+	command(": every copy of the card of one customer is destroyed", "remove", mark+"-2", "--reason", "case-7", "--wait", "3m")
 }
 
 var (
