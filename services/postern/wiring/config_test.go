@@ -78,6 +78,8 @@ clamd: {address: "unix:clamd.sock"}
 keyring: {dir: ../ring, copy: ../live, second_store: second}
 retain: {key: retain.key}
 audit: {key: audit.key}
+verify: {keys: authors}
+decryption: {keys: ../company}
 ingest: {mailboxes: [{id: one, host: imap.example, username: one, ca_file: imap.pem, password_file: word},
   {id: two, host: imap.example, username: two, oauth2: {token_url: "https://id.example/token", client_id: c, client_secret_file: client, refresh_token_file: refresh}}]}
 `
@@ -92,7 +94,7 @@ ingest: {mailboxes: [{id: one, host: imap.example, username: one, ca_file: imap.
 		}
 		one, two := c.Ingest.Mailboxes[0], c.Ingest.Mailboxes[1]
 		for got, want := range map[string]string{
-			c.DataDir: "data", c.NATS.CAFile: "ca.pem", c.NATS.Nkeys: "seeds", string(c.Redis.PasswordFile): "redis",
+			c.DataDir: "data", c.Verify.Keys: "authors", c.Decryption.Keys: "../company", c.NATS.CAFile: "ca.pem", c.NATS.Nkeys: "seeds", string(c.Redis.PasswordFile): "redis",
 			c.Vault.Dir: "sealed", c.Vault.S3.CAFile: "s3.pem", string(c.Vault.S3.AccessKeyFile): "access", string(c.Vault.S3.SecretKeyFile): "secret",
 			c.Keyring.Dir: "../ring", c.Keyring.Copy: "../live", c.Keyring.SecondStore: "second", c.Retain.Key: "retain.key", c.Audit.Key: "audit.key",
 			one.CAFile: "imap.pem", string(one.PasswordFile): "word",
