@@ -109,3 +109,23 @@ func TestEncryptedWordsAmongOthersAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// "Efail" (Poddebniak and others, 2018, §4.2), made of a mail that OpenSSL encrypted: its author knows the first block of
+// the plaintext, nothing else, and has put an image whose address takes in all that follows before the secret words.
+func TestWhatWasWrittenIntoCiphertextFetchesNothing(t *testing.T) {
+	keys := readingtest.Company(t, readingtest.CompanyFolder(t), time.Now).Current()
+	msg, pieces := signature.Open(t.Context(), mail.Parse([]byte(readingtest.Encrypted(t, "efail.eml")), mail.Limits{}), keys, signature.OpenLimits{}, mail.Limits{})
+	if len(pieces) != 1 || !pieces[0].Opened || pieces[0].Reason != signature.WithoutIntegrity {
+		t.Fatalf("the attack does not open, so that it proves nothing: %+v", pieces)
+	}
+	inside := string(msg.Root.Opened[0].Raw)
+	if !strings.Contains(inside, `src="http://a/`) || !strings.Contains(inside, "the secret words of somebody else") {
+		t.Fatalf("the attack is none: %q", inside)
+	}
+	shown := sanitize.Render(msg, attachment.Scan(t.Context(), msg, attachment.Options{}), sanitize.Options{})
+	for _, fetches := range []string{"http:", "src=", "href=", "url("} {
+		if strings.Contains(shown.HTML, fetches) {
+			t.Errorf("%q stands in %q", fetches, shown.HTML)
+		}
+	}
+}
