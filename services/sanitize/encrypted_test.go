@@ -129,3 +129,29 @@ func TestWhatWasWrittenIntoCiphertextFetchesNothing(t *testing.T) {
 		}
 	}
 }
+
+// The subject inside is shown where the one outside says nothing, and nothing else is taken from there.
+func TestASubjectThatWasEncryptedIsShown(t *testing.T) {
+	for name, c := range map[string]struct{ outside, inside, from, want string }{
+		"as Thunderbird has it":     {"...", "Subject: =?utf-8?q?K=C3=BCndigung?=\n", "", "Kündigung"},
+		"as RFC 9788 has it":        {"[...]", "Subject: my card 4242 4242 4242 4242\n", "From: Boss <boss@example.org>\n", "my card ‹payment_card ··4242 #1›"},
+		"as Enigmail had it":        {"Encrypted Message", "Subject: refund\n", "", "refund"},
+		"one that says something":   {"hello", "Subject: another\n", "", "hello"},
+		"none inside":               {"...", "", "", "..."},
+		"nothing inside, and empty": {"", "", "", ""},
+	} {
+		msg := mail.Parse([]byte("From: a@example.com\nSubject: "+c.outside+"\nContent-Type: application/pkcs7-mime\n\nsealed\n"), mail.Limits{})
+		entity := "Content-Type: text/plain\n" + c.from + c.inside + "\nwords\n"
+		msg = msg.Open([]mail.Opening{{Part: msg.Root, Form: mail.Entity, Encrypted: true, Content: []byte(entity)}}, mail.Limits{})
+		shown := sanitize.Render(msg, attachment.Report{}, sanitize.Options{})
+		if shown.Subject != c.want || len(shown.From) != 1 || shown.From[0].Address != "a@example.com" {
+			t.Errorf("%s: %q from %v", name, shown.Subject, shown.From)
+		}
+	}
+	// What stands within a signature alone came in the clear: so did a subject in it.
+	msg := mail.Parse([]byte("From: a@example.com\nSubject: ...\nContent-Type: application/pkcs7-mime\n\nsigned\n"), mail.Limits{})
+	msg = msg.Open([]mail.Opening{{Part: msg.Root, Form: mail.Entity, Content: []byte("Subject: x\n\nwords\n")}}, mail.Limits{})
+	if shown := sanitize.Render(msg, attachment.Report{}, sanitize.Options{}); shown.Subject != "..." {
+		t.Errorf("%q", shown.Subject)
+	}
+}

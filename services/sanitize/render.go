@@ -157,7 +157,7 @@ func (r *renderer) notice(n Notice) {
 // header masks what is shown above the text. Addresses stay: an agent has to know
 // who writes.
 func (r *renderer) header() {
-	r.view.Subject = r.masked(clean.Line(r.msg.Subject))
+	r.view.Subject = r.masked(clean.Line(r.subject()))
 	people := func(list []mail.Address) (shown []Person) {
 		for _, a := range list {
 			person := Person{Address: clean.Line(a.Addr)}
