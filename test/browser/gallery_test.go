@@ -12,6 +12,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/mailauth"
+	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	retentionv1 "github.com/postern-mail/postern/proto/retention/v1"
@@ -29,6 +31,29 @@ type gallery struct {
 func evidence(verdict, spf, dkim, dmarc string, reasons ...string) []byte {
 	return fmt.Appendf(nil, `{"verdict":%q,"reasons":["%s"],"spf":{"result":%q,"domain":"mail.example.org","client_ip":"192.0.2.17"},"dkim":[{"result":%q,"domain":"example.org","selector":"s1","reason":""}],"dmarc":{"result":%q,"policy":"reject","record_domain":"example.org"},"arc":{"result":"none"},"signatures":[]}`,
 		verdict, strings.Join(reasons, `","`), spf, dkim, dmarc)
+}
+
+// rested is what a verdict rested on, as long and as hard to break into lines as strangers make it.
+func rested(t testing.TB) []byte {
+	t.Helper()
+	key := "v=DKIM1; k=rsa; p=" + strings.Repeat("MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A", 12)
+	at := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
+	packed, err := mailauth.NewDossier(mailauth.Result{Evidence: mailauth.Evidence{
+		Questions: []dns.Question{
+			{Type: dns.TXT, Name: "a-selector-of-some-length._domainkey.a-domain-of-some-length.example.com", Status: "ok", At: at, Answer: dns.Answer{Texts: []string{key}, TTL: time.Hour}},
+			{Type: dns.PTR, Name: strings.Repeat("0.", 32) + "ip6.arpa", Status: "nxdomain", At: at},
+			{Type: dns.MX, Name: "example.com", Status: "ok", At: at, Answer: dns.Answer{MX: []dns.Exchange{{Pref: 10, Host: "mx.example.com"}}}},
+		},
+		Headers: []string{
+			"Received: from out.example.com (out.example.com [192.0.2.17]) by mx.example.org (Postfix) with ESMTPS id 1; Sun, 22 Nov 2026 09:30:00 +0000\r\n",
+			"ARC-Authentication-Results: i=1; mx.example.org; dmarc=pass header.from=example.com\r\n",
+			"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; b=" + strings.Repeat("goOGfIrT1gwZLGOPVG8KgK6shj8B86gt", 12) + "\r\n",
+		},
+	}}, mailauth.Options{}).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
 }
 
 func newGallery(t testing.TB) gallery {
@@ -90,7 +115,7 @@ func newGallery(t testing.TB) gallery {
 		})
 	g.forged = add(12*time.Minute, &contentv1.Card{Subject: "URGENT: your mailbox is full", FromName: "IT Support", FromAddress: "it@example.com", SenderVerdict: "forged", Snippet: "Confirm your password within 24 hours.", Kind: "person"},
 		&contentv1.Message{Text: "Confirm your password within 24 hours.", Html: `<p>Confirm your password within 24 hours: <a href="https://evil.example/x" rel="noopener noreferrer nofollow" target="_blank">example.com</a><span class="postern-mismatch"> [leads to evil.example, not to example.com]</span></p>`, To: []string{"support@example.com"},
-			Sender: evidence("forged", "softfail", "fail", "fail", "policy_reject", "nothing_aligned", "spf_softfail"), Notices: []string{"misleading_link", "text_cut"}})
+			Sender: evidence("forged", "softfail", "fail", "fail", "policy_reject", "nothing_aligned", "spf_softfail"), Evidence: rested(t), Notices: []string{"misleading_link", "text_cut"}})
 	g.lookalike = add(9*time.Minute, &contentv1.Card{Subject: "Action required: your salary statement", FromName: "Example Payroll", FromAddress: "payroll@exarnple.com", SenderVerdict: "authenticated", Snippet: "Your statement for November is ready.", Kind: "person"},
 		&contentv1.Message{Text: "Your statement for November is ready.", Html: `<p>Your statement for November is ready.</p><p>Open it within the day.</p>`, To: []string{"support@example.com"},
 			Sender: evidence("authenticated", "pass", "pass", "pass", "dkim_aligned", "dmarc_pass", "domain_looks_like_recipient")})
@@ -164,6 +189,12 @@ const overflowing = `(() => {
   return [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !e.closest(".scroll")).map((e) => e.tagName + "." + e.className).slice(0, 5).concat("page " + document.documentElement.scrollWidth);
 })()`
 
+// opened shows all that a page has to show.
+const opened = `(() => { for (const d of document.querySelectorAll("details")) d.open = true; return true; })()`
+
+// squeezed lists columns of evidence that leave a word no room.
+const squeezed = `[...document.querySelectorAll("table.evidence :is(th, td)")].filter((e) => e.checkVisibility() && e.textContent.trim() && e.getBoundingClientRect().width < 40).map((e) => e.textContent.trim().slice(0, 40))`
+
 // Set POSTERN_PICTURES to a folder to look at every page.
 func TestEveryPageIsReadableAndFitsTheScreen(t *testing.T) {
 	t.Parallel()
@@ -177,6 +208,10 @@ func TestEveryPageIsReadableAndFitsTheScreen(t *testing.T) {
 		p.scheme(how.scheme)
 		for name, path := range g.pages() {
 			p.open(g.Server.URL + path)
+			eval[bool](p, opened)
+			if tight := eval[[]string](p, squeezed); len(tight) > 0 {
+				t.Errorf("%s, %s: no room for %q", name, how.name, tight)
+			}
 			if bad := eval[[]string](p, unreadable); len(bad) > 0 {
 				t.Errorf("%s, %s: too little contrast: %q", name, how.name, bad)
 			}
