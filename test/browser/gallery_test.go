@@ -192,8 +192,8 @@ const overflowing = `(() => {
 // opened shows all that a page has to show.
 const opened = `(() => { for (const d of document.querySelectorAll("details")) d.open = true; return true; })()`
 
-// squeezed lists columns of evidence that leave a word no room.
-const squeezed = `[...document.querySelectorAll("table.evidence :is(th, td)")].filter((e) => e.checkVisibility() && e.textContent.trim() && e.getBoundingClientRect().width < 40).map((e) => e.textContent.trim().slice(0, 40))`
+// squeezed lists columns of evidence that leave a word no room, and evidence that is wider than its place.
+const squeezed = `[...document.querySelectorAll(".answers .scroll")].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => "all of it: " + e.textContent.trim().slice(0, 40)).concat([...document.querySelectorAll("table.evidence :is(th, td)")].filter((e) => e.checkVisibility() && !e.closest(".away") && e.textContent.trim() && e.getBoundingClientRect().width < 40).map((e) => e.textContent.trim().slice(0, 40)))`
 
 // Set POSTERN_PICTURES to a folder to look at every page.
 func TestEveryPageIsReadableAndFitsTheScreen(t *testing.T) {
