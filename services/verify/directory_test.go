@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -211,6 +212,44 @@ func TestAnAuthenticatedSenderWhoIsInTheDirectoryIsVerified(t *testing.T) {
 			t.Error("a card was opened for a mail without a signature")
 		}
 	})
+}
+
+// Each of these comes from somebody's own domain, or their own mailbox beside a customer's, and
+// passes DMARC there.
+func TestNobodyIsTakenForACustomerBesideWhomTheyWrite(t *testing.T) {
+	for _, from := range []string{
+		"Anna <annİ@author.example>", "Anna <anni.@author.example>", "Anna <anni+x@author.example>", "Anna <\u212aim@author.example>",
+		"Anna <anni@lİmit.example>", "Anna <anni@li\u0307mit.example>", "Anna <\u0430nni@author.example>",
+		"Anna <anni@author.example>, Bert <bert@author.example>", "A: anni@author.example;", "anni@author.example <eve@author.example>",
+		"Anna <eve@author.example> (anni@author.example)", "Anna <anni@author.example>\r\nFrom: <eve@author.example>",
+		"Eve <eve@author.example>\r\nSender: anni@author.example\r\nReply-To: anni@author.example",
+		"Anna <\"anni \"@author.example>", "Anna <anni@author.example@author.example>", "=?utf-8?q?anni=40author.example?= <eve@author.example>",
+		"Anna <=?utf-8?q?anni?=@author.example>", "Anna <@limit.example:anni@author.example> x", "Anna <an\u200dni@author.example>",
+	} {
+		t.Run(from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				office := newOffice(t)
+				for _, address := range []string{"anni@author.example", "kim@author.example", "anni@limit.example"} {
+					office.enrol(&customerv1.Card{Addresses: []*customerv1.Address{{Address: address}}})
+				}
+				d, _ := office.running(t)
+				text := strings.Replace(raw, "From: Anna <anna@author.example>", "From: "+from, 1)
+				zone := zone
+				if strings.Contains(from, "mit.example>") {
+					text = strings.ReplaceAll(text, "<anna@author.example>", "<anna@xn--limit-8fd.example>")
+					zone = strings.ReplaceAll(zone, "author.example", "xn--limit-8fd.example")
+				}
+				verified, later := judged(t, d, text, zone)
+				if got := verified.GetFindings(); got.GetSenderVerdict() == "verified" || slices.Contains(got.GetSenderReasons(), "known_customer") {
+					t.Errorf("%s %v", got.GetSenderVerdict(), got.GetSenderReasons())
+				}
+				again, err := later.Replay(t.Context(), &verifyv1.Replay{Item: item, Evidence: verified.GetEvidence(), Actor: "paula"})
+				if err != nil || len(again.GetDifferences()) > 0 {
+					t.Errorf("repeated: %v, %v", again, err)
+				}
+			})
+		})
+	}
 }
 
 func TestWhoIsLikeACustomerIsSaidToBe(t *testing.T) {

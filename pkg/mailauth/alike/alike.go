@@ -45,7 +45,16 @@ type Circle interface {
 // that people write from gives two people addresses that differ in case alone.
 func Of(address string) Form {
 	at := strings.LastIndexByte(address, '@')
-	return Form{Address, strings.ToLower(address[:max(at, 0)]) + "@" + ascii(address[at+1:])}
+	return Form{Address, strings.Map(lower, address[:max(at, 0)]) + "@" + ascii(address[at+1:])}
+}
+
+// lower gives a letter in small. One that is not the large form of what it would become stays
+// as it is: İ is no I, and whose address has the one is not whose address has an i.
+func lower(r rune) rune {
+	if small := unicode.ToLower(r); unicode.ToUpper(small) == r {
+		return small
+	}
+	return r
 }
 
 // OfDomain gives the form of a domain itself.
@@ -162,14 +171,15 @@ func (s Set) Has(_ context.Context, form Form) (bool, error) { return s[form], n
 
 // ascii gives a domain in A-labels, or in lower case where it has none.
 func ascii(domain string) string {
-	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	domain = strings.TrimSuffix(domain, ".")
 	if len(domain) > maxDomain {
 		return domain // and nobody's: conversion takes the square of the length
 	}
+	// Conversion folds case, as the DNS will be asked (UTS #46 §4). Nothing does so before it.
 	if converted, err := idna.Lookup.ToASCII(domain); err == nil {
 		return converted
 	}
-	return domain
+	return strings.Map(lower, domain)
 }
 
 // shown is a domain as people are shown it.

@@ -36,6 +36,28 @@ func TestDomainsThatLookTheSame(t *testing.T) {
 	}
 }
 
+// Cases are those of UnicodeData.txt: İ (U+0130) has the small letter i, whose large one is I, and a
+// Kelvin sign has k. UTS #46 maps the one to i and a dot above, the other to k.
+func TestAddressesAreTheSameInAnyCaseAndInNothingElse(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"anna@example.com", "ANNA@Example.COM.", true},
+		{"BÜRO@MÜLLER.example", "büro@xn--mller-kva.example", true},
+		{"anni@example.com", "annİ@example.com", false},
+		{"kim@example.com", "\u212aim@example.com", false},
+		{"anna@limit.example", "anna@lİmit.example", false},
+		{"anna@li\u0307mit.example", "anna@lİmit.example", true},
+		{"anna@kim.example", "anna@\u212aim.example", true},
+		{"anna@a_b.example", "anna@A_B.example", true},
+	} {
+		if got := alike.Of(c.a) == alike.Of(c.b); got != c.want {
+			t.Errorf("%s and %s: %v", c.a, c.b, got)
+		}
+	}
+}
+
 func TestDomainsThatAreOneSlipApart(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
