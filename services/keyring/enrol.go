@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -32,6 +33,10 @@ func (s *Service) enrol(ctx context.Context, c *call) (proto.Message, error) {
 	if err := checkEnrol(r); err != nil {
 		return nil, err
 	}
+	if !s.replacing.take(r.Replaces) {
+		return nil, errReplaced
+	}
+	defer s.replacing.leave(r.Replaces)
 	answer, err := s.enrolOne(ctx, c, r)
 	if err != nil {
 		return nil, err
@@ -61,6 +66,9 @@ func (s *Service) enrolOne(ctx context.Context, c *call, r *keyringv1.Enrol) (pr
 	if !errors.Is(err, ErrNoRecord) {
 		return nil, err
 	}
+	if err := s.stillThere(ctx, r.Replaces); err != nil {
+		return nil, err
+	}
 	record, err := s.cardRecord(ctx, r)
 	if err != nil {
 		return nil, err
@@ -75,6 +83,54 @@ func (s *Service) enrolOne(ctx context.Context, c *call, r *keyringv1.Enrol) (pr
 		return nil, err
 	}
 	return recorded(stored, true), nil
+}
+
+// errReplaced keeps somebody who was removed from coming back, and one who is changed twice at
+// once from becoming two.
+var errReplaced = refuse(keys.Conflict, "one of those whose place it takes was removed or replaced meanwhile")
+
+// stillThere refuses to take the place of those who are not in the directory any more.
+func (s *Service) stillThere(ctx context.Context, formers []string) error {
+	for _, former := range formers {
+		stored, err := s.look(ctx, former)
+		if errors.Is(err, ErrNoRecord) || err == nil && !customer.Present(stored.Record) {
+			return errReplaced
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claims are what is being done to some by one at a time. It may be used by many goroutines.
+type claims struct {
+	mu  sync.Mutex
+	ids map[string]bool
+}
+
+// take claims all, or none where somebody else has one of them.
+func (c *claims) take(ids []string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.ContainsFunc(ids, func(id string) bool { return c.ids[id] }) {
+		return false
+	}
+	if c.ids == nil {
+		c.ids = map[string]bool{}
+	}
+	for _, id := range ids {
+		c.ids[id] = true
+	}
+	return true
+}
+
+func (c *claims) leave(ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range ids {
+		delete(c.ids, id)
+	}
 }
 
 func checkEnrol(r *keyringv1.Enrol) error {

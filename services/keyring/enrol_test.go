@@ -209,6 +209,58 @@ func TestWhoIsRecordedAnewIsFoundByTheNewCardAlone(t *testing.T) {
 	}
 }
 
+func TestNobodyTakesThePlaceOfWhoIsThereNoMore(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	anew := func(former string) error {
+		r := w.enrolment(&customerv1.Card{Names: []string{"Anna"}, Addresses: []*customerv1.Address{{Address: "anna@example.com"}}})
+		r.Replaces = []string{former}
+		_, err := w.client("customers").Enrol(t.Context(), r)
+		return err
+	}
+	replaced, removed := w.customer("Anna", "anna@example.com"), w.customer("Anna", "anna@example.com")
+	if err := anew(replaced); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.client("retain").Erase(t.Context(), &keyringv1.Erase{Request: "P1", Items: []string{removed}, Actor: "olga"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, former := range []string{replaced, removed, event.NewCustomer()} {
+		w.mustRefuse(anew(former), keys.Conflict)
+	}
+}
+
+func TestOfManyWhoTakeOnesPlaceAtOnceOneDoes(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	former := w.customer("Anna", "anna@example.com")
+	const many = 8
+	var all []*keyringv1.Enrol
+	for range many {
+		r := w.enrolment(&customerv1.Card{Names: []string{"Anna"}})
+		r.Replaces = []string{former}
+		all = append(all, r)
+	}
+	outcomes := make(chan error, many)
+	for _, r := range all {
+		go func() {
+			_, err := w.client("customers").Enrol(t.Context(), r)
+			outcomes <- err
+		}()
+	}
+	did := 0
+	for range many {
+		if err := <-outcomes; err == nil {
+			did++
+		} else {
+			w.mustRefuse(err, keys.Conflict)
+		}
+	}
+	if did != 1 {
+		t.Errorf("%d took the place of one", did)
+	}
+}
+
 func TestTheDirectorysKeyOutlivesTheYearAndAHoldKeepsACard(t *testing.T) {
 	w := newWorld(t)
 	w.start()

@@ -34,6 +34,7 @@ type Service struct {
 	renewed       atomic.Int64 // boot time of the last look at the cell, for those who only read
 	nights        sync.Mutex   // one of close, destroy, forget, attest at a time
 	stripes       [256]sync.Mutex
+	replacing     claims                          // customers in whose place others are being recorded
 	doomedBuckets atomic.Pointer[map[string]bool] // being destroyed: nothing moves out of them
 	cache         *cache
 	highest       atomic.Uint64 // the end of the records' stream, as far as it was seen

@@ -181,11 +181,18 @@ func (c *customersCall) run(ctx context.Context, config wiring.Config, words []s
 	}
 	recorded, replaced, err := book.record(ctx, changes)
 	fmt.Fprintf(c.out, "recorded %d\n", recorded)
-	if len(replaced) > 0 {
+	// What was replaced until the command was cut off is to go all the same.
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeToAsk)
+	defer cancel()
+	asked := away.supersede(within, append(replaced, book.superseded...))
+	if len(replaced) > 0 && asked == nil {
 		fmt.Fprintf(c.out, "replaced %d; the retain service destroys every copy of what was there before, and certifies it\n", len(replaced))
 	}
-	return errors.Join(err, away.supersede(ctx, append(replaced, book.superseded...)))
+	return errors.Join(err, asked)
 }
+
+// timeToAsk bounds how long a command that was cut off asks for what it replaced to be destroyed.
+const timeToAsk = 10 * time.Second
 
 // decide says what of a file is new.
 func (c *customersCall) decide(ctx context.Context, book *book) ([]customers.Change, error) {

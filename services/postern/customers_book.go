@@ -365,32 +365,56 @@ func (b *book) confirmations(ctx context.Context, addresses []string, how string
 const enrolAtOnce = 16
 
 // record seals and records cards. It gives how many there are now, and what they took the place
-// of: those are erased once the new ones are recorded, never before.
+// of and nobody holds: those are erased once the new ones are recorded, never before.
 func (b *book) record(ctx context.Context, changes []customers.Change) (recorded int, replaced []string, err error) {
 	var mu sync.Mutex
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(enrolAtOnce)
 	for _, change := range changes {
 		group.Go(func() error {
-			err := b.enrol(within, change)
-			if refusal, _ := keys.RefusalOf(err); refusal == keys.ClosedBucket { // re-keyed in this moment
-				err = b.enrol(within, change)
-			}
-			if err != nil {
+			if err := b.enrolPatiently(within, change); err != nil {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			recorded++
-			replaced = append(replaced, change.Replaces...)
+			for _, former := range change.Replaces {
+				if len(b.records[former].GetHolds()) == 0 { // one that is held would keep all of its plan
+					replaced = append(replaced, former)
+				}
+			}
 			return nil
 		})
 	}
 	err = group.Wait()
+	if refusal, _ := keys.RefusalOf(err); refusal == keys.Conflict {
+		err = fmt.Errorf("somebody else changed or removed one of them in this moment (%w)", err)
+	}
 	if err != nil {
 		err = fmt.Errorf("%d of %d were recorded; the same command goes on with the rest: %w", recorded, len(changes), explained(err))
 	}
 	return recorded, replaced, err
+}
+
+// While customers' cards are re-keyed, which is after others were destroyed, the key that was
+// published takes nothing until the next one is.
+const (
+	rekeyed    = 300 // tries
+	untilRekey = 100 * time.Millisecond
+)
+
+func (b *book) enrolPatiently(ctx context.Context, change customers.Change) error {
+	for tries := 1; ; tries++ {
+		err := b.enrol(ctx, change)
+		if refusal, _ := keys.RefusalOf(err); refusal != keys.ClosedBucket || tries == rekeyed {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(untilRekey):
+		}
+	}
 }
 
 // recipient is the bucket that takes customers' cards.
