@@ -116,13 +116,17 @@ func (c *customersCall) read(name string) ([]customers.Entry, bool) {
 	content, err := readUpTo(name, customers.MaxFile)
 	if err == nil {
 		var entries []customers.Entry
-		entries, err = customers.Read(name, content, func(beside string) ([]byte, error) {
+		var passed int
+		entries, passed, err = customers.Read(name, content, func(beside string) ([]byte, error) {
 			if !filepath.IsLocal(beside) {
 				return nil, fmt.Errorf("%q is not beside the file", beside)
 			}
 			return readUpTo(filepath.Join(filepath.Dir(name), beside), customer.MaxCard)
 		})
 		if err == nil {
+			if passed > 0 {
+				fmt.Fprintf(c.out, "left out %d: groups, or people with neither an address nor a number by which to find them again\n", passed)
+			}
 			return entries, true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,13 @@ var others = map[string]string{
 
 // readCSV reads rows below a line of names, with commas, semicolons or tabs between cells.
 func readCSV(content []byte, beside func(string) ([]byte, error), p *problems) []Entry {
+	if !bytes.ContainsRune(content, '\n') { // as Excel writes a table "for Macintosh"
+		content = bytes.ReplaceAll(content, []byte("\r"), []byte("\n"))
+	}
+	before := 0
+	if first, rest, _ := bytes.Cut(content, []byte("\n")); separatorLine.Match(first) {
+		content, before = rest, 1
+	}
 	r := csv.NewReader(bytes.NewReader(content))
 	r.Comma, r.FieldsPerRecord = delimiter(content), -1
 	heads, err := r.Read()
@@ -48,6 +56,56 @@ func readCSV(content []byte, beside func(string) ([]byte, error), p *problems) [
 		p.add(1, errors.New("there is no line with the names of columns"))
 		return nil
 	}
+	columns := contacts(heads)
+	people := columns != nil
+	if !people {
+		columns = namedColumns(heads, p)
+	}
+	if len(p.told) > 0 {
+		return nil
+	}
+	var entries []Entry
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return entries
+		}
+		var broken *csv.ParseError
+		if errors.As(err, &broken) {
+			p.add(before+broken.Line, broken.Err)
+			return entries
+		}
+		line, _ := r.FieldPos(0)
+		line += before
+		if !slices.ContainsFunc(row, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
+			continue // an empty line of a table
+		}
+		if len(row) != len(columns) {
+			p.add(line, fmt.Errorf("%d cells where the first line names %d", len(row), len(columns)))
+			continue
+		}
+		card, err := cardOf(columns, row, beside)
+		switch {
+		case err != nil:
+			p.add(line, err)
+		case !found(card) && people:
+			p.passed++
+		case !found(card):
+			p.add(line, fmt.Errorf("neither %s nor %s, by one of which a customer is found again", addressColumn, numberColumn))
+		default:
+			entries = append(entries, Entry{Line: line, Card: card})
+		}
+	}
+}
+
+// separatorLine is a first line that tells Excel what stands between cells.
+var separatorLine = regexp.MustCompile(`^(?i)"?sep=.?"?\r?$`)
+
+// found tells whether a customer can be found again, by the next file.
+func found(card *customerv1.Card) bool { return len(card.GetAddresses()) > 0 || card.GetNumber() != "" }
+
+// namedColumns reads the names of columns.
+func namedColumns(heads []string, p *problems) []string {
 	columns := make([]string, len(heads))
 	for i, head := range heads {
 		name := strings.ToLower(strings.TrimSpace(head))
@@ -65,35 +123,7 @@ func readCSV(content []byte, beside func(string) ([]byte, error), p *problems) [
 	if !slices.Contains(columns, addressColumn) && !slices.Contains(columns, numberColumn) {
 		p.add(1, fmt.Errorf("there is no column %q or %q, by one of which a customer is found again", addressColumn, numberColumn))
 	}
-	if len(p.told) > 0 {
-		return nil
-	}
-	var entries []Entry
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return entries
-		}
-		var broken *csv.ParseError
-		if errors.As(err, &broken) {
-			p.add(broken.Line, broken.Err)
-			return entries
-		}
-		line, _ := r.FieldPos(0)
-		if !slices.ContainsFunc(row, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
-			continue // an empty line of a table
-		}
-		if len(row) != len(columns) {
-			p.add(line, fmt.Errorf("%d cells where the first line names %d", len(row), len(columns)))
-			continue
-		}
-		card, err := cardOf(columns, row, beside)
-		if err != nil {
-			p.add(line, err)
-			continue
-		}
-		entries = append(entries, Entry{Line: line, Card: card})
-	}
+	return columns
 }
 
 // delimiter is what stands most often between the names of the columns.
@@ -111,6 +141,7 @@ func delimiter(content []byte) rune {
 func cardOf(columns, row []string, beside func(string) ([]byte, error)) (*customerv1.Card, error) {
 	card := new(customerv1.Card)
 	var confirmed, how string
+	var parts [3]string // of a name
 	var problems []error
 	for i, cell := range row {
 		cell = strings.TrimSpace(cell)
@@ -118,6 +149,12 @@ func cardOf(columns, row []string, beside func(string) ([]byte, error)) (*custom
 			continue
 		}
 		switch columns[i] {
+		case givenColumn:
+			parts[0] = cell
+		case middleColumn:
+			parts[1] = cell
+		case familyColumn:
+			parts[2] = cell
 		case numberColumn:
 			card.Number = cell
 		case nameColumn:
@@ -138,14 +175,17 @@ func cardOf(columns, row []string, beside func(string) ([]byte, error)) (*custom
 			how = cell
 		}
 	}
+	if name := strings.Join(strings.Fields(strings.Join(parts[:], " ")), " "); name != "" {
+		card.Names = slices.Insert(card.Names, 0, name)
+	}
 	problems = append(problems, confirm(card, confirmed, how))
 	return card, errors.Join(problems...)
 }
 
-// several are a cell's values.
+// several are a cell's values. Google puts three colons between them.
 func several(cell string) []string {
 	var values []string
-	for _, value := range strings.Split(cell, ";") {
+	for _, value := range strings.Split(strings.ReplaceAll(cell, " ::: ", ";"), ";") {
 		if value = strings.TrimSpace(value); value != "" {
 			values = append(values, value)
 		}

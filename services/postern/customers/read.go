@@ -29,31 +29,31 @@ type Entry struct {
 }
 
 // Read reads a file by its name's end. Files that it speaks of, of keys, beside gives.
-// Everything that is wrong is told, with its line.
-func Read(name string, content []byte, beside func(name string) ([]byte, error)) ([]Entry, error) {
+// Everything that is wrong is told, with its line. Passed counts what was left out: groups, and
+// people with neither an address nor a number, who could not be found again by the next file.
+func Read(name string, content []byte, beside func(name string) ([]byte, error)) (entries []Entry, passed int, err error) {
 	var p problems
 	content = bytes.TrimPrefix(content, []byte("\uFEFF"))
 	if !utf8.Valid(content) {
 		line := 1 + bytes.Count(content[:invalidAt(content)], []byte("\n"))
-		return nil, fmt.Errorf("line %d is not UTF-8: export the file as UTF-8", line)
+		return nil, 0, fmt.Errorf("line %d is not UTF-8: export the file as UTF-8", line)
 	}
-	var entries []Entry
 	switch end := strings.ToLower(filepath.Ext(name)); end {
 	case ".csv":
 		entries = readCSV(content, beside, &p)
 	case ".vcf", ".vcard":
 		entries = readVCards(content, &p)
 	default:
-		return nil, fmt.Errorf("a file that ends with %q is not known: .csv and .vcf are", end)
+		return nil, 0, fmt.Errorf("a file that ends with %q is not known: .csv and .vcf are", end)
 	}
 	p.check(entries)
 	if err := p.err(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if len(entries) == 0 {
-		return nil, errors.New("there is nobody in it")
+		return nil, 0, errors.New("there is nobody in it who has an address or a number")
 	}
-	return entries, nil
+	return entries, p.passed, nil
 }
 
 // invalidAt is where a text stops being UTF-8.
@@ -70,8 +70,9 @@ func invalidAt(content []byte) int {
 
 // problems are what is wrong with a file.
 type problems struct {
-	told []error
-	more int
+	told   []error
+	more   int
+	passed int // what is left out and no problem
 }
 
 func (p *problems) add(line int, err error) {

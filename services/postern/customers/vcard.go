@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-vcard"
+	"golang.org/x/text/language"
 
+	"github.com/postern-mail/postern/pkg/mailauth/alike"
 	customerv1 "github.com/postern-mail/postern/proto/customer/v1"
 )
 
@@ -33,13 +36,24 @@ func readVCards(content []byte, p *problems) []Entry {
 			return entries
 		}
 		card, err := cardOfVCard(read)
-		if err != nil {
+		switch {
+		case err != nil:
 			p.add(begins[n], err)
-			continue
+		case isGroup(read) || !found(card):
+			p.passed++
+		default:
+			entries = append(entries, Entry{Line: begins[n], Card: card})
 		}
-		entries = append(entries, Entry{Line: begins[n], Card: card})
 	}
 }
+
+// isGroup tells a card of a list of others, as its standard (RFC 6350 §6.1.4) and Apple have it.
+func isGroup(read vcard.Card) bool {
+	return strings.EqualFold(read.Value(vcard.FieldKind), "group") || strings.EqualFold(read.Value("X-ADDRESSBOOKSERVER-KIND"), "group")
+}
+
+// kept are the properties that are read.
+var kept = []string{vcard.FieldUID, vcard.FieldFormattedName, vcard.FieldName, vcard.FieldOrganization, vcard.FieldEmail, vcard.FieldLanguage, vcard.FieldNote, vcard.FieldKey}
 
 // checkLines tells of lines that are none of a vCard, which the library passes over, and of
 // cards that do not end. It gives the lines on which cards begin.
@@ -64,6 +78,8 @@ func checkLines(content []byte, p *problems) []int {
 			p.add(number, errors.New("this stands outside of a card"))
 		case property == "END":
 			inside = false
+		case slices.Contains(kept, property) && strings.Contains(strings.ToUpper(name), "QUOTED-PRINTABLE"):
+			p.add(number, fmt.Errorf("%s is in quoted-printable, which went with vCard 2.1: export the cards as vCard 3.0 or 4.0 in UTF-8", property))
 		case property == "VERSION" && strings.TrimSpace(value) != "3.0" && strings.TrimSpace(value) != "4.0":
 			p.add(number, fmt.Errorf("version %q is not read: export the cards as vCard 3.0 or 4.0", strings.TrimSpace(value)))
 		}
@@ -77,7 +93,7 @@ func checkLines(content []byte, p *problems) []int {
 func cardOfVCard(read vcard.Card) (*customerv1.Card, error) {
 	card := &customerv1.Card{
 		Number:   strings.TrimPrefix(read.Value(vcard.FieldUID), "urn:uuid:"),
-		Language: read.PreferredValue(vcard.FieldLanguage),
+		Language: languageOf(read.PreferredValue(vcard.FieldLanguage)),
 		Notes:    strings.Join(read.Values(vcard.FieldNote), "\n"),
 	}
 	add := func(name string) {
@@ -95,8 +111,14 @@ func cardOfVCard(read vcard.Card) (*customerv1.Card, error) {
 	if len(card.GetNames()) == 0 && read.Name() != nil {
 		add(read.Name().GivenName + " " + read.Name().FamilyName)
 	}
-	for _, address := range read.Values(vcard.FieldEmail) {
-		card.Addresses = append(card.Addresses, &customerv1.Address{Address: strings.TrimPrefix(strings.TrimSpace(address), "mailto:")})
+	seen := map[alike.Form]bool{}
+	for _, value := range read.Values(vcard.FieldEmail) {
+		address := strings.TrimPrefix(strings.TrimSpace(value), "mailto:")
+		if address == "" || seen[alike.Of(address)] { // programs write a field that was left empty, and one address as two
+			continue
+		}
+		seen[alike.Of(address)] = true
+		card.Addresses = append(card.Addresses, &customerv1.Address{Address: address})
 	}
 	var problems []error
 	for _, field := range read[vcard.FieldKey] {
@@ -105,6 +127,14 @@ func cardOfVCard(read vcard.Card) (*customerv1.Card, error) {
 		}
 	}
 	return card, errors.Join(problems...)
+}
+
+// languageOf writes a language as a card has it: some programs write de_DE.
+func languageOf(tag string) string {
+	if parsed, err := language.Parse(tag); tag != "" && err == nil {
+		return parsed.String()
+	}
+	return tag
 }
 
 func contains(all []string, one string) bool {
