@@ -142,3 +142,22 @@ func BenchmarkTokensOfACard(b *testing.B) {
 		customer.Tokens(key, card(nil))
 	}
 }
+
+// Everything that is asked of a directory of 50,000 about an author whom it does not know.
+func BenchmarkHas(b *testing.B) {
+	key := bytes.Repeat([]byte{7}, customer.KeySize)
+	var x customer.Index
+	for i := range 50_000 {
+		address := fmt.Sprintf("person%d@firm%d.example", i, i%3000)
+		c := &customerv1.Card{Number: fmt.Sprint(i), Names: []string{fmt.Sprintf("Person%d Family%d", i, i%977)}, Addresses: []*customerv1.Address{{Address: address}}}
+		x.Take(record(fmt.Sprint(i), itemv1.LayerState_LAYER_STATE_PRESENT, customer.Tokens(key, c)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, form := range alike.Person([]string{"Zoe Stranger"}, []string{"zoe@mail.stranger-of-everybody.example"}) {
+			if token, ok := customer.TokenOf(key, form); ok && x.Has(token) {
+				b.Fatalf("%v is known", form)
+			}
+		}
+	}
+}
