@@ -268,9 +268,10 @@ func (b *book) show(known customers.Known, out io.Writer) error {
 		line("name", "%s", printable(name))
 	}
 	for _, a := range card.GetAddresses() {
-		text := a.GetAddress() + ", not confirmed"
+		address := printable(a.GetAddress())
+		text := address + ", not confirmed"
 		if c := a.GetConfirmed(); c != nil {
-			text = fmt.Sprintf("%s, confirmed %s, %s", a.GetAddress(), c.GetWhen().AsTime().UTC().Format(time.DateOnly), c.GetHow())
+			text = fmt.Sprintf("%s, confirmed %s, %s", address, c.GetWhen().AsTime().UTC().Format(time.DateOnly), c.GetHow())
 			if c.GetBy() != "" {
 				text += ", by " + c.GetBy()
 			}

@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/customer"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/seal"
@@ -85,5 +90,21 @@ func TestACardThatIsHeldDoesNotKeepTheOthersThatAreReplaced(t *testing.T) {
 		record(t.Context(), []customers.Change{{Card: &customerv1.Card{Number: "1"}, Replaces: []string{held}}, {Card: &customerv1.Card{Number: "2"}, Replaces: []string{free}}})
 	if err != nil || !slices.Equal(replaced, []string{free}) {
 		t.Errorf("to be destroyed: %v, %v; want %s alone", replaced, err, free)
+	}
+}
+
+func TestNothingInACardTurnsWhatATerminalShows(t *testing.T) {
+	const turns = "\u202e"
+	confirmed := &customerv1.Confirmation{When: timestamppb.New(time.Unix(1, 0)), How: "contract"}
+	told := &customerv1.Card{
+		Number: "1" + turns, Names: []string{"Anna" + turns}, Notes: "a" + turns,
+		Addresses: []*customerv1.Address{{Address: "a" + turns + "b@example.com"}, {Address: "c" + turns + "d@example.com", Confirmed: confirmed}},
+	}
+	if err := customer.Check(told); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := new(book).show(customers.Known{ID: event.NewCustomer(), Card: told}, &out); err != nil || strings.Contains(out.String(), turns) {
+		t.Errorf("shown: %q, %v", out.String(), err)
 	}
 }
