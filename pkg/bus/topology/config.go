@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Permissions is the server configuration that lets every service do what it may and
@@ -96,6 +97,10 @@ func account(b *strings.Builder, s Service, key string) {
 	b.WriteString("    ]\n  }\n")
 }
 
+// AnswersWithin is how long after a request its answer may come: later than anybody waits for
+// one. What the keyring does at night takes minutes.
+const AnswersWithin = 15 * time.Minute
+
 // user writes the one user of an account. Its permissions repeat the imports, so that
 // what is forbidden is refused aloud.
 func user(b *strings.Builder, name, key string, says, hears []string, answers bool) {
@@ -104,7 +109,7 @@ func user(b *strings.Builder, name, key string, says, hears []string, answers bo
 	fmt.Fprintf(b, "      publish: {allow: %s}\n", list(says))
 	fmt.Fprintf(b, "      subscribe: {allow: %s}\n", list(hears))
 	if answers {
-		b.WriteString("      allow_responses: {max: 1, expires: \"1m\"}\n")
+		fmt.Fprintf(b, "      allow_responses: {max: 1, expires: \"%.0fm\"}\n", AnswersWithin.Minutes())
 	}
 	b.WriteString("    }}]\n")
 }
