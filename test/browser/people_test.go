@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -430,7 +431,10 @@ func TestALinkInAMessageOpensElsewhere(t *testing.T) {
 	if at := eval[string](p, "location.pathname"); at != "/tickets/"+ticket {
 		t.Errorf("the desk has moved to %s", at)
 	}
-	if from := other.referrers(); len(from) > 0 {
+	from := slices.DeleteFunc(other.referrers(), func(page string) bool { // its own page asks for an icon
+		return strings.HasPrefix(page, other.server.URL+"/")
+	})
+	if len(from) > 0 {
 		t.Errorf("the shop learns that it was opened from %q", from)
 	}
 }
