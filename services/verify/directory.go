@@ -50,34 +50,65 @@ type Directory struct {
 	next  uint64                          // sequence of the first record that was not looked at
 }
 
-// NewDirectory knows nobody until Run has read the records.
+// NewDirectory knows nobody until Await has read the records.
 func NewDirectory(records Records, cards Cards, log *slog.Logger) *Directory {
 	return &Directory{records: records, cards: cards, log: log}
 }
 
-// lookEvery is how soon somebody who was recorded, or removed, is known to be.
-const lookEvery = 5 * time.Second
+const (
+	// lookEvery is how soon somebody who was recorded, or removed, is known to be.
+	lookEvery = 5 * time.Second
+	// awaitEvery is how long a start waits between two tries to read the records.
+	awaitEvery = 500 * time.Millisecond
+)
+
+// Await returns when the records have been read once, or ctx ends. Who verifies before that
+// would take a customer for a stranger.
+func (d *Directory) Await(ctx context.Context) error {
+	told := false
+	for {
+		err := d.look(ctx)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		told = d.tell(err, told)
+		if !rest(ctx, awaitEvery) {
+			return ctx.Err()
+		}
+	}
+}
 
 // Run keeps the directory as the records are, until ctx ends.
 func (d *Directory) Run(ctx context.Context) error {
 	defer d.index.Clear()
 	told := false
-	for {
-		err := d.look(ctx)
-		switch {
-		case err == nil:
+	for rest(ctx, lookEvery) {
+		if err := d.look(ctx); err == nil {
 			told = false
-		case ctx.Err() == nil && !told:
-			d.log.Warn("customers could not be looked up", "err", err)
-			told = true
+		} else if ctx.Err() == nil {
+			told = d.tell(err, told)
 		}
-		again := time.NewTimer(lookEvery)
-		select {
-		case <-ctx.Done():
-			again.Stop()
-			return nil
-		case <-again.C:
-		}
+	}
+	return nil
+}
+
+// tell says once why the records are not read.
+func (d *Directory) tell(err error, told bool) bool {
+	if !told {
+		d.log.Warn("customers could not be looked up", "err", err)
+	}
+	return true
+}
+
+// rest waits, and tells whether to go on.
+func rest(ctx context.Context, span time.Duration) bool {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 

@@ -142,13 +142,21 @@ func (o *office) remove(id string) {
 	o.put(&itemv1.Record{Item: id, State: itemv1.State_STATE_KEPT, Layers: []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_CARD, State: itemv1.LayerState_LAYER_STATE_ERASED}}})
 }
 
+// unlessEnded drops the error of a wait that was ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // running gives a directory that has looked once, and how to have it look again.
 func (o *office) running(t *testing.T) (d *verify.Directory, again func()) {
 	t.Helper()
 	d = verify.NewDirectory(o, o, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- d.Run(ctx) }()
+	go func() { done <- errors.Join(unlessEnded(ctx, d.Await(ctx)), d.Run(ctx)) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -319,32 +327,41 @@ func TestACustomersOwnSignatureIsCheckedWithTheKeysOfTheirCard(t *testing.T) {
 	}
 }
 
-func TestAMailWaitsForTheDirectoryAtTheStartAndThenGoesOnAndSaysSo(t *testing.T) {
+func TestAStartWaitsUntilTheDirectoryHasBeenRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		office := newOffice(t)
+		office.enrol(&customerv1.Card{Names: []string{"Anna"}, Addresses: []*customerv1.Address{{Address: "anna@author.example"}}})
 		office.away.Store(true)
-		d, again := office.running(t)
-		resolver, err := dns.ParseZone([]byte(zone))
-		if err != nil {
-			t.Fatal(err)
+		d := verify.NewDirectory(office, office, slog.New(slog.DiscardHandler))
+		ended := make(chan error, 1)
+		go func() { ended <- d.Await(t.Context()) }()
+		time.Sleep(time.Hour) // in the bubble's time
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			t.Fatalf("it did not wait: %v", err)
+		default:
 		}
-		store, opener := readingtest.Seal(t, raw)
-		worker := func(young func(*itemv1.Record) bool) (*mailv1.Verified, error) {
-			config := verify.Config{Boundaries: []verify.Boundary{{Mailbox: "*", TrustMX: []string{"mx.ours.example"}}}}
-			w := verify.NewWorker(config, reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits), opener, resolver, young, nil, d)
-			return w.Verify(t.Context(), &mailv1.Received{Record: &itemv1.Record{Item: item, Received: timestamppb.New(of)}})
-		}
-		if _, err := worker(always); err == nil {
-			t.Error("a young mail was judged without the directory")
-		}
-		verified, err := worker(never)
-		if err != nil || !slices.Contains(verified.GetFindings().GetSenderReasons(), mailauth.DirectoryUnavailable) {
-			t.Errorf("an old mail: %v, %v", verified.GetFindings(), err)
+		// Whoever judges all the same says that the directory could not be asked.
+		verified, _ := judged(t, d, raw, zone)
+		if !slices.Contains(verified.GetFindings().GetSenderReasons(), mailauth.DirectoryUnavailable) {
+			t.Errorf("reasons %v", verified.GetFindings().GetSenderReasons())
 		}
 		office.away.Store(false)
-		again()
-		if _, err := worker(always); err != nil {
+		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+		if verified, _ := judged(t, d, raw, zone); verified.GetFindings().GetSenderVerdict() != "verified" {
+			t.Errorf("verdict %s", verified.GetFindings().GetSenderVerdict())
+		}
+		// A start that is ended while it waits ends.
+		office.away.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { ended <- verify.NewDirectory(office, office, slog.New(slog.DiscardHandler)).Await(ctx) }()
+		synctest.Wait()
+		cancel()
+		if err := <-ended; err == nil {
+			t.Error("ended, and says that it has read")
 		}
 	})
 }

@@ -131,7 +131,7 @@ const cachedKeys = 4096
 const timeForOne = 20 * time.Second
 
 // NewWorker reads at a desk and asks a resolver. While a mail is young, name servers that do
-// not answer are waited for, and so is the directory at a start. Keys and directory may be nil.
+// not answer are waited for. Keys and directory may be nil.
 func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mailauth.Resolver, young func(*itemv1.Record) bool, authors *Keys, directory *Directory) *Worker {
 	return &Worker{
 		config: c, desk: desk, opener: opener, resolver: resolver, young: young, cache: dkim.NewKeyCache(cachedKeys), keys: authors, directory: directory,
@@ -141,9 +141,6 @@ func NewWorker(c Config, desk *reading.Desk, opener reading.Opener, resolver mai
 // Verify turns what was received into what is verified.
 func (w *Worker) Verify(ctx context.Context, received *mailv1.Received) (*mailv1.Verified, error) {
 	record := received.GetRecord()
-	if !w.directory.Read() && w.young(record) {
-		return nil, fault.Later(0, "directory_unread")
-	}
 	opened, err := w.desk.Read(ctx, w.opener, keys.ForVerify, record.GetItem())
 	if err != nil {
 		return nil, err

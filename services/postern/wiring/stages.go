@@ -105,6 +105,11 @@ func runVerify(ctx context.Context, s *service, conn *bus.Conn) error {
 	}
 	opener := s.opener(client)
 	directory := verify.NewDirectory(conn, opener, s.Log)
+	s.reporter.Waiting("the customers' records and the key of their tokens")
+	if err := directory.Await(ctx); err != nil {
+		return nil // it ends
+	}
+	s.reporter.Ready()
 	worker := verify.NewWorker(s.Config.Verify, s.reading, opener, s.Resolver, young, authors, directory)
 	return together(ctx,
 		directory.Run,
