@@ -25,6 +25,8 @@ const (
 	// mostLeft bounds what is left of a disk that is said to be full.
 	mostLeft = 256 << 10
 	fewFulls = 1
+	// settleTries is how often a process is given its time to settle after that.
+	settleTries = 14
 	// fullRounds is how often a disk is filled, where there is all the time that is wanted.
 	fullRounds = 12
 )
@@ -138,7 +140,8 @@ func TestChaosAFullDiskLosesNothing(t *testing.T) {
 		}
 		l.Mails, l.Ahead = len(p.mails), l.Ahead+standstill/2
 		r, err := l.run(t.Context())
-		for tries := 1; tries < 5 && errors.Is(err, errUnsettled); tries++ { // what was given back while the disk was full may wait for longer
+		// What was given back several times while the disk was full waits for two minutes, and some more.
+		for tries := 1; tries < settleTries && errors.Is(err, errUnsettled); tries++ {
 			r, err = l.run(t.Context())
 		}
 		if err != nil {
