@@ -61,11 +61,12 @@ func (v Verdict) known() bool {
 	return false
 }
 
-// A Report is what one mail carries. Its JSON is the attachments and scan
-// fields of the inspect document.
+// A Report is what one mail carries. Its attachments and scan are those of the
+// inspect document.
 type Report struct {
 	Attachments []Attachment `json:"attachments"`
 	Scan        Summary      `json:"scan"`
+	Account     Account      `json:"account"`
 
 	// Unavailable is why the second opinion could not be had for some part; nil
 	// where all was answered or none was asked. Such parts stand as Error; a
@@ -156,13 +157,20 @@ type Options struct {
 // looked into is Error.
 func Scan(ctx context.Context, msg *mail.Message, options Options) Report {
 	w := newWalker(ctx, options)
-	w.mail = msg
+	w.mail, w.books = msg, books(msg)
 	report := Report{Attachments: []Attachment{}, Scan: Summary{Verdict: Clean, Reasons: []Reason{}}}
 	for _, a := range w.message(msg, 0) {
 		report.Scan.take(&a.Attachment)
 		if a.listed {
 			report.Attachments = append(report.Attachments, a.Attachment)
 		}
+	}
+	report.Account = w.books.account
+	if w.books.unexamined() {
+		report.Scan.conclude(UnexaminedPart)
+	}
+	if report.Account.Gap != 0 || len(w.books.gaps) > 0 {
+		report.Scan.conclude(UnaccountedBytes)
 	}
 	if options.SecondOpinion == nil {
 		report.Scan.note(NoSecondOpinion)
@@ -180,6 +188,12 @@ func (s *Summary) take(a *Attachment) {
 	for i := range a.Children {
 		s.take(&a.Children[i])
 	}
+}
+
+// conclude notes a reason of the mail as a whole with its verdict.
+func (s *Summary) conclude(r Reason) {
+	s.Verdict = Gravest(s.Verdict, r.Verdict())
+	s.note(r)
 }
 
 func (s *Summary) note(r Reason) {

@@ -13,6 +13,7 @@ const (
 	MalformedDocument  Reason = "malformed_document"
 	Interrupted        Reason = "interrupted"
 	ScannerUnavailable Reason = "second_opinion_unavailable"
+	UnexaminedPart     Reason = "unexamined_part"
 )
 
 // Ambiguous.
@@ -22,6 +23,7 @@ const (
 	DuplicateMember       Reason = "duplicate_member"
 	SeveralZipDirectories Reason = "several_zip_directories"
 	WrongZipDirectory     Reason = "wrong_zip_directory"
+	UnaccountedBytes      Reason = "unaccounted_bytes"
 )
 
 // Limit.
@@ -112,12 +114,14 @@ var Reasons = map[Reason]Explanation{
 	MalformedDocument:  {Error, "This document is damaged, so its content could not be examined completely."},
 	Interrupted:        {Error, "The examination was interrupted before it was finished."},
 	ScannerUnavailable: {Error, "The virus scanner could not be asked about this file."},
+	UnexaminedPart:     {Error, "A part of this mail was not examined, so nothing is known about it."},
 
 	ConflictingZipHeaders: {Ambiguous, "This archive describes its content twice and the descriptions differ, so different programs unpack different files."},
 	HiddenMember:          {Ambiguous, "This archive holds a file that its table of contents does not list."},
 	DuplicateMember:       {Ambiguous, "This archive holds two files of the same name, so different programs unpack different files."},
 	SeveralZipDirectories: {Ambiguous, "This archive has more than one table of contents, so different programs unpack different files."},
 	WrongZipDirectory:     {Ambiguous, "The table of contents of this archive is not where the archive says, so different programs unpack different files."},
+	UnaccountedBytes:      {Ambiguous, "This holds bytes that belong to none of its parts, so another program might find something else in them."},
 
 	DepthLimit:         {Limit, "Archives are packed inside one another more deeply than is examined."},
 	MembersLimit:       {Limit, "More files are packed in this mail than are examined."},

@@ -124,12 +124,7 @@ func (w *walker) openSealed(a *Attachment, f file) error {
 	if reason := w.budget.member(); reason != "" {
 		return errStop
 	}
-	before := len(a.Children)
-	w.inside(a, mail.Parse(content, mail.Limits{}), f)
-	for i := range a.Children[before:] {
-		renumber(&a.Children[before+i], f.path)
-	}
-	return nil
+	return w.packedMessage(a, f, mail.Parse(content, mail.Limits{}))
 }
 
 // signedContent joins the content of SignedData (RFC 5652 §5.1, §5.2): behind

@@ -26,7 +26,10 @@ func (w *walker) message(msg *mail.Message, depth int) []found {
 // container holds for its leaves too, because they may be cut elsewhere.
 func (w *walker) part(p *mail.Part, depth int, inherited []string) []found {
 	ambiguous := append(append([]string(nil), inherited...), p.Ambiguous...)
-	if p.Message != nil || !p.IsMultipart() || len(p.Children) == 0 && !blank(p.RawBody) {
+	if w.books.gaps[p] {
+		ambiguous = append(ambiguous, string(UnaccountedBytes))
+	}
+	if !holdsParts(p) {
 		return w.leaf(p, depth, ambiguous)
 	}
 	var all []found
@@ -58,10 +61,7 @@ func ambiguity(p *mail.Part, codes []string) Attachment {
 // leaf examines one part that holds content: a file, a text or a message; and
 // the files that were unpacked from it (uuencode, TNEF).
 func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
-	content := p.Content
-	if content == nil {
-		content = p.RawBody
-	}
+	content := contentOf(p)
 	if depth == 0 {
 		w.budget.part(int64(len(content)))
 	}
@@ -108,6 +108,7 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 		a.add(Reason(code))
 	}
 	a.judge()
+	w.books.examined(&a)
 	return append([]found{{Attachment: a, listed: !body}}, unpacked...)
 }
 
@@ -150,10 +151,23 @@ func (w *walker) embedded(p *mail.Part, f file) Attachment {
 
 // openMessage examines a file that is a message, such as a packed .eml.
 func (w *walker) openMessage(a *Attachment, f file) error {
-	before := len(a.Children)
-	w.inside(a, mail.Parse(f.content, mail.Limits{}), f)
+	return w.packedMessage(a, f, mail.Parse(f.content, mail.Limits{}))
+}
+
+// packedMessage examines a message that stands in a file, with books of its own.
+func (w *walker) packedMessage(a *Attachment, f file, msg *mail.Message) error {
+	before, outer := len(a.Children), w.books
+	w.books = books(msg)
+	defer func() { w.books = outer }()
+	w.inside(a, msg, f)
 	for i := range a.Children[before:] {
 		renumber(&a.Children[before+i], f.path)
+	}
+	if w.books.unexamined() {
+		a.add(UnexaminedPart)
+	}
+	if w.books.account.Gap != 0 || len(w.books.gaps) > 0 {
+		a.add(UnaccountedBytes)
 	}
 	return nil
 }
@@ -163,6 +177,7 @@ func (w *walker) openMessage(a *Attachment, f file) error {
 func (w *walker) inside(a *Attachment, msg *mail.Message, f file) {
 	if f.depth >= w.options.Limits.Depth {
 		a.add(DepthLimit)
+		w.books.refused(msg)
 		return
 	}
 	for _, child := range w.message(msg, f.depth+1) {

@@ -23,8 +23,9 @@ type walker struct {
 	scratch     [][]byte // one buffer a depth, reused by the members there
 	unavailable error
 	mail        *mail.Message
-	passwords   []string // words of the mail, once they were needed
-	locked      int      // members that no word opened
+	books       *bookkeeper // of the message whose parts are walked
+	passwords   []string    // words of the mail, once they were needed
+	locked      int         // members that no word opened
 }
 
 func newWalker(ctx context.Context, options Options) *walker {
@@ -32,7 +33,7 @@ func newWalker(ctx context.Context, options Options) *walker {
 		options.Clock = time.Now
 	}
 	options.Limits = options.Limits.withDefaults()
-	return &walker{ctx: ctx, options: options, budget: newBudget(ctx, options.Limits, options.Clock)}
+	return &walker{ctx: ctx, options: options, books: books(&mail.Message{}), budget: newBudget(ctx, options.Limits, options.Clock)}
 }
 
 // A file is one thing to look at: a part of the mail or a member of a container.
