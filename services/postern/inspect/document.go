@@ -23,6 +23,7 @@ type Document struct {
 	Sender      mailauth.Result         `json:"sender"`
 	Attachments []attachment.Attachment `json:"attachments"`
 	Scan        attachment.Summary      `json:"scan"`
+	Account     attachment.Account      `json:"account"` // of the bytes of the message
 	View        View                    `json:"view"`
 	TookMS      int64                   `json:"took_ms"`
 }
@@ -84,6 +85,7 @@ func (d *Document) fault() {
 	}
 	d.Attachments = complete(d.Attachments)
 	d.Scan = attachment.Summary{Verdict: attachment.Error, Reasons: []attachment.Reason{internalError}}
+	d.Account = attachment.Account{Parts: []attachment.AccountPart{}} // of a scan that did not end there is none
 	if d.View.Masked == nil {
 		d.View.Masked = []Mask{}
 	}

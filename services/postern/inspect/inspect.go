@@ -178,7 +178,7 @@ func (o options) inspect(ctx context.Context, name string, raw []byte, start tim
 	d.Message = describe(msg)
 	d.Sender = verify.Judge(ctx, msg, o.sender)
 	report := scan.Judge(ctx, msg, attachment.Options{SecondOpinion: o.scanner})
-	d.Attachments, d.Scan = complete(report.Attachments), report.Scan
+	d.Attachments, d.Scan, d.Account = complete(report.Attachments), report.Scan, report.Account
 	d.View = o.view(msg, report)
 	return d
 }

@@ -291,7 +291,7 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 		inspected := decoded(t, masked[n])
 		report := decoded(t, findings.GetScan())
 		wrong := differences("sender", decoded(t, findings.GetSender()), inspected["sender"])
-		wrong = append(wrong, differences("", report, map[string]any{"attachments": inspected["attachments"], "scan": inspected["scan"]})...)
+		wrong = append(wrong, differences("", report, map[string]any{"attachments": inspected["attachments"], "scan": inspected["scan"], "account": inspected["account"]})...)
 		wrong = append(wrong, codesDiffer(scanned[item].GetFindings(), inspected)...)
 		wrong = append(wrong, encryptionDiffers("findings", findings.GetEncryption(), inspected)...)
 		wrong = append(wrong, l.viewDiffers(item, inspected, decoded(t, unmasked[n]))...)

@@ -170,6 +170,11 @@ var documentShape = object{
 	}.check,
 	"attachments": listOf(file),
 	"scan":        verdictShape.check,
+	"account": object{
+		"size": count, "fields": count, "structure": count, "outside": count, "bodies": count, "gap": count,
+		"leaves": count, "decoded": count, "examined": count,
+		"parts": listOf(object{"path": text, "size": count, "verdict": oneOf(scanVerdicts)}.check),
+	}.check,
 	"view": object{
 		"text": text, "html": text, "removed": object{"active": count, "remote": count, "trackers": count, "other": count}.check,
 		"masked": listOf(object{"kind": matching(`^[a-z][a-z0-9_]*$`), "start": count, "end": count}.check),
