@@ -68,10 +68,48 @@ var nasty = map[string]func(n int) string{
 	"boundaries after bare CR": func(n int) string {
 		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("\r--b", n/4)
 	},
-	"UTF-7 shifts":                func(n int) string { return "Content-Type: text/plain; charset=utf-7\n\n" + strings.Repeat("+A", n/2) },
-	"equals signs":                func(n int) string { return "Content-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("=", n) },
-	"invalid UTF-8":               func(n int) string { return "Content-Type: text/plain; charset=utf-8\n\n" + strings.Repeat("\xff", n) },
-	"references":                  func(n int) string { return "References: " + strings.Repeat("<", n) + "\n\n" },
+	"UTF-7 shifts":  func(n int) string { return "Content-Type: text/plain; charset=utf-7\n\n" + strings.Repeat("+A", n/2) },
+	"equals signs":  func(n int) string { return "Content-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("=", n) },
+	"invalid UTF-8": func(n int) string { return "Content-Type: text/plain; charset=utf-8\n\n" + strings.Repeat("\xff", n) },
+	"references":    func(n int) string { return "References: " + strings.Repeat("<", n) + "\n\n" },
+	"boundaries that begin alike": func(n int) string { // as many as may be open, each as long as may be
+		var head, tail strings.Builder
+		for i := range 49 {
+			b := strings.Repeat("b", 200+i)
+			fmt.Fprintf(&head, "Content-Type: multipart/mixed; boundary=%s\n\n--%s\n", b, b)
+		}
+		head.WriteString("\n")
+		line := "--" + strings.Repeat("b", 199) + "\n"
+		tail.WriteString(strings.Repeat(line, n/len(line)))
+		return head.String() + tail.String()
+	},
+	"messages in quoted-printable": func(n int) string {
+		return strings.Repeat("Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n", 49) + "\n" + strings.Repeat("x", n)
+	},
+	"parts with fields": func(n int) string {
+		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\nContent-Type: a/b; c=\"d\"; e=f\nX: y\n\n", n/45)
+	},
+	"parameters": func(n int) string { return "Content-Type: a/b" + strings.Repeat("; c*0*=a''b", n/11) + "\n\n" },
+	"late fields": func(n int) string {
+		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\nX: y\n z\n", n/15)
+	},
+	"blanks in base64": func(n int) string {
+		return "Content-Type: a/b\nContent-Transfer-Encoding: base64\n\n" + strings.Repeat(" ", n)
+	},
+	"blanks before hyphens": func(n int) string {
+		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("       --b", n/10)
+	},
+	"blank lines in a header": func(n int) string { return "X: y\n" + strings.Repeat(" \n", n/2) },
+	"yEnc files": func(n int) string {
+		return "\n" + strings.Repeat("=ybegin line=1 size=1 name=x\n*\n=yend size=1\n", n/45)
+	},
+	"charset guesses": func(n int) string {
+		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\n\n\xb1\xb2\xb3\n", n/9)
+	},
+	"folded words": func(n int) string { return "Subject:" + strings.Repeat(" =?x?q?=b1?=\n", n/13) + "\n\n" },
+	"report fields": func(n int) string {
+		return "Content-Type: message/delivery-status\n\n" + strings.Repeat("Action: failed\n\n", n/16)
+	},
 	"multiparts without boundary": func(n int) string { return strings.Repeat("Content-Type: multipart/mixed\n\n--x\n", n/36) },
 }
 
@@ -103,6 +141,28 @@ func TestNastyShapesAreReadWhole(t *testing.T) {
 		raw := []byte(shape(1 << 20))
 		wellFormed(t, name, raw, mail.Parse(raw, mail.Limits{}))
 	}
+}
+
+// Work is counted, not timed: twice the bytes are at most about twice the work, and no
+// shape costs more than a fixed number of passes over its bytes.
+func TestWorkGrowsNoFasterThanTheMessage(t *testing.T) {
+	most := 0
+	for name, shape := range nasty {
+		for size := 1 << 15; size <= 1<<19; size *= 2 {
+			small, large := shape(size), shape(2*size)
+			workSmall, _ := mail.Cost([]byte(small), mail.Limits{})
+			workLarge, _ := mail.Cost([]byte(large), mail.Limits{})
+			if workLarge*len(small)*10 > 12*workSmall*len(large) && workLarge > 1<<20 {
+				t.Errorf("%s: %d for %d bytes, %d for %d", name, workSmall, len(small), workLarge, len(large))
+			}
+			passes := workLarge / len(large)
+			if passes > 2*mail.DefaultLimits.Depth+20 { // what is encoded in layers is read once for each
+				t.Errorf("%s: %d passes over %d bytes", name, passes, len(large))
+			}
+			most = max(most, passes)
+		}
+	}
+	t.Logf("at most %d passes", most)
 }
 
 // Memory is counted, not timed: what a shape allocates for twice the bytes is no

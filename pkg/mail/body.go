@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +25,9 @@ func (s *scanner) body(part *Part, start int, h headerRead) delimiter {
 	default:
 		end = s.find(h.body)
 		part.RawBody = s.buf[h.body:end.content]
+		s.doubtEarlyBody(part, h.body, end.content)
+		s.p.doubtWithoutBlankLine(part, h)
+		s.p.doubtMessageLike(part)
 		s.p.decode(part)
 		s.p.unpack(part)
 	}
@@ -31,9 +35,53 @@ func (s *scanner) body(part *Part, start int, h headerRead) delimiter {
 	return end
 }
 
+// doubtWithoutBlankLine marks a file whose bytes begin elsewhere to readers who pass
+// over a line that is no field.
+func (p *parser) doubtWithoutBlankLine(part *Part, h headerRead) {
+	if !part.isShown() && slices.Contains(h.codes, "missing_blank_line") {
+		p.doubt(part, "missing_blank_line")
+	}
+}
+
+// doubtMessageLike marks what is of a type message/* and no message by its standard, but
+// holds one to readers who go by the first half of the type.
+func (p *parser) doubtMessageLike(part *Part) {
+	switch {
+	case !strings.HasPrefix(part.Type, "message/") || isMessage(part.Type):
+	case part.Type == "message/partial": // RFC 2046 §5.2.2: some readers put the pieces together
+		p.doubt(part, "partial_message")
+	case part.Type == "message/external-body": // RFC 2046 §5.2.3
+		p.doubt(part, "external_body")
+	case !isIdentity(part.Encoding) && !strings.HasPrefix(part.Type, "message/global-"): // RFC 6533 §6.3 allows it there
+		p.doubt(part, "encoded_message")
+	default:
+		p.spend(len(part.RawBody))
+		for at := 0; at < len(part.RawBody); {
+			line, rest, _ := cutLine(part.RawBody[at:])
+			if looksStructural(line) {
+				p.doubt(part, "message_like")
+				return
+			}
+			at = len(part.RawBody) - len(rest)
+		}
+	}
+}
+
+// isShown says whether a part is a text that readers show, not a file.
+func (p *Part) isShown() bool {
+	switch p.Type {
+	case "text/plain", "text/html", "text/enriched":
+		return p.Filename == "" && p.Disposition != "attachment"
+	}
+	return false
+}
+
 // enter goes one level down, or says that the limit forbids it: the part then
 // stays closed.
 func (p *parser) enter(part *Part) bool {
+	if p.doubtSpent(part) {
+		return false
+	}
 	if p.depth >= p.lim.Depth {
 		p.doubt(part, "depth_limit")
 		return false
@@ -110,6 +158,7 @@ func (p *parser) withoutBoundary(part *Part, text []byte) {
 	}
 	child := &Part{Path: join(part.Path, 1), Type: "text/plain", Params: map[string]string{}, Encoding: part.Encoding, RawBody: part.RawBody, Raw: part.RawBody}
 	p.parts++
+	p.keep(partSize)
 	p.doubt(child, "no_parts_found")
 	p.decode(child)
 	part.Children = []*Part{child}
@@ -139,11 +188,12 @@ func (s *scanner) children(part *Part, text []byte, start int) delimiter {
 			end = s.find(end.next)
 			continue
 		}
-		child := &Part{Path: join(part.Path, len(part.Children)+1)}
-		if s.p.parts >= s.p.lim.Parts {
-			end = s.closeRest(part, child, end, level)
+		path := join(part.Path, len(part.Children)+1)
+		if s.p.parts >= s.p.lim.Parts || s.p.spent() != "" {
+			end = s.closeRest(part, &Part{Path: path}, end, level)
 			break
 		}
+		child := s.p.newPart(path)
 		end = s.child(child, end.next, defaultType)
 		part.Children = append(part.Children, child)
 		if closed { // some readers stopped at the close delimiter
@@ -159,7 +209,7 @@ func (s *scanner) children(part *Part, text []byte, start int) delimiter {
 	} else if len(part.Children) > 0 {
 		s.p.defect("unterminated_multipart", part.Path)
 	}
-	if holdsContent(part.Preamble) || holdsContent(part.Epilogue) {
+	if s.p.holdsContent(part.Preamble) || s.p.holdsContent(part.Epilogue) {
 		s.p.doubt(part, "content_outside_parts")
 	}
 	return end
@@ -167,7 +217,8 @@ func (s *scanner) children(part *Part, text []byte, start int) delimiter {
 
 // holdsContent says whether what readers of MIME pass over holds a file or a
 // part for those who do not.
-func holdsContent(outside []byte) bool {
+func (p *parser) holdsContent(outside []byte) bool {
+	p.spend(2 * len(outside))
 	for at := 0; at < len(outside); {
 		line, rest, _ := cutLine(outside[at:])
 		if bytes.HasPrefix(line, []byte("=ybegin ")) {
@@ -178,7 +229,7 @@ func holdsContent(outside []byte) bool {
 				return true
 			}
 		}
-		if name, ok := fieldName(line); ok && isStructural(string(name)) {
+		if looksStructural(line) {
 			return true
 		}
 		at = len(outside) - len(rest)
@@ -187,7 +238,6 @@ func holdsContent(outside []byte) bool {
 }
 
 func (s *scanner) child(child *Part, start int, defaultType string) delimiter {
-	s.p.parts++
 	h := s.readHeader(start, false)
 	s.p.note(child, h)
 	s.p.describe(child, h.header, defaultType)
@@ -195,9 +245,13 @@ func (s *scanner) child(child *Part, start int, defaultType string) delimiter {
 }
 
 // closeRest keeps what is left of a container as one closed part: the limit of
-// parts was reached.
+// parts was reached, or the budget is spent: then it is not even looked at.
 func (s *scanner) closeRest(part, child *Part, from delimiter, level int) delimiter {
 	end := from
+	spent := s.p.spent() != ""
+	if spent {
+		end = delimiter{level: -1, content: len(s.buf), line: len(s.buf), next: len(s.buf)}
+	}
 	for end.level >= level {
 		end = s.find(end.next)
 	}
@@ -206,6 +260,11 @@ func (s *scanner) closeRest(part, child *Part, from delimiter, level int) delimi
 	child.RawBody = s.buf[from.next:max(from.next, end.content)]
 	child.Raw, child.Content = child.RawBody, child.RawBody
 	part.Children = append(part.Children, child)
+	if spent {
+		s.p.doubtSpent(child)
+		s.p.doubtSpent(part)
+		return end
+	}
 	s.p.doubt(child, "part_limit")
 	s.p.doubt(part, "part_limit")
 	return end

@@ -134,7 +134,8 @@ func decodeCharset(in []byte, charset string) (string, int) {
 }
 
 // charsetIssues counts as decodeCharset does, without the text where that is cheap.
-func charsetIssues(in []byte, charset string) (string, int) {
+func (p *parser) charsetIssues(in []byte, charset string) (string, int) {
+	p.spend(len(in))
 	charset = strings.ToLower(strings.Trim(charset, " \t\"'"))
 	switch family(charset) {
 	case asciiFamily:
@@ -151,6 +152,7 @@ func charsetIssues(in []byte, charset string) (string, int) {
 			return "", 0
 		}
 	}
+	p.spend(decodeCost*len(in) + guessCost*min(len(in), guessBytes))
 	return decodeCharset(in, charset)
 }
 

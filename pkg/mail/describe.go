@@ -2,15 +2,22 @@ package mail
 
 import (
 	"strings"
+	"unicode"
 )
 
 // describe reads from a part's header what the part is.
 func (p *parser) describe(part *Part, h Header, defaultType string) {
 	part.Header = h
+	for i := range h { // each is read twice at most
+		if isStructural(h[i].Name) {
+			p.spend(2 * len(h[i].Value))
+			p.keep(len(h[i].Value))
+		}
+	}
 	p.contentType(part, defaultType)
-	p.encoding(part)
 	disposition := p.disposition(part)
 	p.filename(part, disposition)
+	p.encoding(part)
 	if id := h.Get("Content-ID"); id != "" {
 		part.ContentID = firstID(id)
 	}
@@ -93,8 +100,14 @@ func (p *parser) contentType(part *Part, defaultType string) {
 		}
 	}
 	part.Charset = strings.ToLower(strings.TrimSpace(part.Params["charset"]))
-	if s.junk {
+	switch {
+	case s.junk && part.IsMultipart(): // to strict readers it is no multipart, or has another boundary
+		p.doubt(part, "bad_parameter")
+	case s.junk:
 		p.defect("bad_parameter", part.Path)
+	}
+	if s.blanks && part.Type != "text/plain" {
+		p.doubt(part, "blank_in_content_type")
 	}
 	if s.comment && part.Type != "text/plain" {
 		p.doubt(part, "comment_in_content_type")
@@ -110,7 +123,9 @@ func (p *parser) oddBoundary(part *Part, v value) {
 	switch {
 	case v.repeated, v.hasPlain && v.plain != text:
 		p.doubt(part, "conflicting_boundary")
-	case v.odd != "":
+	case v.odd != "", v.extended:
+		p.doubt(part, "odd_boundary")
+	case strings.ContainsAny(text, ";\"\\"), strings.Contains(text, "=?") && DecodeWords(text) != text:
 		p.doubt(part, "odd_boundary")
 	case v.first != "" && v.first != text, strings.HasSuffix(text, " "), strings.HasPrefix(text, " "):
 		p.doubt(part, "odd_boundary")
@@ -137,10 +152,14 @@ func (p *parser) encoding(part *Part) {
 	if s.comment {
 		p.doubt(part, "comment_in_content_transfer_encoding")
 	}
+	if !isIdentity(name) && !strings.EqualFold(f.Text(), name) { // strict readers compare the whole value
+		p.doubt(part, "odd_content_transfer_encoding")
+	}
 	part.Encoding = name
 	switch name {
 	case "7bit", "8bit", "binary", "base64", "quoted-printable":
-	case "x-uuencode", "uuencode", "x-uue", "x-yencode":
+	case "x-uuencode", "uuencode", "x-uue", "x-yencode": // no standard has them: who does not know them takes the body as it stands
+		p.doubt(part, "encoding_of_no_standard")
 	case "7-bit":
 		part.Encoding = "7bit"
 	case "8-bit":
@@ -157,7 +176,7 @@ func (p *parser) encoding(part *Part) {
 				part.Encoding = known
 			}
 		}
-		if part.Encoding == name && !strings.HasPrefix(part.Type, "text/") && !strings.HasPrefix(part.Type, "multipart/") {
+		if part.Encoding == name && !part.isShown() && !part.IsMultipart() {
 			p.doubt(part, "unknown_encoding")
 		}
 	}
@@ -193,6 +212,9 @@ func (p *parser) filename(part *Part, disposition structured) {
 		there = parseStructured(f.Value, p.lim.Params).lookup("name")
 	}
 	a, b := p.nameOf(part, here), p.nameOf(part, there)
+	if a != "" && disposition.dotted { // "filename=a;b.exe": the name may go on
+		p.doubt(part, "odd_filename")
+	}
 	if a == "" {
 		a = b
 	}
@@ -226,10 +248,14 @@ func (p *parser) nameOf(part *Part, v value) string {
 		p.doubt(part, "odd_filename")
 	}
 	switch v.odd {
-	case "unterminated_quote", "text_after_quotes", "quote_inside":
+	case "unterminated_quote", "text_after_quotes", "quote_inside", "gap", "bad_piece", "quoted_extended":
 		p.doubt(part, "odd_filename")
+	case "quoted_pair": // RFC 5322 §3.2.1 drops the backslash, readers of paths keep it
+		if differInKind(strings.ReplaceAll(v.text, `\`, ""), v.text) {
+			p.doubt(part, "odd_filename")
+		}
 	}
-	if strings.ContainsRune(v.text, 0) {
+	if strings.ContainsFunc(name, unicode.IsControl) {
 		p.doubt(part, "odd_filename")
 	}
 	return name

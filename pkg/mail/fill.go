@@ -26,6 +26,8 @@ func (p *parser) fillMessage(m *Message, path string) {
 		p.defect("empty_from", path)
 	}
 	subject, n := decodeText(m.Header.Get("Subject"))
+	p.spend(decodeCost * len(subject))
+	p.keep(len(subject))
 	p.issues += n
 	m.Subject = strings.TrimSpace(strings.Map(dropControls, subject))
 	m.DateText = validUTF8(m.Header.Get("Date"))
@@ -52,7 +54,9 @@ func (p *parser) addresses(h Header, name, path string) []Address {
 		if !sameName(f.Name, name) {
 			continue
 		}
+		p.spend(decodeCost * len(f.Value))
 		list, n, cut := parseAddresses(f.Text(), p.lim.Addresses-len(out))
+		p.keep(2*addressSize*len(list) + len(f.Value))
 		p.issues += n
 		out = append(out, list...)
 		if cut {

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -87,12 +88,20 @@ type headerRead struct {
 	codes   []string // defects
 	doubts  []string // ambiguities
 	stopped bool     // a boundary ended it, there is no body
+	marked  bool     // a byte order mark stood before it
 }
 
-func (r *headerRead) defect(code string) { r.codes = append(r.codes, code) }
+func (r *headerRead) defect(code string) {
+	if !slices.Contains(r.codes, code) {
+		r.codes = append(r.codes, code)
+	}
+}
+
 func (r *headerRead) doubt(code string) {
-	r.codes = append(r.codes, code)
-	r.doubts = append(r.doubts, code)
+	r.defect(code)
+	if !slices.Contains(r.doubts, code) {
+		r.doubts = append(r.doubts, code)
+	}
 }
 
 // readHeader reads the fields from start on. At the top of a message it also
@@ -104,12 +113,16 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 		pos = s.skipLeading(start, &r)
 	}
 	full := false         // a limit was hit: look for the end of the header only
+	separated := false    // a From_ line stood within the header
 	from, value := -1, -1 // where the field at hand and its value start, -1 for none
 	for pos < len(s.buf) {
 		line, next := s.line(pos)
 		if s.isDelimiter(line) {
 			r.stopped, r.body, r.raw = true, pos, s.buf[start:pos]
-			if pos > start {
+			switch {
+			case r.header.isStructural(): // who looks for the blank line first takes it for a line of the header
+				r.doubt("header_without_body")
+			case pos > start:
 				r.defect("header_without_body")
 			}
 			break
@@ -121,7 +134,9 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 		if isSpace(line[0]) {
 			if len(bytes.Trim(line, " \t")) == 0 {
 				// RFC 5322 §4.2 lets a folded line be blank; many readers end the header here.
-				if !s.headerGoesOn(next) {
+				// Nobody is to be the author by a line that some readers do not see.
+				author := from >= 0 && sameName(r.header[len(r.header)-1].Name, "From")
+				if !s.headerGoesOn(next, !author) {
 					r.defect("blank_line_with_spaces")
 					r.raw, r.body = s.buf[start:next], next
 					s.doubtLateHeader(next, &r)
@@ -129,10 +144,16 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 				}
 				r.doubt("blank_line_with_spaces")
 			}
-			if from >= 0 {
+			switch {
+			case from >= 0:
 				f := &r.header[len(r.header)-1]
 				f.Raw, f.Value = s.buf[from:next], s.buf[value:pos+len(line)]
-			} else if len(r.header) == 0 {
+				if looksStructural(line) && !listsFields(f.Name) {
+					r.doubt("folded_field")
+				}
+			case len(r.header) == 0 && looksStructural(line):
+				r.doubt("header_starts_with_space")
+			case len(r.header) == 0:
 				r.defect("header_starts_with_space")
 			}
 			pos = next
@@ -148,21 +169,26 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 		from = -1 // the folding of a line that is no field belongs to no field
 		if isMboxFrom(line) {
 			r.defect("mbox_from_line")
+			separated = !top || len(r.header) > 0
 			pos = next
 			continue
 		}
 		name, ok := fieldName(line)
 		switch {
 		case ok && !full:
-			if next-start > s.p.lim.HeaderBytes || len(r.header) >= s.p.lim.HeaderFields || s.p.fields >= s.p.lim.TotalFields {
+			if next-start > s.p.lim.HeaderBytes || len(r.header) >= s.p.lim.HeaderFields || s.p.fields >= s.p.lim.TotalFields || s.p.spent() != "" {
 				full = true
 				r.doubt("header_limit")
 				break
 			}
 			s.p.fields++
+			s.p.keep(2 * fieldSize) // a list grows by doubling
 			from, value = pos, pos+len(name)+1
 			r.header = append(r.header, s.field(name, line, pos, next, &r))
-		case !ok && s.headerGoesOn(next):
+			if separated && isStructural(r.header[len(r.header)-1].Name) { // some readers ended the header there
+				r.doubt("mbox_from_line")
+			}
+		case !ok && s.headerGoesOn(next, true):
 			r.doubt("header_line_without_colon")
 		case !ok:
 			if len(r.header) == 0 {
@@ -181,11 +207,17 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 	if r.raw == nil {
 		r.raw, r.body = s.buf[start:pos], pos
 	}
+	s.p.spend(3 * len(r.raw))
 	if bytes.IndexByte(r.raw, 0) >= 0 {
 		r.doubt("nul_in_header")
 	}
 	if s.eol == '\n' && hasBareCR(r.raw) {
 		r.doubt("bare_cr_in_header")
+	}
+	for i := range r.header {
+		if isStructural(r.header[i].Name) && hasControl(r.header[i].Value) {
+			r.doubt("control_in_header")
+		}
 	}
 	return r
 }
@@ -196,6 +228,9 @@ func (s *scanner) field(name, line []byte, pos, next int, r *headerRead) Field {
 	if len(trimmed) != len(name) && isStructural(f.Name) {
 		r.doubt("space_before_colon") // RFC 5322 §4.5 only; readers differ
 	}
+	if r.marked && len(r.header) == 0 && isStructural(f.Name) { // to some readers the name begins with the mark
+		r.doubt("byte_order_mark")
+	}
 	return f
 }
 
@@ -204,6 +239,7 @@ func (s *scanner) field(name, line []byte, pos, next int, r *headerRead) Field {
 func (s *scanner) skipLeading(pos int, r *headerRead) int {
 	if bytes.HasPrefix(s.buf[pos:], []byte("\xef\xbb\xbf")) {
 		r.defect("byte_order_mark")
+		r.marked = true
 		pos += 3
 	}
 	at := pos
@@ -226,139 +262,27 @@ func (s *scanner) skipLeading(pos int, r *headerRead) int {
 
 // headerGoesOn says whether the line at pos looks like a field that mail
 // carries: what stands before it, though no field, is then within the header.
-func (s *scanner) headerGoesOn(pos int) bool {
-	if pos >= len(s.buf) {
-		return false
-	}
-	line, _ := s.line(pos)
-	if len(line) == 0 || s.isDelimiter(line) {
-		return false
-	}
-	name, ok := fieldName(line)
-	return ok && (isKnownField(name))
-}
-
-// doubtLateHeader looks for a field that decides about the body in what we take
-// for the body's first lines: a reader who passes over lines that are no fields
-// would obey it.
-func (s *scanner) doubtLateHeader(pos int, r *headerRead) {
-	for pos < len(s.buf) {
+// Folded lines between, where they are allowed, belong to what stands before.
+func (s *scanner) headerGoesOn(pos int, folded bool) bool {
+	for range foldedLines {
+		if pos >= len(s.buf) {
+			return false
+		}
 		line, next := s.line(pos)
 		if len(line) == 0 || s.isDelimiter(line) {
-			return
+			return false
 		}
-		if name, ok := fieldName(line); ok && isStructural(string(bytes.TrimRight(name, " \t"))) {
-			r.doubt("header_after_body")
-			return
+		if !isSpace(line[0]) {
+			name, ok := fieldName(line)
+			return ok && isKnownField(name)
+		}
+		if !folded {
+			return false
 		}
 		pos = next
-	}
-}
-
-// fieldName gives what stands before the colon, trailing white space included
-// (RFC 5322 §4.5), where that is printable and not too long to be a name.
-func fieldName(line []byte) ([]byte, bool) {
-	i := bytes.IndexByte(line[:min(len(line), 128)], ':')
-	if i <= 0 {
-		return nil, false
-	}
-	name := line[:i]
-	for _, c := range bytes.TrimRight(name, " \t") {
-		if c <= ' ' || c >= 0x7f {
-			return nil, false
-		}
-	}
-	return name, true
-}
-
-// isLostParameter says whether a line looks like a parameter, not like a field.
-func isLostParameter(line []byte) bool {
-	name, _, ok := bytes.Cut(line[:min(len(line), 40)], []byte("="))
-	if !ok {
-		return false
-	}
-	switch strings.ToLower(strings.TrimRight(string(name), "*0123456789")) {
-	case "boundary", "name", "filename", "charset", "type", "report-type", "protocol", "micalg", "format":
-		return true
 	}
 	return false
 }
 
-// isMboxFrom says whether a line is the separator of an mbox file. A From field with white space
-// before its colon (RFC 5322 §4.5) is none.
-func isMboxFrom(line []byte) bool {
-	rest, ok := bytes.CutPrefix(bytes.TrimPrefix(line, []byte(">")), []byte("From "))
-	return ok && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":"))
-}
-
-var commonNames = func() map[string]string {
-	m := map[string]string{}
-	for _, n := range strings.Fields(`From To Cc Bcc Subject Date Message-ID Message-Id Sender Reply-To Received
-		Return-Path Delivered-To MIME-Version Mime-Version Content-Type Content-type Content-Transfer-Encoding
-		Content-Disposition Content-ID Content-Id Content-Description Content-Language Content-Location
-		In-Reply-To References DKIM-Signature Authentication-Results Received-SPF ARC-Seal
-		ARC-Message-Signature ARC-Authentication-Results List-Id List-ID List-Unsubscribe List-Post List-Help
-		List-Subscribe List-Archive List-Owner List-Unsubscribe-Post Precedence Auto-Submitted X-Mailer
-		X-Priority Importance Errors-To User-Agent Thread-Topic Thread-Index Feedback-ID X-Spam-Status
-		X-Original-To X-Received Disposition-Notification-To Original-Recipient Resent-From Resent-To
-		Resent-Date Resent-Message-ID Lines Status X-Status X-UID Envelope-To Delivery-Date Organization
-		Keywords Comments Priority Encoding Autocrypt Return-Receipt-To X-Loop`) {
-		m[n] = n
-	}
-	return m
-}()
-
-var knownNames = func() map[string]bool {
-	m := map[string]bool{}
-	for n := range commonNames {
-		m[strings.ToLower(n)] = true
-	}
-	return m
-}()
-
-// internName gives the name as a string, without a copy for the common ones.
-func internName(b []byte) string {
-	if n, ok := commonNames[string(b)]; ok {
-		return n
-	}
-	return string(b)
-}
-
-// isKnownField says whether a name is one that mail carries: what follows a
-// line that is no field is header only where this is so.
-func isKnownField(name []byte) bool {
-	name = bytes.TrimRight(name, " \t")
-	if len(name) > 2 && bytes.EqualFold(name[:2], []byte("x-")) {
-		return true
-	}
-	if len(name) > 8 && bytes.EqualFold(name[:8], []byte("content-")) {
-		return true
-	}
-	return knownNames[strings.ToLower(string(name))]
-}
-
-// isStructural says whether a field decides how the body is read.
-func isStructural(name string) bool {
-	return sameName(name, "Content-Type") || sameName(name, "Content-Transfer-Encoding") ||
-		sameName(name, "Content-Disposition") || sameName(name, "MIME-Version")
-}
-
-func isSpace(c byte) bool { return c == ' ' || c == '\t' }
-
-// hasBareCR says whether a carriage return stands within a line. Several of
-// them before a line feed are one line end.
-func hasBareCR(b []byte) bool {
-	for {
-		i := bytes.IndexByte(b, '\r')
-		if i < 0 {
-			return false
-		}
-		for i < len(b) && b[i] == '\r' {
-			i++
-		}
-		if i < len(b) && b[i] != '\n' {
-			return true
-		}
-		b = b[i:]
-	}
-}
+// foldedLines is how many folded lines are stepped over to see whether a header goes on.
+const foldedLines = 10

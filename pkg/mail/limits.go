@@ -15,6 +15,8 @@ type Limits struct {
 	Addresses    int // addresses of one header
 	References   int // identifiers kept of a References field
 	Decoded      int // bytes that decoding all parts may produce
+	Work         int // bytes looked at, over all passes: it bounds the time (see budget.go)
+	Memory       int // bytes that what is read may take, besides the message itself
 }
 
 // DefaultLimits holds for ordinary servers: far above what people send.
@@ -30,6 +32,8 @@ var DefaultLimits = Limits{
 	Addresses:    10000,
 	References:   1000,
 	Decoded:      256 << 20,
+	Work:         2_000_000_000,
+	Memory:       512 << 20,
 }
 
 // orDefault fills the limits that are not set.
@@ -40,6 +44,7 @@ func (l Limits) orDefault() Limits {
 		{&l.HeaderFields, &d.HeaderFields}, {&l.TotalFields, &d.TotalFields},
 		{&l.LineLength, &d.LineLength}, {&l.Boundary, &d.Boundary}, {&l.Params, &d.Params},
 		{&l.Addresses, &d.Addresses}, {&l.References, &d.References}, {&l.Decoded, &d.Decoded},
+		{&l.Work, &d.Work}, {&l.Memory, &d.Memory},
 	} {
 		if *f.have <= 0 {
 			*f.have = *f.want

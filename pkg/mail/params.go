@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"strconv"
 	"strings"
 )
 
@@ -21,6 +20,8 @@ type structured struct {
 	value   string
 	params  []param
 	junk    bool // text that is no parameter, a missing semicolon
+	dotted  bool // there is a full stop in that text: it may be the end of a name
+	blanks  bool // white space within the value itself
 	comment bool // a comment, which many readers do not know, touches value or boundary
 	cut     bool // the limit of parameters was hit
 }
@@ -56,6 +57,7 @@ func parseStructured(in []byte, maxParams int) structured {
 				out.junk = true
 				break
 			}
+			out.blanks = out.blanks || len(value) > 0 && r.pos < len(in) && in[r.pos] != ';' && in[r.pos] != '('
 			continue
 		}
 		value = append(value, c)
@@ -93,6 +95,7 @@ func (r *fieldReader) param(out *structured) (param, bool) {
 	name := strings.ToLower(strings.TrimFunc(string(r.in[start:r.pos]), isBlankRune))
 	if r.pos >= len(r.in) || r.in[r.pos] == ';' || name == "" {
 		out.junk = true
+		out.dotted = out.dotted || strings.Contains(name, ".")
 		if r.pos < len(r.in) {
 			r.pos++
 		}
@@ -133,6 +136,9 @@ func (r *fieldReader) param(out *structured) (param, bool) {
 		c := r.in[r.pos]
 		if c == '(' && !isNameParam(name) {
 			break
+		}
+		if c == '(' && p.first == "" {
+			p.first = string(r.in[from:r.pos])
 		}
 		if c == '"' {
 			p.odd = "quote_inside"
@@ -252,147 +258,4 @@ func isBlankRune(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r =
 
 func isNameParam(name string) bool {
 	return strings.HasPrefix(name, "name") || strings.HasPrefix(name, "filename")
-}
-
-// A value is what a parameter says once its pieces are joined and decoded.
-type value struct {
-	text     string
-	set      bool
-	plain    string // the value of the plain attribute, where there is one too
-	hasPlain bool
-	odd      string // code of the oddest of its pieces
-	first    string // what a strict reader takes of an unquoted value
-	repeated bool   // given more than once, not the same each time
-	issues   int    // charset issues
-}
-
-// lookup joins what a field says of one attribute: continuations, charsets and
-// percent signs of RFC 2231, and the plain form. RFC 2231 wins over plain.
-func (s structured) lookup(name string) value {
-	var v value
-	var ext string
-	hasExt := false
-	pieces := map[int]param{}
-	for _, p := range s.params {
-		if !strings.HasPrefix(p.name, name) {
-			continue
-		}
-		rest := p.name[len(name):]
-		if p.odd != "" && v.odd == "" && (rest == "" || rest[0] == '*') {
-			v.odd = p.odd
-		}
-		switch {
-		case rest == "":
-			if v.hasPlain {
-				v.repeated = v.repeated || v.plain != p.value
-				continue
-			}
-			v.plain, v.hasPlain, v.first = p.value, true, p.first
-		case rest == "*":
-			if hasExt {
-				v.repeated = v.repeated || ext != p.value
-				continue
-			}
-			ext, hasExt = p.value, true
-		case rest[0] == '*':
-			digits := strings.TrimSuffix(rest[1:], "*")
-			n, err := strconv.Atoi(digits)
-			if err != nil || n < 0 || n > 9999 || strconv.Itoa(n) != digits {
-				continue
-			}
-			if have, ok := pieces[n]; ok {
-				v.repeated = v.repeated || have.value != p.value
-				continue
-			}
-			pieces[n] = p
-		}
-	}
-	switch {
-	case hasExt:
-		v.text, v.issues = decodeExtended(ext)
-		v.set = true
-	case len(pieces) > 0:
-		if _, ok := pieces[0]; !ok {
-			break // RFC 2231 §3: pieces count from 0
-		}
-		v.text, v.issues = joinPieces(pieces)
-		v.set = true
-	}
-	if !v.set && v.hasPlain {
-		v.text, v.set = v.plain, true
-	}
-	return v
-}
-
-// joinPieces puts continuations together (RFC 2231 §4.1), up to the first gap.
-func joinPieces(pieces map[int]param) (string, int) {
-	charset := ""
-	var raw []byte
-	encoded := false
-	for n := 0; ; n++ {
-		p, ok := pieces[n]
-		if !ok {
-			break
-		}
-		text := p.value
-		if strings.HasSuffix(p.name, "*") {
-			encoded = true
-			if n == 0 {
-				charset, text = splitExtended(text)
-			}
-			raw = append(raw, percentDecode(text)...)
-			continue
-		}
-		raw = append(raw, text...)
-	}
-	if !encoded {
-		return string(raw), 0
-	}
-	return decodeCharset(raw, charset)
-}
-
-func decodeExtended(text string) (string, int) {
-	charset, rest := splitExtended(text)
-	return decodeCharset(percentDecode(rest), charset)
-}
-
-// splitExtended takes charset'language' from the front of a value (RFC 2231 §4).
-func splitExtended(text string) (charset, rest string) {
-	a := strings.IndexByte(text, '\'')
-	if a < 0 {
-		return "", text
-	}
-	b := strings.IndexByte(text[a+1:], '\'')
-	if b < 0 {
-		return "", text
-	}
-	return strings.ToLower(text[:a]), text[a+1+b+1:]
-}
-
-func percentDecode(text string) []byte {
-	out := make([]byte, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		if text[i] == '%' && i+2 < len(text) {
-			hi, lo := unhex(text[i+1]), unhex(text[i+2])
-			if hi >= 0 && lo >= 0 {
-				out = append(out, byte(hi<<4|lo))
-				i += 2
-				continue
-			}
-		}
-		out = append(out, text[i])
-	}
-	return out
-}
-
-func unhex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
 }

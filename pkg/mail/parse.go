@@ -9,10 +9,15 @@ import (
 // time and memory linear in their number. Limits that are zero are the default.
 func Parse(raw []byte, lim Limits) *Message {
 	p := &parser{lim: lim.orDefault(), seen: map[Defect]bool{}}
+	return p.read(raw)
+}
+
+func (p *parser) read(raw []byte) *Message {
 	s := &scanner{p: p, buf: raw, eol: lineEnd(raw)}
 	p.lineEnds(raw, s.eol)
 	msg, _ := s.message(0, "")
 	msg.Raw = raw
+	p.doubtSpent(msg.Root)
 	msg.Defects = p.defects
 	msg.CharsetIssues = p.issues
 	return msg
@@ -50,6 +55,8 @@ type parser struct {
 	parts   int
 	fields  int
 	decoded int
+	work    int
+	memory  int
 	issues  int
 	defects []Defect
 	seen    map[Defect]bool
@@ -60,6 +67,7 @@ func (p *parser) defect(code, path string) {
 	if !p.seen[d] {
 		p.seen[d] = true
 		p.defects = append(p.defects, d)
+		p.keep(defectSize)
 	}
 }
 
@@ -85,6 +93,7 @@ func lineEnd(raw []byte) byte {
 
 // lineEnds notes what is odd about lines and their ends.
 func (p *parser) lineEnds(raw []byte, eol byte) {
+	p.spend(2 * len(raw))
 	if eol == '\r' {
 		p.defect("bare_cr", "")
 		return
@@ -129,8 +138,7 @@ func (s *scanner) message(pos int, path string) (*Message, delimiter) {
 // entity reads what message reads, without what its fields say of the message.
 func (s *scanner) entity(pos int, path string) (*Part, delimiter) {
 	h := s.readHeader(pos, true)
-	root := &Part{Path: path}
-	s.p.parts++
+	root := s.p.newPart(path)
 	s.p.note(root, h)
 	s.p.describe(root, h.header, "text/plain")
 	if !root.IsMultipart() { // RFC 9051 §6.4.5: the only part of a message is 1
@@ -139,6 +147,13 @@ func (s *scanner) entity(pos int, path string) (*Part, delimiter) {
 	}
 	end := s.body(root, pos, h)
 	return root, end
+}
+
+// newPart begins a part.
+func (p *parser) newPart(path string) *Part {
+	p.parts++
+	p.keep(partSize + len(path))
+	return &Part{Path: path}
 }
 
 // note takes over what reading a header found.

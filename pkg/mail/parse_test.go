@@ -290,6 +290,8 @@ func TestEveryLimitHoldsAtItAndTellsOnePastIt(t *testing.T) {
 		{"decoded bytes", mail.Limits{Decoded: 50}, func(n int) string {
 			return "Content-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("q", n-1)
 		}, 50, "decoded_limit"},
+		{"work", mail.Limits{Work: costOf(flat(20)).work}, flat, 20, "work_limit"},
+		{"memory", mail.Limits{Memory: costOf(flat(20)).memory}, flat, 20, "memory_limit"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			at, past := []byte(c.make(c.n)), []byte(c.make(c.n+1))
@@ -302,6 +304,41 @@ func TestEveryLimitHoldsAtItAndTellsOnePastIt(t *testing.T) {
 			}
 			wellFormed(t, c.name, past, m)
 		})
+	}
+}
+
+type cost struct{ work, memory int }
+
+func costOf(raw string) (c cost) {
+	c.work, c.memory = mail.Cost([]byte(raw), mail.Limits{})
+	return c
+}
+
+// A budget that is spent closes what comes after it, and loses nothing.
+func TestWhatABudgetClosesIsAmbiguousAndThere(t *testing.T) {
+	raw := "From: a@example.com\nContent-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("--b\nContent-Type: application/zip\nContent-Transfer-Encoding: base64\n\naGVsbG8=\n", 100) + "--b--\n"
+	whole := costOf(raw)
+	for name, c := range map[string]struct {
+		lim  mail.Limits
+		code string
+	}{
+		"work":   {mail.Limits{Work: whole.work / 2}, "work_limit"},
+		"memory": {mail.Limits{Memory: whole.memory / 2}, "memory_limit"},
+	} {
+		m := mail.Parse([]byte(raw), c.lim)
+		wellFormed(t, name, []byte(raw), m)
+		n := len(m.Root.Children)
+		if n < 10 || n > 80 {
+			t.Fatalf("%s: %d parts", name, n)
+		}
+		last := m.Root.Children[n-1]
+		if !slices.Contains(last.Ambiguous, c.code) || !slices.Contains(m.Root.Ambiguous, c.code) || !strings.HasSuffix(string(last.Content), "--b--\n") {
+			t.Errorf("%s: last part %v %q", name, last.Ambiguous, last.Content[:20])
+		}
+		spentWork, spentMemory := mail.Cost([]byte(raw), c.lim)
+		if spentWork > whole.work || spentMemory > whole.memory*6/10 {
+			t.Errorf("%s: %d work, %d bytes", name, spentWork, spentMemory)
+		}
 	}
 }
 

@@ -36,6 +36,7 @@ func (s *scanner) line(pos int) (line []byte, next int) {
 	} else {
 		line, next = s.buf[pos:pos+i], pos+i+1
 	}
+	s.p.spend(next - pos)
 	if s.eol == '\n' {
 		for len(line) > 0 && line[len(line)-1] == '\r' {
 			line = line[:len(line)-1]
@@ -61,6 +62,7 @@ func (s *scanner) match(line []byte) (level int, closing bool) {
 	loose := -1
 	for i := len(s.open) - 1; i >= 0; i-- {
 		b := s.open[i]
+		s.p.spend(min(len(rest), len(b.text)) + 1)
 		if !bytes.HasPrefix(rest, b.text) {
 			continue
 		}
@@ -111,15 +113,16 @@ func (s *scanner) find(from int) delimiter {
 	for at := from; at < len(s.buf); {
 		i := bytes.Index(s.buf[at:], twoHyphens)
 		if i < 0 {
+			s.p.spend(len(s.buf) - at)
 			return end
 		}
+		s.p.spend(i + 2)
 		i += at
 		if i > from && s.buf[i-1] != s.eol {
-			if s.buf[i-1] == '\r' && s.afterBareCR(i) {
-				s.p.doubt(s.open[len(s.open)-1].part, "bare_cr_boundary")
-			}
+			s.doubtDelimiterWithin(i)
 			for at = i; at < len(s.buf) && s.buf[at] == '-'; at++ {
 			}
+			s.p.spend(at - i)
 			continue
 		}
 		line, next := s.line(i)
@@ -131,15 +134,33 @@ func (s *scanner) find(from int) delimiter {
 	return end
 }
 
-// afterBareCR says whether a boundary stands after a lone CR, where some readers
-// begin a line. It looks at no more than a boundary's length.
-func (s *scanner) afterBareCR(i int) bool {
-	for _, b := range s.open {
-		if bytes.HasPrefix(s.buf[i+2:], b.text) {
-			return true
+// doubtDelimiterWithin marks the container where a boundary stands after a lone CR, where
+// some readers begin a line, or after blanks or zero bytes, which some pass over. It looks
+// at no more than a boundary's length.
+func (s *scanner) doubtDelimiterWithin(i int) {
+	afterCR := s.buf[i-1] == '\r'
+	if !afterCR {
+		at := i
+		for at > 0 && i-at < 8 && (s.buf[at-1] <= ' ' && s.buf[at-1] != s.eol || s.buf[at-1] >= 0x7f) {
+			at--
+		}
+		if at == i || at > 0 && s.buf[at-1] != s.eol {
+			return
 		}
 	}
-	return false
+	for _, b := range s.open {
+		s.p.spend(len(b.text))
+		if !bytes.HasPrefix(s.buf[i+2:], b.text) {
+			continue
+		}
+		part := s.open[len(s.open)-1].part
+		if afterCR {
+			s.p.doubt(part, "bare_cr_boundary")
+		} else {
+			s.p.doubt(part, "blank_before_boundary")
+		}
+		return
+	}
 }
 
 // beforeEOL steps back over the line end before pos.

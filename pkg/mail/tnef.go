@@ -55,6 +55,7 @@ func (f tnefFile) name() string {
 
 // unpackTNEF hangs the attachments and the body of a winmail.dat below its part.
 func (p *parser) unpackTNEF(part *Part) {
+	p.spend(2 * len(part.Content))
 	var files []tnefFile
 	var codepage encoding.Encoding = charmap.Windows1252
 	in := part.Content[min(6, len(part.Content)):] // signature and key

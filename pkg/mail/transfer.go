@@ -15,28 +15,43 @@ func (p *parser) decode(part *Part) {
 		p.afterDecode(part)
 		return
 	}
+	if p.doubtSpent(part) {
+		part.Content = []byte{}
+		return
+	}
+	p.spend(2 * len(body))
 	room := p.lim.Decoded - p.decoded
 	switch part.Encoding {
 	case "base64":
 		out, found := decodeBase64(body, room)
 		part.Content = out
-		if found.bad {
+		shown := part.isShown()
+		if found.bad || found.blank && !shown {
 			p.doubt(part, "base64_bad_characters")
 		}
 		if found.afterPad {
 			p.doubt(part, "base64_data_after_padding")
 		}
-		if found.truncated {
+		switch {
+		case found.truncated && !shown: // strict readers drop the end of the file, or all of it
+			p.doubt(part, "base64_truncated")
+		case found.truncated:
 			p.defect("base64_truncated", part.Path)
 		}
 	case "quoted-printable":
-		out, bad := decodeQuotedPrintable(body, room)
+		out, found := decodeQuotedPrintable(body, room)
 		part.Content = out
-		if bad {
+		switch {
+		case (found.bad || found.odd) && !part.isShown(): // readers get different files from it
+			p.doubt(part, "bad_quoted_printable")
+		case found.bad:
 			p.defect("bad_quoted_printable", part.Path)
 		}
 	case "x-yencode":
-		part.Content, _ = decodeYenc(body, room)
+		var good bool
+		if part.Content, good = decodeYenc(body, room); !good && len(body) > 0 {
+			p.doubt(part, "bad_yenc")
+		}
 	default:
 		part.Content = p.uudecodeWhole(part, body, room)
 	}
@@ -44,6 +59,7 @@ func (p *parser) decode(part *Part) {
 		part.Content = []byte{}
 	}
 	p.decoded += len(part.Content)
+	p.keep(cap(part.Content))
 	if p.decoded >= p.lim.Decoded && len(body) > 0 {
 		p.doubt(part, "decoded_limit")
 	}
@@ -51,8 +67,8 @@ func (p *parser) decode(part *Part) {
 }
 
 func (p *parser) afterDecode(part *Part) {
-	if isText(part) {
-		_, n := charsetIssues(part.Content, part.textCharset())
+	if isText(part) && !p.doubtSpent(part) {
+		_, n := p.charsetIssues(part.Content, part.textCharset())
 		p.issues += n
 		if n > 0 {
 			p.defect("charset_mismatch", part.Path)
@@ -67,6 +83,7 @@ func isText(part *Part) bool {
 // base64Found says what was odd in base64 text.
 type base64Found struct {
 	bad       bool // characters that are neither of the alphabet nor white space
+	blank     bool // blanks within a line
 	afterPad  bool // data after padding
 	truncated bool // bits left over or padding missing
 }
@@ -119,6 +136,10 @@ func decodeBase64(in []byte, room int) ([]byte, base64Found) {
 		v := b64Table[in[i]]
 		switch v {
 		case b64Space:
+			if isSpace(in[i]) && !found.blank && i > 0 && b64Table[in[i-1]] != b64Space {
+				rest := bytes.TrimLeft(in[i:], " \t")
+				found.blank = len(rest) > 0 && rest[0] != '\r' && rest[0] != '\n'
+			}
 			continue
 		case b64Bad:
 			found.bad = true
@@ -131,6 +152,10 @@ func decodeBase64(in []byte, room int) ([]byte, base64Found) {
 				out = appendRoom(out, room, byte(acc>>10), byte(acc>>2))
 			case 1:
 				found.truncated = true
+			case 0:
+				if i == 0 || b64Table[in[i-1]] != b64Pad { // padding where nothing is to be padded
+					found.bad = true
+				}
 			}
 			acc, n, padded = 0, 0, true
 			continue
@@ -164,9 +189,15 @@ func appendRoom(out []byte, room int, b ...byte) []byte {
 	return append(out, b...)
 }
 
+// quotedFound says what was odd in quoted-printable text.
+type quotedFound struct {
+	bad bool // an equals sign that starts no escape
+	odd bool // what RFC 2045 §6.7 forbids and readers treat in different ways
+}
+
 // decodeQuotedPrintable decodes up to room bytes (RFC 2045 §6.7). An equals sign
 // that starts no escape stays, and is told.
-func decodeQuotedPrintable(in []byte, room int) (out []byte, bad bool) {
+func decodeQuotedPrintable(in []byte, room int) (out []byte, found quotedFound) {
 	if bytes.IndexByte(in, '\n') < 0 && bytes.IndexByte(in, '\r') >= 0 { // a mail whose lines end in CR
 		in = bytes.ReplaceAll(in, []byte("\r"), []byte("\n"))
 	}
@@ -181,7 +212,9 @@ func decodeQuotedPrintable(in []byte, room int) (out []byte, bad bool) {
 		} else {
 			in = nil
 		}
+		whole := len(line)
 		line = bytes.TrimRight(line, " \t") // rule 3: it was added on the way
+		found.odd = found.odd || len(line) != whole
 		soft := false
 		if n := len(line); n > 0 && line[n-1] == '=' {
 			line, soft = line[:n-1], true
@@ -190,18 +223,21 @@ func decodeQuotedPrintable(in []byte, room int) (out []byte, bad bool) {
 			i := bytes.IndexByte(line, '=')
 			if i < 0 {
 				out = append(out, line...)
+				found.odd = found.odd || !isQuotable(line)
 				break
 			}
 			out = append(out, line[:i]...)
+			found.odd = found.odd || !isQuotable(line[:i])
 			if i+2 < len(line) {
 				hi, lo := unhex(line[i+1]), unhex(line[i+2])
 				if hi >= 0 && lo >= 0 {
+					found.odd = found.odd || line[i+1] >= 'a' || line[i+2] >= 'a' // rule 1: in capitals
 					out = append(out, byte(hi<<4|lo))
 					line = line[i+3:]
 					continue
 				}
 			}
-			bad = true
+			found.bad = true
 			out = append(out, '=')
 			line = line[i+1:]
 		}
@@ -212,5 +248,15 @@ func decodeQuotedPrintable(in []byte, room int) (out []byte, bad bool) {
 	if len(out) > room {
 		out = out[:max(0, room)]
 	}
-	return out, bad
+	return out, found
+}
+
+// isQuotable says whether all of these bytes may stand for themselves (RFC 2045 §6.7, rule 2).
+func isQuotable(in []byte) bool {
+	for _, c := range in {
+		if c < ' ' && c != '\t' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }

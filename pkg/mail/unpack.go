@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"hash/crc32"
 	"strconv"
 	"strings"
 )
@@ -9,8 +10,12 @@ import (
 // unpack finds files that a part carries in a format of its own, and hangs them
 // below it.
 func (p *parser) unpack(part *Part) {
+	text := isText(part) && part.Type != "text/html"
+	if (text || isTNEF(part.Content)) && p.doubtSpent(part) {
+		return
+	}
 	switch {
-	case isText(part) && part.Type != "text/html":
+	case text:
 		p.unpackText(part)
 	case isTNEF(part.Content):
 		p.unpackTNEF(part)
@@ -25,6 +30,7 @@ func (p *parser) unpacked(part *Part, origin, name string, content []byte) *Part
 	}
 	p.parts++
 	p.decoded += len(content)
+	p.keep(partSize + len(name) + len(content))
 	part.Children = append(part.Children, child)
 	return child
 }
@@ -33,6 +39,7 @@ func (p *parser) unpacked(part *Part, origin, name string, content []byte) *Part
 // starts at the start of a line.
 func (p *parser) unpackText(part *Part) {
 	content := part.Content
+	p.spend(len(content))
 	lastYend := -2 // not looked for yet
 	for at := 0; at < len(content); {
 		i := nextPacked(content, at)
@@ -49,6 +56,7 @@ func (p *parser) unpackText(part *Part) {
 			return
 		}
 		if lastYend == -2 {
+			p.spend(len(content))
 			lastYend = bytes.LastIndex(content, []byte("\n=yend"))
 		}
 		origin, file, ok := "uuencode", packedFile{}, false
@@ -58,17 +66,26 @@ func (p *parser) unpackText(part *Part) {
 			origin = "yenc"
 			file, ok = readYenc(content[i:], room)
 		}
+		p.spend(2 * max(file.size, 6))
 		if !ok {
 			at = i + 6
 			continue
 		}
 		child := p.unpacked(part, origin, file.name, file.content)
 		child.Raw, child.RawBody = content[i:i+file.size], content[i:i+file.size]
-		if !file.ended {
-			p.defect("unterminated_"+origin, part.Path)
-		}
+		p.doubtPacked(part, origin, file)
 		part.cutText = append(part.cutText, span{i, i + file.size})
 		at = i + file.size
+	}
+}
+
+// doubtPacked notes where readers get different files out of one text, or none.
+func (p *parser) doubtPacked(part *Part, origin string, file packedFile) {
+	if !file.ended {
+		p.doubt(part, "unterminated_"+origin)
+	}
+	if file.bad {
+		p.doubt(part, "bad_"+origin)
 	}
 }
 
@@ -97,13 +114,14 @@ type packedFile struct {
 	content []byte
 	size    int // bytes of the text that it took
 	ended   bool
+	bad     bool // its content is not what it says of itself
 }
 
 // readUU reads a file of uuencode, as POSIX describes it, at the start of in.
 func readUU(in []byte, room int) (packedFile, bool) {
 	line, rest, _ := cutLine(in)
 	mode, name, ok := strings.Cut(string(line[len("begin "):]), " ")
-	if !ok || len(mode) < 3 || len(mode) > 4 || strings.Trim(mode, "01234567") != "" || len(name) > 1024 {
+	if !ok || len(mode) < 1 || len(mode) > 6 || strings.Trim(mode, "01234567") != "" || len(name) > 1024 {
 		return packedFile{}, false
 	}
 	name, _ = plainText(strings.TrimSpace(name))
@@ -159,10 +177,12 @@ func uuLine(out, line []byte, room int) ([]byte, bool) {
 // readYenc reads a file of yEnc (yenc-draft 1.3) at the start of in.
 func readYenc(in []byte, room int) (packedFile, bool) {
 	line, rest, _ := cutLine(in)
-	if !bytes.Contains(line, []byte("line=")) || !bytes.Contains(line, []byte("size=")) {
+	wanted, ok := yencNumber(line, "size=", 10)
+	if _, hasLine := yencNumber(line, "line=", 10); !ok || !hasLine {
 		return packedFile{}, false
 	}
 	var f packedFile
+	_, several := yencNumber(line, "part=", 10)
 	if i := bytes.Index(line, []byte("name=")); i >= 0 {
 		f.name, _ = plainText(strings.TrimSpace(string(line[i+5:])))
 	}
@@ -170,6 +190,8 @@ func readYenc(in []byte, room int) (packedFile, bool) {
 		line, next, _ := cutLine(rest)
 		if bytes.HasPrefix(line, []byte("=yend")) {
 			f.size, f.ended = len(in)-len(next), true
+			// A part of a file is not the file: some readers wait for the others.
+			f.bad = several || uint64(len(f.content)) != wanted || !yencAgrees(line, f.content)
 			return f, true
 		}
 		if !bytes.HasPrefix(line, []byte("=ypart ")) {
@@ -179,6 +201,29 @@ func readYenc(in []byte, room int) (packedFile, bool) {
 	}
 	f.size = len(in)
 	return f, true
+}
+
+// yencAgrees holds the size and the check value at the end of a file against it.
+func yencAgrees(end, content []byte) bool {
+	if size, ok := yencNumber(end, "size=", 10); !ok || size != uint64(len(content)) {
+		return false
+	}
+	sum, ok := yencNumber(end, " crc32=", 16)
+	return !ok || sum == uint64(crc32.ChecksumIEEE(content))
+}
+
+// yencNumber finds a number in a line of yEnc's own.
+func yencNumber(line []byte, name string, base int) (uint64, bool) {
+	i := bytes.Index(line, []byte(name))
+	if i < 0 {
+		return 0, false
+	}
+	text := line[i+len(name):]
+	if end := bytes.IndexByte(text, ' '); end >= 0 {
+		text = text[:end]
+	}
+	n, err := strconv.ParseUint(string(text[:min(len(text), 20)]), base, 64)
+	return n, err == nil
 }
 
 func yencLine(out, line []byte, room int) []byte {
@@ -205,7 +250,7 @@ func decodeYenc(in []byte, room int) ([]byte, bool) {
 	if !ok {
 		return in, false
 	}
-	return f.content, true
+	return f.content, f.ended && !f.bad
 }
 
 // uudecodeWhole decodes a body whose transfer encoding is uuencode.
@@ -222,9 +267,7 @@ func (p *parser) uudecodeWhole(part *Part, in []byte, room int) []byte {
 				if part.Filename == "" {
 					part.Filename = f.name
 				}
-				if !f.ended {
-					p.defect("unterminated_uuencode", part.Path)
-				}
+				p.doubtPacked(part, "uuencode", f)
 				return f.content
 			}
 		}
