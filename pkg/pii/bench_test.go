@@ -34,7 +34,9 @@ func BenchmarkFind(b *testing.B) {
 // nastyTexts make the most of windows, starts and signs.
 var nastyTexts = map[string]string{"apart": "1 ", "pairs": "06 ", "cards": "4111 ", "calls": "call 0301234567 ", "at": "a@", "colons": "1:",
 	"wide": "1" + strings.Repeat(" ", 1000), "signs": "1-(", "hyphens": "-", "brackets": "([", "letters": "de ", "accounts": "DE 8", "keys": "aaaaaaaaaaaaaaaaaaa ", "long": "a",
-	"begins": "-----BEGIN ", "dots": "1.1.1.", "words": "credit card number ", "accents": "é1"}
+	"begins": "-----BEGIN ", "dots": "1.1.1.", "words": "credit card number ", "accents": "é1",
+	"houses": "12 Main Hauptstr. 5, ", "boxes": "Box 5, ", "places": "Weg 5\n12345 A\n", "flats": "A 1 Apt. 1 ", "signs of Han": "路5号", "machines": "<<A", "wide digits": "４",
+	"no width": "1\u200b", "spelled": "a dot ", "spelled at": "a at a dot ", "prefixes": "DE1 CHE1 "}
 
 // With time by the square of the text, any of these would outlast the patience of
 // the test run.

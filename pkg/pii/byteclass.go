@@ -7,7 +7,6 @@ const (
 	isHexClass
 	isKeyClass     // may stand in a key or token
 	isAddressClass // may stand in an IP address
-	isDigitLead    // begins a decimal digit of those that digitAt knows
 	isSpacer       // may stand between the digits of one number, or is no ASCII
 )
 
@@ -18,7 +17,7 @@ var byteClass = func() (table [256]uint8) {
 			table[c] |= isLetterClass | isKeyClass
 		}
 		if b >= '0' && b <= '9' {
-			table[c] |= isDigitClass | isHexClass | isKeyClass | isDigitLead
+			table[c] |= isDigitClass | isHexClass | isKeyClass
 		}
 		if b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F' {
 			table[c] |= isHexClass
@@ -36,9 +35,6 @@ var byteClass = func() (table [256]uint8) {
 	}
 	for c := 0x80; c < len(table); c++ {
 		table[c] |= isSpacer
-	}
-	for _, zero := range zeros {
-		table[string(zero)[0]] |= isDigitLead
 	}
 	return table
 }()

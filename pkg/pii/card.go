@@ -80,7 +80,7 @@ func (s *scan) card(w *window) {
 	told := s.near(aboutCard, w.start, w.end, 60, 24)
 	switch w.shape() {
 	case "4-4-4-4", "4-6-5", "4-6-4", "4-4-4-4-3", "4-4-5", "4-4-4-3", "4-4-4-1":
-		if w.sign == '?' && !told {
+		if w.sign == '?' && !told && (wide || len(d) != 16) {
 			return
 		}
 		if wide && !told || !w.apart && w.sign == ' ' && !told && len(d) != 16 {

@@ -83,6 +83,29 @@ func atSocial(d []byte) bool {
 		weighted(d, 3, 7, 9, 0, 5, 8, 4, 2, 1, 6)%11 == int(d[3])
 }
 
+// deTaxNumber: the Steuernummer of the tax offices; each Land has its own digit to
+// check, so none is checked here.
+func deTaxNumber(d []byte) bool { return !allSame(d) }
+
+// usEIN: IRS; prefixes that its campuses give out. There is no digit to check.
+func usEIN(d []byte) bool {
+	switch two(d, 0) {
+	case 0, 7, 8, 9, 17, 18, 19, 28, 29, 49, 69, 70, 78, 79, 89, 96, 97:
+		return false
+	}
+	return !allSame(d)
+}
+
+// atTax: Bundesministerium für Finanzen; alternating weights as Luhn's, from the left.
+func atTax(d []byte) bool {
+	sum := 0
+	for i := range 8 {
+		product := int(d[i]) * (1 + i%2)
+		sum += product/10 + product%10
+	}
+	return (10-sum%10)%10 == int(d[8]) && !allSame(d)
+}
+
 // chAHV: ZAS; EAN-13 with the country prefix 756.
 func chAHV(d []byte) bool {
 	return prefix(d, 3) == 756 && weighted(d, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)%10 == 0
@@ -96,6 +119,17 @@ func frNIR(d []byte) bool {
 		return false
 	}
 	return 97-prefix(d, 13)%97 == two(d, 13)
+}
+
+// frTax: DGFiP, the numéro fiscal de référence; modulus 511 over the first ten.
+func frTax(d []byte) bool {
+	return d[0] <= 3 && prefix(d, 10)%511 == prefix(d[10:], 3) && !allSame(d)
+}
+
+// siTax: FURS, modulus 11.
+func siTax(d []byte) bool {
+	c := 11 - weighted(d, 8, 7, 6, 5, 4, 3, 2)%11
+	return d[0] != 0 && c != 11 && c%10 == int(d[7])
 }
 
 // ptNIF: Autoridade Tributária, modulus 11.
@@ -246,6 +280,11 @@ func bgEGN(d []byte) bool {
 	return isDate(month, two(d, 4)) && weighted(d, 2, 4, 8, 5, 10, 9, 7, 3, 6)%11%10 == int(d[9])
 }
 
+// bgLNC: МВР, numbers of foreigners; modulus 10.
+func bgLNC(d []byte) bool {
+	return weighted(d, 21, 19, 17, 13, 11, 9, 7, 3, 1)%10 == int(d[9]) && !allSame(d)
+}
+
 // siEMSO: also the JMBG of the neighbouring states; date with a three-digit year.
 func siEMSO(d []byte) bool {
 	year := prefix(d[4:], 3)
@@ -286,6 +325,7 @@ func auMedicare(d []byte) bool {
 }
 
 // inAadhaar: UIDAI, Verhoeff; none begins with 0 or 1.
+// A virtual id has sixteen digits.
 func inAadhaar(d []byte) bool { return d[0] >= 2 && !allSame(d) && verhoeff(d) }
 
 // brCPF: Receita Federal, two check digits modulus 11.

@@ -49,7 +49,8 @@ const (
 	aboutDK
 	aboutSE
 	aboutNO
-	aboutEELT
+	aboutEE
+	aboutLT
 	aboutLV
 	aboutPESEL
 	aboutNIP
@@ -74,12 +75,41 @@ const (
 	aboutZA
 	aboutTR
 	aboutIL
+	aboutEmail
+	aboutAddress
+	aboutBox
+	aboutVAT
+	aboutDETaxNumber
+	aboutEIN
+	aboutATTax
+	aboutFRTax
+	aboutSITax
+	aboutSK
+	aboutLNC
+	aboutVoter
+	aboutGST
+	aboutCC
 )
+
+// topics are a set of them.
+type topics [2]uint64
+
+func (t *topics) add(about topic)     { t[about/64] |= 1 << (about % 64) }
+func (t *topics) join(other topics)   { t[0], t[1] = t[0]|other[0], t[1]|other[1] }
+func (t topics) has(about topic) bool { return t[about/64]&(1<<(about%64)) != 0 }
+func (t topics) any(of topics) bool   { return t[0]&of[0]|t[1]&of[1] != 0 }
+
+func topicsOf(list ...topic) (set topics) {
+	for _, about := range list {
+		set.add(about)
+	}
+	return set
+}
 
 // A mark is a word or phrase of the text that is about something.
 type mark struct {
 	start, end int
-	topics     uint64
+	topics     topics
 }
 
 // phrases lists what words are about. Words are lower case; parts of a phrase
@@ -157,7 +187,8 @@ var phrases = map[topic]string{
 	aboutDK:       `cpr|cpr nummer|cpr nr|personnummer`,
 	aboutSE:       `personnummer|personnr|samordningsnummer|person nr`,
 	aboutNO:       `fødselsnummer|fodselsnummer|personnummer|fnr|d nummer`,
-	aboutEELT:     `isikukood|asmens kodas|asmens kodą|personal code|personal identification code`,
+	aboutEE:       `isikukood|personal code|personal identification code|isikukoodi`,
+	aboutLT:       `asmens kodas|asmens kodą|asmens kodo|lithuanian personal code`,
 	aboutLV:       `personas kods|personas kodu|personal code`,
 	aboutPESEL:    `pesel|numer pesel`,
 	aboutNIP:      `nip|numer nip`,
@@ -167,7 +198,7 @@ var phrases = map[topic]string{
 	aboutCNP:      `cnp|cod numeric personal`,
 	aboutEGN:      `егн|egn|единен граждански номер`,
 	aboutOIB:      `oib|osobni identifikacijski broj`,
-	aboutEMSO:     `emšo|emso|jmbg|davčna`,
+	aboutEMSO:     `emšo|emso|jmbg`,
 	aboutAMKA:     `αμκα|amka`,
 	aboutAFM:      `αφμ|afm|α φ μ`,
 	aboutPIVA:     `partita iva|p iva|piva|vat|codice fiscale`,
@@ -181,12 +212,33 @@ var phrases = map[topic]string{
 	aboutCPF:      `cpf|cnpj|cadastro`,
 	aboutZA:       `id number|south african id|sa id|identity number`,
 	aboutTR:       `tc kimlik|tckn|kimlik|kimlik no|tc no|t c kimlik`,
-	aboutIL:       `teudat zehut|תעודת זהות|ת ז|israeli id|id number|תז`,
+	aboutEmail:    `mail|email|e mail|mails|emails|mailadresse|e mail adresse|emailadresse|courriel|correo|correo electrónico|posta|write to|schreib|schreiben|contact|kontakt|reach me|address|adresse|電子メール|メール|邮箱|почта`,
+	aboutAddress: `address|addresses|billing address|shipping address|home address|mailing address|lives at|live at|living at|lives in|resides at|residing at|residence|
+		located at|office is at|offices are at|sent to|send to|ship to|shipped to|deliver to|delivered to|delivery to|meet at|meet you at|meet me at|arrived at|return to|corner of|
+		side of|station is on|drops you off at|stop at|enter on|adresse|anschrift|lieferadresse|rechnungsadresse|postanschrift|wohnhaft|wohnhaft in|wohne|wohnt|wohnen|wohnort|
+		straße|liefern an|schicken an|indirizzo|residente|abito|dirección|direccion|domicilio|vivo en|endereço|morada|morador|moro|adres|adresem|zamieszkały|zamieszkała|woonachtig|woon|
+		adress|bor på|bosatt|osoite|asun|adresa|bydliště|bydlisko|cím|lakcím|lakcímem|адрес|адреса|проживаю|διεύθυνση|地址|住所|주소|j'habite|habite|domicilié|demeurant`,
+	aboutBox: `po box|p o box|pobox|post office box|box|postbox|postfach|boîte postale|bp|apartado|apartado de correos|casella postale|postbus|postboks|postboks|
+		skrytka pocztowa|poštovní přihrádka|pf|caixa postal|а я`,
+	aboutVAT: `vat|vat number|vat no|vat id|vat reg no|ust id|ust idnr|ustid|ustidnr|ust id nr|umsatzsteuer|umsatzsteuer id|uid|uid nummer|mwst|mwst nr|tva|n tva|
+		numéro de tva|iva|partita iva|p iva|btw|btw nummer|nif|nif iva|cif|dph|dič|ddv|áfa|adószám|közösségi adószám|pvm|pvm kodas|pvn|kmkr|moms|momsnr|
+		momsreg|vat registreringsnummer|alv|y tunnus|αφμ|φπα|ддс|cui|cod fiscal|oib|pdv|nip|nip ue|tin|tax id|tax number`,
+	aboutDETaxNumber: `steuernummer|steuer nr|st nr|stnr|steuernr`,
+	aboutEIN:         `ein number|ein no|employer identification|employer identification number|employer id|fein|federal tax id|federal tax`,
+	aboutATTax:       `abgabenkontonummer|steuernummer|steuer nr|st nr|finanzamt`,
+	aboutFRTax:       `numéro fiscal|numéro fiscal de référence|n fiscal|spi|numéro spi|identifiant fiscal|nif`,
+	aboutSITax:       `davčna|davčna številka|davčno številko|davcna stevilka`,
+	aboutSK:          `občiansky preukaz|slovenské rodné číslo|slovak birth number|rodné číslo sr|slovenská republika|slovensko|bratislava|košice`,
+	aboutLNC:         `лнч|lnch|lnc|личен номер на чужденец`,
+	aboutVoter:       `voter id|voter|epic|epic number|election card|electoral`,
+	aboutGST:         `gst|gstin|gst number|gst no|gst registration`,
+	aboutCC:          `cartão de cidadão|cartao de cidadao|cartão do cidadão|número de documento|documento de identificação|bilhete de identidade`,
+	aboutIL:          `teudat zehut|תעודת זהות|ת ז|israeli id|id number|תז`,
 }
 
 type phrase struct {
 	rest   []string
-	topics uint64
+	topics topics
 }
 
 // lexicon maps a phrase's first word to the phrases that it opens.
@@ -195,7 +247,7 @@ var lexicon = func() map[string][]phrase {
 	for about, list := range phrases {
 		for _, entry := range strings.Split(list, "|") {
 			fields := strings.FieldsFunc(entry, func(r rune) bool { return unicode.IsSpace(r) || r == '\'' })
-			lexicon[fields[0]] = append(lexicon[fields[0]], phrase{fields[1:], 1 << about})
+			lexicon[fields[0]] = append(lexicon[fields[0]], phrase{fields[1:], topicsOf(about)})
 		}
 	}
 	return lexicon
@@ -247,7 +299,7 @@ func (s *scan) words() {
 		if len(list) == 0 {
 			continue
 		}
-		var topics uint64
+		var about topics
 		longest := end
 		for _, p := range list {
 			at, ok := end, true
@@ -259,16 +311,16 @@ func (s *scan) words() {
 				at = b
 			}
 			if ok {
-				topics |= p.topics
+				about.join(p.topics)
 				longest = max(longest, at)
 			}
 		}
-		if topics != 0 {
+		if about != (topics{}) {
 			if s.marks == nil {
 				s.marks = make([]mark, 0, 16)
 			}
-			s.marks = append(s.marks, mark{start, longest, topics})
-			s.topics |= topics
+			s.marks = append(s.marks, mark{start, longest, about})
+			s.topics.join(about)
 			i = longest // a phrase is not read again from its middle: "serial number is"
 		}
 	}
@@ -398,7 +450,7 @@ func sortOf(r rune) wordSort {
 // near says whether words about the topic end at most before bytes ahead of
 // start, or begin at most after bytes behind end.
 func (s *scan) near(about topic, start, end, before, after int) bool {
-	if s.topics&(1<<about) == 0 {
+	if !s.topics.has(about) {
 		return false
 	}
 	_, ok := s.distance(about, start, before)
@@ -407,7 +459,7 @@ func (s *scan) near(about topic, start, end, before, after int) bool {
 	}
 	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].start >= end })
 	for ; i < len(s.marks) && s.marks[i].start <= end+after; i++ {
-		if s.marks[i].topics&(1<<about) != 0 {
+		if s.marks[i].topics.has(about) {
 			return true
 		}
 	}
@@ -416,7 +468,7 @@ func (s *scan) near(about topic, start, end, before, after int) bool {
 
 // distance gives the bytes between the nearest words about the topic and start.
 func (s *scan) distance(about topic, start, before int) (int, bool) {
-	if s.topics&(1<<about) == 0 {
+	if !s.topics.has(about) {
 		return 0, false
 	}
 	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].start >= start }) - 1
@@ -425,7 +477,7 @@ func (s *scan) distance(about topic, start, before int) (int, bool) {
 		if gap > before {
 			continue
 		}
-		if s.marks[i].topics&(1<<about) != 0 {
+		if s.marks[i].topics.has(about) {
 			return max(gap, 0), true
 		}
 	}

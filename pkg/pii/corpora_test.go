@@ -166,7 +166,7 @@ func TestPrecisionAndRecallOnTheSyntheticTexts(t *testing.T) {
 		t.Fatalf("%d texts, want 400", len(texts))
 	}
 	types := map[string]Kind{"CREDIT_CARD": PaymentCard, "PHONE_NUMBER": Phone, "EMAIL_ADDRESS": Email,
-		"IBAN_CODE": IBAN, "US_SSN": USSSN, "IP_ADDRESS": IP, "US_DRIVER_LICENSE": DriverLicense}
+		"IBAN_CODE": IBAN, "US_SSN": USSSN, "IP_ADDRESS": IP, "US_DRIVER_LICENSE": DriverLicense, "STREET_ADDRESS": PostalAddress}
 	counts := tallies{}
 	for _, row := range texts {
 		found := Find(row.Text)
@@ -195,5 +195,6 @@ func TestPrecisionAndRecallOnTheSyntheticTexts(t *testing.T) {
 		DateOfBirth: {1, 1}, DriverLicense: {1, 1}, Email: {1, 1}, IBAN: {1, 1}, IP: {1, 1},
 		// Phone: two stand bare, with no word beside them that speaks of a telephone.
 		PaymentCard: {0.97, 0.97}, Phone: {0.95, 0.88}, USSSN: {1, 1},
+		PostalAddress: {0.98, 0.93}, // what is missed are names of streets that no word calls one
 	})
 }

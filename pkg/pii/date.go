@@ -43,11 +43,11 @@ func dateShape(w *window) bool {
 
 // births finds dates that words call somebody's birth.
 func (s *scan) births() {
-	if s.topics&(1<<aboutBirth) == 0 {
+	if !s.topics.has(aboutBirth) {
 		return
 	}
 	for _, m := range s.marks {
-		if m.topics&(1<<aboutBirth) == 0 {
+		if !m.topics.has(aboutBirth) {
 			continue
 		}
 		limit := min(m.end+48, len(s.text))

@@ -78,13 +78,9 @@ func (s *scan) iban(i int) int {
 // separator gives the size of a character that may stand between the groups of
 // an account number, 0 where none stands.
 func separator(text string, i int) int {
-	switch c := text[i]; {
-	case c == ' ' || c == '-' || c == '.' || c == '\n' || c == '\r' || c == '\t' || c == '>':
+	switch text[i] {
+	case ' ', '-', '.', '_', '\n', '\r', '\t', '>':
 		return 1
-	case c == 0xC2 && i+1 < len(text) && (text[i+1] == 0xA0 || text[i+1] == 0xAD): // no-break space, soft hyphen
-		return 2
-	case c == 0xE2 && i+2 < len(text) && text[i+1] == 0x80 && (text[i+2] == 0x8B || text[i+2] == 0xAF || text[i+2] >= 0x90 && text[i+2] <= 0x94):
-		return 3
 	}
 	return 0
 }
@@ -130,14 +126,17 @@ func fits(account []byte, form string) bool {
 
 // mod97 is ISO/IEC 7064 MOD 97-10 as ISO 13616-1 applies it.
 func mod97(number []byte) bool {
-	rest := 0
-	for i := range number {
-		c := number[(i+4)%len(number)]
-		if isDigit(c) {
+	return rest97(rest97(0, string(number[4:])), string(number[:4])) == 1
+}
+
+// rest97 goes on with a remainder modulo 97 over digits and capitals.
+func rest97(rest int, number string) int {
+	for i := 0; i < len(number); i++ {
+		if c := number[i]; isDigit(c) {
 			rest = (rest*10 + int(c-'0')) % 97
 		} else {
 			rest = (rest*100 + int(c-'A') + 10) % 97
 		}
 	}
-	return rest == 1
+	return rest
 }

@@ -15,6 +15,7 @@ const (
 	IP               Kind = "ip"
 	USSSN            Kind = "us_ssn"
 	USITIN           Kind = "us_itin"
+	USEIN            Kind = "us_ein"
 	USBankRouting    Kind = "us_bank_routing"
 	UKNINO           Kind = "uk_nino"
 	UKNHS            Kind = "uk_nhs"
@@ -22,15 +23,20 @@ const (
 	DETaxID          Kind = "de_tax_id"
 	DESocial         Kind = "de_social_security"
 	DEHealth         Kind = "de_health_insurance"
+	DETaxNumber      Kind = "de_tax_number"
 	DEIDCard         Kind = "de_id_card"
 	ATSocial         Kind = "at_social_security"
+	ATTax            Kind = "at_tax_number"
 	CHAHV            Kind = "ch_ahv"
 	FRNIR            Kind = "fr_nir"
+	FRTax            Kind = "fr_tax_number"
 	ESNIF            Kind = "es_nif"
+	ESCIF            Kind = "es_cif"
 	ESNIE            Kind = "es_nie"
 	ITFiscalCode     Kind = "it_fiscal_code"
 	ITVAT            Kind = "it_vat"
 	PTNIF            Kind = "pt_nif"
+	PTCitizenCard    Kind = "pt_citizen_card"
 	NLBSN            Kind = "nl_bsn"
 	BENRN            Kind = "be_national_number"
 	LUID             Kind = "lu_national_id"
@@ -50,8 +56,10 @@ const (
 	HUTAJ            Kind = "hu_taj"
 	ROCNP            Kind = "ro_cnp"
 	BGEGN            Kind = "bg_egn"
+	BGLNC            Kind = "bg_foreigner_number"
 	HROIB            Kind = "hr_oib"
 	SIEMSO           Kind = "si_emso"
+	SITax            Kind = "si_tax_number"
 	GRAMKA           Kind = "gr_amka"
 	GRAFM            Kind = "gr_afm"
 	CYTIN            Kind = "cy_tin"
@@ -62,6 +70,8 @@ const (
 	AUMedicare       Kind = "au_medicare"
 	INAadhaar        Kind = "in_aadhaar"
 	INPAN            Kind = "in_pan"
+	INGSTIN          Kind = "in_gstin"
+	INVoter          Kind = "in_voter_id"
 	BRCPF            Kind = "br_cpf"
 	BRCNPJ           Kind = "br_cnpj"
 	MXCURP           Kind = "mx_curp"
@@ -71,6 +81,7 @@ const (
 	CNID             Kind = "cn_resident_id"
 	SGNRIC           Kind = "sg_nric"
 	ILID             Kind = "il_id"
+	VATNumber        Kind = "vat_number"
 	USPassport       Kind = "us_passport"
 	Passport         Kind = "passport"
 	DriverLicense    Kind = "driver_license"
@@ -82,15 +93,17 @@ const (
 	Password         Kind = "password"
 	BankAccount      Kind = "bank_account"
 	Phone            Kind = "phone"
+	PostalAddress    Kind = "postal_address"
 )
 
 // Kinds are all kinds that Find can give, the most specific first.
 var Kinds = []Kind{PrivateKey, APIKey, CryptoWallet, IBAN, PaymentCard, CardSecurityCode, Email, IP,
-	USSSN, USITIN, USBankRouting, UKNINO, UKNHS, UKUTR, DETaxID, DESocial, DEHealth, DEIDCard, ATSocial, CHAHV,
-	FRNIR, ESNIF, ESNIE, ITFiscalCode, ITVAT, PTNIF, NLBSN, BENRN, LUID, IEPPS, DKCPR, SEPersonal, NOFNR, FIHETU,
-	EEID, LTID, LVID, PLPESEL, PLNIP, CZID, SKID, HUTax, HUTAJ, ROCNP, BGEGN, HROIB, SIEMSO, GRAMKA, GRAFM, CYTIN, MTID,
-	CASIN, AUTFN, AUABN, AUMedicare, INAadhaar, INPAN, BRCPF, BRCNPJ, MXCURP, ZAID, TRID, KRRRN, CNID, SGNRIC, ILID,
-	USPassport, Passport, DriverLicense, HealthInsurance, BIC, DateOfBirth, OneTimeCode, PIN, Password, BankAccount, Phone}
+	USSSN, USITIN, USEIN, USBankRouting, UKNINO, UKNHS, UKUTR, DETaxID, DESocial, DEHealth, DETaxNumber, DEIDCard, ATSocial, ATTax, CHAHV,
+	FRNIR, FRTax, ESNIF, ESCIF, ESNIE, ITFiscalCode, ITVAT, PTNIF, PTCitizenCard, NLBSN, BENRN, LUID, IEPPS, DKCPR, SEPersonal, NOFNR, FIHETU,
+	EEID, LTID, LVID, PLPESEL, PLNIP, SKID, CZID, HUTax, HUTAJ, ROCNP, BGEGN, BGLNC, HROIB, SIEMSO, SITax, GRAMKA, GRAFM, CYTIN, MTID,
+	CASIN, AUTFN, AUABN, AUMedicare, INAadhaar, INPAN, INGSTIN, INVoter, BRCPF, BRCNPJ, MXCURP, ZAID, TRID, KRRRN, CNID, SGNRIC, ILID,
+	VATNumber,
+	USPassport, Passport, DriverLicense, HealthInsurance, BIC, DateOfBirth, OneTimeCode, PIN, Password, BankAccount, Phone, PostalAddress}
 
 var ranks = func() map[Kind]int {
 	ranks := map[Kind]int{}

@@ -65,22 +65,14 @@ func (o Options) Replacement(kind Kind, value string) string {
 // lastFour gives the last four letters or digits of a value that is at least
 // three times as long, else nothing.
 func lastFour(value string) string {
+	value = Plain(value)
 	var kept []byte
-	count := 0
-	for i := 0; i < len(value); {
-		if d, size := digitAt(value, i); size > 0 {
-			kept = append(kept, '0'+d)
-			count++
-			i += size
-			continue
-		}
-		if isLetter(value[i]) {
+	for i := 0; i < len(value); i++ {
+		if isAlnum(value[i]) {
 			kept = append(kept, value[i])
-			count++
 		}
-		i++
 	}
-	if count < 12 {
+	if len(kept) < 12 {
 		return ""
 	}
 	return string(kept[len(kept)-4:])

@@ -15,7 +15,7 @@ type rule struct {
 // for it.
 func (s *scan) national(w *window) {
 	n := len(w.digits)
-	if n < 7 || n > 15 || w.lines || !w.apart || w.from == 0 && (w.run.lead != 0 && w.run.lead != '(') || w.groups() > 7 {
+	if n < 7 || n > 16 || w.lines || !w.apart || w.from == 0 && (w.run.lead != 0 && w.run.lead != '(') || w.groups() > 7 {
 		return
 	}
 	for i := range rulesBySize[n] {
@@ -86,6 +86,13 @@ var rules = []rule{
 	{UKNHS, 10, "", []topic{aboutNHS}, ukNHS, false},
 	{UKUTR, 10, "", []topic{aboutUTR}, ukUTR, false},
 	{DETaxID, 11, "2 3 3 3", []topic{aboutDETax}, deTaxID, true},
+	{DETaxNumber, 10, "", []topic{aboutDETaxNumber}, deTaxNumber, false},
+	{DETaxNumber, 11, "", []topic{aboutDETaxNumber}, deTaxNumber, false},
+	{DETaxNumber, 13, "", []topic{aboutDETaxNumber}, deTaxNumber, false},
+	{USEIN, 9, "", []topic{aboutEIN}, usEIN, false},
+	{ATTax, 9, "2-3/4", []topic{aboutATTax}, atTax, false},
+	{FRTax, 13, "2 2 3 3 3", []topic{aboutFRTax}, frTax, false},
+	{SITax, 8, "", []topic{aboutSITax}, siTax, false},
 	{ATSocial, 10, "4 6", []topic{aboutATSocial}, atSocial, false},
 	{CHAHV, 13, "3.4.4.2", []topic{aboutNational}, chAHV, true},
 	{FRNIR, 15, "1 2 2 2 3 3 2; 3 2 2 3 3 2", []topic{aboutNIR}, frNIR, true},
@@ -98,15 +105,17 @@ var rules = []rule{
 	{SEPersonal, 10, "6-4", []topic{aboutSE}, sePersonal, false},
 	{SEPersonal, 12, "8-4", []topic{aboutSE}, sePersonal, true},
 	{NOFNR, 11, "6 5", []topic{aboutNO}, noFNR, true},
-	{EEID, 11, "", []topic{aboutEELT}, balticID, false},
-	{LTID, 11, "", []topic{aboutEELT}, balticID, false},
+	{EEID, 11, "", []topic{aboutEE}, balticID, false},
+	{LTID, 11, "", []topic{aboutLT}, balticID, false},
 	{LVID, 11, "", []topic{aboutLV}, lvID, false},
 	{PLPESEL, 11, "", []topic{aboutPESEL}, plPESEL, true},
 	{PLNIP, 10, "", []topic{aboutNIP}, plNIP, false},
+	{SKID, 10, "", []topic{aboutSK}, czID, false},
 	{CZID, 10, "6/4", []topic{aboutCZ}, czID, false},
 	{HUTax, 10, "", []topic{aboutHUTax}, huTax, false},
 	{HUTAJ, 9, "", []topic{aboutHUTAJ}, huTAJ, false},
 	{ROCNP, 13, "", []topic{aboutCNP}, roCNP, true},
+	{BGLNC, 10, "", []topic{aboutLNC}, bgLNC, false},
 	{BGEGN, 10, "", []topic{aboutEGN}, bgEGN, false},
 	{HROIB, 11, "", []topic{aboutOIB}, func(d []byte) bool { return mod1110(d) }, false},
 	{SIEMSO, 13, "", []topic{aboutEMSO}, siEMSO, true},
@@ -119,6 +128,7 @@ var rules = []rule{
 	{AUMedicare, 10, "", []topic{aboutMedicare}, auMedicare, false},
 	{AUMedicare, 11, "", []topic{aboutMedicare}, auMedicare, false},
 	{INAadhaar, 12, "4 4 4", []topic{aboutAadhaar}, inAadhaar, false},
+	{INAadhaar, 16, "", []topic{aboutAadhaar}, inAadhaar, false},
 	{BRCPF, 11, "3.3.3-2", []topic{aboutCPF}, brCPF, true},
 	{BRCNPJ, 14, "2.3.3/4-2", []topic{aboutCPF}, brCNPJ, true},
 	{ZAID, 13, "6 4 3; 6 4 2 1", []topic{aboutZA, aboutNational}, zaID, true},

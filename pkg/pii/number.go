@@ -36,7 +36,7 @@ type run struct {
 func (s *scan) numbers() {
 	var r run
 	for i := 0; i < len(s.text); {
-		if byteClass[s.text[i]]&isDigitLead == 0 {
+		if byteClass[s.text[i]]&isDigitClass == 0 {
 			i++
 			continue
 		}
@@ -64,7 +64,7 @@ func enough(text string) bool {
 	digits := 0
 	for i := 0; i < len(text); i++ {
 		class := byteClass[text[i]]
-		if class&isDigitLead != 0 {
+		if class&isDigitClass != 0 {
 			if digits++; digits == leastDigits {
 				return true
 			}
@@ -75,25 +75,11 @@ func enough(text string) bool {
 	return false
 }
 
-// zeros are the decimal zeros beyond ASCII whose digits count: full-width,
-// Arabic-Indic, its Eastern form, Devanagari.
-var zeros = [...]rune{0xFF10, 0x0660, 0x06F0, 0x0966}
-
 // digitAt gives the value of the decimal digit at i and its size in bytes; size 0
-// means that there is none. Full-width, Arabic-Indic and Devanagari digits count.
+// means that there is none.
 func digitAt(text string, i int) (byte, int) {
-	c := text[i]
-	if c >= '0' && c <= '9' {
+	if c := text[i]; c >= '0' && c <= '9' {
 		return c - '0', 1
-	}
-	if c < utf8.RuneSelf {
-		return 0, 0
-	}
-	r, size := utf8.DecodeRuneInString(text[i:])
-	for _, zero := range zeros {
-		if r >= zero && r <= zero+9 {
-			return byte(r - zero), size
-		}
 	}
 	return 0, 0
 }
@@ -116,11 +102,7 @@ func (s *scan) readRun(r *run, i int) int {
 			r.digits, r.at = append(r.digits, d), append(r.at, span{i, i + size})
 			i += size
 		}
-		if gap == 'z' { // nothing that can be seen: one group still
-			r.groups[len(r.groups)-1].end = len(r.digits)
-		} else {
-			r.groups = append(r.groups, group{first, len(r.digits), gap, long})
-		}
+		r.groups = append(r.groups, group{first, len(r.digits), gap, long})
 		next := 0
 		if gap, long, next = s.gap(i); next < 0 {
 			break
@@ -216,8 +198,6 @@ func (s *scan) before(i int) (byte, int) {
 	case c >= utf8.RuneSelf:
 		r, size := utf8.DecodeLastRuneInString(s.text[:i])
 		switch {
-		case r == '＋':
-			return '+', i - size
 		case r == '€' || r == '£' || r == '¥':
 			return '$', i - size
 		case sortOf(r) == letterWord:
@@ -258,30 +238,17 @@ func (s *scan) gap(i int) (sign byte, long bool, next int) {
 				return sign, long, i
 			}
 			r, n := utf8.DecodeRuneInString(s.text[i:])
-			size = n
-			switch r {
-			case 0xA0, 0x2007, 0x2009, 0x202F, 0x3000:
-				c = ' '
-			case 0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212, 0xFF0D:
-				c = '-'
-			case 0xB7, 0x2022:
-				c = '.'
-			case 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF:
-				c = 0 // takes no room: as if nothing stood there
-			default:
+			if r != 0xB7 && r != 0x2022 {
 				return 0, false, -1
 			}
+			c, size = '.', n
 		}
-		if c != 0 {
-			if count++; count > maxGap {
-				return 0, false, -1
-			}
-			long = long || sign != 0
-			if sign == 0 || c == '\n' || c == '(' || sign == ' ' && c != ' ' {
-				sign = c
-			}
-		} else if sign == 0 {
-			sign = 'z'
+		if count++; count > maxGap {
+			return 0, false, -1
+		}
+		long = long || sign != 0
+		if sign == 0 || c == '\n' || c == '(' || sign == ' ' && c != ' ' {
+			sign = c
 		}
 		i += size
 	}
@@ -310,7 +277,7 @@ func (s *scan) run(r *run) {
 		for to := from + 1; to <= len(r.groups); to++ {
 			g := r.groups[to-1]
 			n := g.end - r.groups[from].first
-			if n > maxWindow || to-from > 7 && s.topics&(1<<aboutCard) == 0 { // only cards are written in so many groups
+			if n > maxWindow || to-from > 7 && !s.topics.has(aboutCard) { // only cards are written in so many groups
 				break
 			}
 			if to-1 > from {

@@ -44,7 +44,8 @@ func (f Finder) Find(text string) []Match {
 	if len(f.Regions) == 0 {
 		f.Regions = DefaultRegions
 	}
-	s := &scan{text: text, regions: f.Regions}
+	plain, bends := fold(text)
+	s := &scan{text: plain, regions: f.Regions}
 	s.words()
 	s.keys()
 	s.emails()
@@ -53,7 +54,11 @@ func (f Finder) Find(text string) []Match {
 	s.secrets()
 	s.numbers()
 	s.births()
-	return s.settle()
+	s.travel()
+	s.postal()
+	found := s.settle()
+	unfold(found, bends)
+	return found
 }
 
 // A scan is one search of one text.
@@ -61,7 +66,7 @@ type scan struct {
 	text    string
 	regions []string
 	marks   []mark
-	topics  uint64 // of all marks
+	topics  topics // of all marks
 	found   []Match
 	phones  int // candidates that may still be asked of the numbering plans
 }

@@ -113,18 +113,19 @@ func (s *scan) armour(i int) int {
 // maxArmour bounds the bytes of one armoured key.
 const maxArmour = 64 << 10
 
+var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutKey, aboutCVV)
+
 // secrets finds what words call a password, a PIN, a code or a key.
 func (s *scan) secrets() {
-	const any = 1<<aboutPassword | 1<<aboutPIN | 1<<aboutCode | 1<<aboutKey | 1<<aboutCVV
-	if s.topics&any == 0 {
+	if !s.topics.any(aboutSecrets) {
 		return
 	}
 	for _, m := range s.marks {
-		if m.topics&any == 0 {
+		if !m.topics.any(aboutSecrets) {
 			continue
 		}
 		s.after(m)
-		if m.topics&(1<<aboutCode) != 0 {
+		if m.topics.has(aboutCode) {
 			s.codeBefore(m)
 		}
 	}
@@ -138,7 +139,7 @@ func (s *scan) after(m mark) {
 		for at < len(s.text) && (s.text[at] == ' ' || s.text[at] == '\t') {
 			at++
 		}
-		if at == m.end || at >= len(s.text) || m.topics&(1<<aboutPassword) != 0 {
+		if at == m.end || at >= len(s.text) || m.topics.has(aboutPassword) {
 			return
 		}
 		strict = true
@@ -153,15 +154,15 @@ func (s *scan) after(m mark) {
 	}
 	digits := onlyDigits(word)
 	switch {
-	case m.topics&(1<<aboutCVV) != 0 && digits && (len(word) == 3 || len(word) == 4):
+	case m.topics.has(aboutCVV) && digits && (len(word) == 3 || len(word) == 4):
 		s.add(CardSecurityCode, start, end)
-	case m.topics&(1<<aboutCode) != 0 && isCode(word):
+	case m.topics.has(aboutCode) && isCode(word):
 		s.add(OneTimeCode, start, end)
-	case m.topics&(1<<aboutPIN) != 0 && digits && len(word) >= 4 && len(word) <= 8:
+	case m.topics.has(aboutPIN) && digits && len(word) >= 4 && len(word) <= 8:
 		s.add(PIN, start, end)
-	case m.topics&(1<<aboutKey) != 0 && len(word) >= 16 && varied(word):
+	case m.topics.has(aboutKey) && len(word) >= 16 && varied(word):
 		s.add(APIKey, start, end)
-	case m.topics&(1<<aboutPassword) != 0 && len(word) >= 4 && len(word) <= 128:
+	case m.topics.has(aboutPassword) && len(word) >= 4 && len(word) <= 128:
 		quoted := start > 0 && strings.IndexByte("\"'`", s.text[start-1]) >= 0
 		if quoted || secretLike(word) || !strict && lastOnLine(s.text, end) {
 			s.add(Password, start, end)

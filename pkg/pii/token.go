@@ -24,7 +24,7 @@ func (s *scan) tokens() {
 			}
 			end++
 		}
-		if digits == 0 && letters != 2 && letters != 8 && letters != 11 && letters < leastWallet { // an ordinary word
+		if digits == 0 && letters != 2 && !(letters == 3 && swissFirm(text[i:end])) && letters != 8 && letters != 11 && letters < leastWallet { // an ordinary word
 			i = end
 			continue
 		}
@@ -36,6 +36,8 @@ func (s *scan) tokens() {
 		i = end
 	}
 }
+
+func swissFirm(word string) bool { return word[0]|0x20 == 'c' && lower(word) == "che" }
 
 func (s *scan) token(i, end, digits, letters int) {
 	text, n := s.text, end-i
@@ -49,10 +51,25 @@ func (s *scan) token(i, end, digits, letters int) {
 			s.add(UKNINO, i, to)
 		}
 	}
+	if letters >= 2 && isLetter(text[i]) && isLetter(text[i+1]) && s.vat(i) > 0 {
+		return
+	}
+	if n == 2 && end+16 <= len(text) && text[end] == '.' {
+		if whole := strings.ToUpper(text[i : end+16]); formed(whole, "**.***.***/****-99") &&
+			brAlphaCNPJ(whole[:2]+whole[3:6]+whole[7:10]+whole[11:15]+whole[16:]) {
+			s.add(BRCNPJ, i, end+16)
+			return
+		}
+	}
 	if letters == 0 && digits < 6 && (end == len(text) || text[end] != '-') || n > 130 {
 		return
 	}
 	word := text[i:end]
+	if n == 4 && end+9 <= len(text) && text[end] == '-' && text[end+4] == '-' && (end+9 == len(text) || !isAlnum(text[end+9])) {
+		if usMBI(strings.ToUpper(word + text[end+1:end+4] + text[end+5:end+9])) {
+			s.add(HealthInsurance, i, end+9)
+		}
+	}
 	if digits > 0 && letters > 0 {
 		s.mixed(word, i, end)
 	}
@@ -75,7 +92,7 @@ func (s *scan) token(i, end, digits, letters int) {
 // mixed asks the sorts that are one word of letters and digits.
 func (s *scan) mixed(word string, i, end int) {
 	switch len(word) {
-	case 8, 9, 10, 12, 15, 16, 18:
+	case 8, 9, 10, 11, 12, 14, 15, 16, 18:
 	default:
 		return
 	}
@@ -89,6 +106,9 @@ func (s *scan) mixed(word string, i, end int) {
 	case 8, 9:
 		if spanish := esNIF(up); spanish == ESNIE || spanish == ESNIF {
 			add(spanish, aboutNational, len(up) == 9)
+		}
+		if len(up) == 9 && esCIF(up) {
+			add(ESCIF, aboutTax, false)
 		}
 		if iePPS(up) {
 			add(IEPPS, aboutPPS, false)
@@ -115,15 +135,35 @@ func (s *scan) mixed(word string, i, end int) {
 		if len(up) == 10 && deIDCard(up) {
 			add(DEIDCard, aboutIDCard, false)
 		}
+		if inVoter(up) {
+			add(INVoter, aboutVoter, false)
+		}
+	case 11:
+		if usMBI(up) {
+			add(HealthInsurance, aboutMedicare, false)
+		}
+	case 14:
+		if brAlphaCNPJ(up) {
+			add(BRCNPJ, aboutCPF, true)
+		}
 	case 12:
+		if ptCitizenCard(up) {
+			add(PTCitizenCard, aboutCC, false)
+		}
 		if deSocial(up) {
 			add(DESocial, aboutDESocial, true)
 		}
 	case 15:
+		if gstin, checked := inGSTIN(up); gstin {
+			add(INGSTIN, aboutGST, checked && word == up)
+		}
 		if corsican(up) {
 			add(FRNIR, aboutNIR, true)
 		}
 	case 16:
+		if ukDriver(up) {
+			add(DriverLicense, aboutLicense, true)
+		}
 		if itFiscalCode(up) {
 			add(ITFiscalCode, aboutTax, true)
 		}
@@ -150,6 +190,11 @@ func (s *scan) hyphened(word string, i, end int) {
 	if len(word) == 6 && end+5 <= len(text) && (end+5 == len(text) || !isAlnum(text[end+5])) {
 		if fiHETU(strings.ToUpper(text[i : end+5])) {
 			s.add(FIHETU, i, end+5)
+		}
+	}
+	if card := i + len("00000000 0 ZZ4"); len(word) == 8 && card <= len(text) && text[end] == ' ' && text[end+2] == ' ' && (card == len(text) || !isAlnum(text[card])) {
+		if ptCitizenCard(strings.ToUpper(word+text[end+1:end+2]+text[end+3:card])) && !s.nobodys(i, aboutCC) {
+			s.add(PTCitizenCard, i, card)
 		}
 	}
 	if len(word) == 18 && cnID(word) {

@@ -27,6 +27,19 @@ func pattern(word, form string) bool {
 	return true
 }
 
+// formed is pattern with all other characters of the form as they stand.
+func formed(word, form string) bool {
+	if !pattern(word, form) {
+		return false
+	}
+	for i := 0; i < len(word); i++ {
+		if c := form[i]; c != '9' && c != 'A' && c != '*' && c != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
 func values(digits string) []byte {
 	out := make([]byte, len(digits))
 	for i := range out {
@@ -253,7 +266,7 @@ func itFiscalCode(word string) bool {
 // inPAN: Income Tax Department; the fourth letter says what sort of holder. There
 // is no published check.
 func inPAN(word string) bool {
-	return pattern(word, "AAAAA9999A") && strings.IndexByte("ABCFGHJLPT", word[3]) >= 0
+	return pattern(word, "AAAAA9999A") && word[5:9] != "0000" && strings.IndexByte("ABCFGHJLPT", word[3]) >= 0
 }
 
 // mxCURP: RENAPO; letters, birth date, sex, state, check digit modulus 10.
@@ -294,4 +307,94 @@ func fiHETU(word string) bool {
 	}
 	d := values(word[:6] + word[7:10])
 	return isDate(two(d, 2), two(d, 0)) && word[10] == "0123456789ABCDEFHJKLMNPRSTUVWXY"[prefix(d, 9)%31]
+}
+
+// ptCitizenCard: AMA; twelve characters, Luhn over letters that count from ten on.
+func ptCitizenCard(word string) bool {
+	if !pattern(word, "999999999**9") {
+		return false
+	}
+	sum := 0
+	for i := range len(word) {
+		value := int(word[i] - '0')
+		if isLetter(word[i]) {
+			value = int(word[i]-'A') + 10
+		}
+		if i%2 == 0 {
+			if value *= 2; value > 9 {
+				value -= 9
+			}
+		}
+		sum += value
+	}
+	return sum%10 == 0
+}
+
+// inGSTIN: GSTN; a state, the holder's PAN, an entity, Z, and a character that
+// checks modulo 36. checked tells that it does.
+func inGSTIN(word string) (ok, checked bool) {
+	if !pattern(word, "99AAAAA9999A*A*") || word[13] != 'Z' {
+		return false, false
+	}
+	if state := two(values(word[:2]), 0); state == 0 || state > 38 && state != 97 && state != 99 {
+		return false, false
+	}
+	sum := 0
+	for i := range 15 {
+		value := int(word[i] - '0')
+		if isLetter(word[i]) {
+			value = int(word[i]-'A') + 10
+		}
+		if i%2 == 1 {
+			value *= 2
+		}
+		if i == 14 {
+			value = int(word[i] - '0')
+			if isLetter(word[i]) {
+				value = int(word[i]-'A') + 10
+			}
+		}
+		sum += value/36 + value%36
+	}
+	return true, sum%36 == 0
+}
+
+// inVoter: Election Commission of India; three letters, seven digits by Luhn.
+func inVoter(word string) bool {
+	return pattern(word, "AAA9999999") && luhnNonZero(values(word[3:]))
+}
+
+// usMBI: CMS, the Medicare Beneficiary Identifier; letters that look like digits
+// are not used. There is no digit to check.
+func usMBI(word string) bool {
+	return pattern(word, "9A*9A*9AA99") && word[0] != '0' && !strings.ContainsAny(word, "SLOIBZ")
+}
+
+// ukDriver: DVLA; five characters of the name, filled up with nines, date of birth
+// with 50 more on a woman's month, initials, and three characters of DVLA's own.
+func ukDriver(word string) bool {
+	if !pattern(word[5:11], "999999") || !isLetter(word[11]) || !isAlnum(word[12]) || isDigit(word[12]) && word[12] != '9' ||
+		!pattern(word[13:], "*AA") {
+		return false
+	}
+	name := strings.TrimRight(word[:5], "9")
+	d := values(word[5:11])
+	month := int(d[1])*10 + int(d[2])
+	if month > 50 {
+		month -= 50
+	}
+	return name != "" && onlyLetters(name) && isDate(month, int(d[3])*10+int(d[4]))
+}
+
+// brAlphaCNPJ: Receita Federal, IN RFB 2.229/2024; since July 2026 the first twelve
+// characters may be letters, which count by their code less 48.
+func brAlphaCNPJ(word string) bool {
+	if !onlyDigits(word[12:]) || onlyDigits(word) {
+		return false
+	}
+	d := make([]byte, 14)
+	for i := range d {
+		d[i] = word[i] - '0'
+	}
+	return brCNPJ(d)
 }

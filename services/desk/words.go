@@ -103,6 +103,9 @@ var maskText = map[string]string{
 	"kr_rrn": "Korean resident number", "cn_resident_id": "Chinese resident number", "sg_nric": "Singapore NRIC", "il_id": "Israeli identity number",
 	"us_passport": "US passport", "passport": "Passport", "driver_license": "Driving licence", "health_insurance": "Health insurance number", "bic": "Bank code (BIC)",
 	"date_of_birth": "Date of birth", "one_time_code": "One-time code", "pin": "PIN", "password": "Password", "bank_account": "Bank account", "phone": "Telephone number",
+	"postal_address": "Postal address", "vat_number": "VAT number", "de_tax_number": "German tax office number", "at_tax_number": "Austrian tax number",
+	"fr_tax_number": "French tax number", "es_cif": "Spanish company tax number", "pt_citizen_card": "Portuguese citizen card", "si_tax_number": "Slovenian tax number",
+	"bg_foreigner_number": "Bulgarian foreigner's number", "us_ein": "US employer number (EIN)", "in_gstin": "Indian GST number", "in_voter_id": "Indian voter card",
 }
 
 func maskWords(kind string) string {
