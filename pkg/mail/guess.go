@@ -19,6 +19,10 @@ const guessBytes = 4096
 // guess reads bytes whose charset nobody declared, or declared wrongly. It is
 // asked only where the declared charset failed.
 func guess(in []byte) string {
+	if enc := looksUTF16(in); enc != nil {
+		text, _ := decodeWith(enc, in)
+		return text
+	}
 	if utf8.Valid(in) && bytes.IndexByte(in, 0x1b) < 0 {
 		return string(in)
 	}

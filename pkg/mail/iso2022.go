@@ -48,8 +48,11 @@ func decodeISO2022(in []byte, charset string) (string, int) {
 	var out strings.Builder
 	issues := 0
 	now, shiftTo, shifted := asciiSet, asciiSet, false
-	if strings.Contains(charset, "kr") {
+	switch {
+	case strings.Contains(charset, "kr"):
 		shiftTo = koreanSet
+	case !strings.Contains(charset, "cn"): // JIS X 0201, as in cp50222
+		shiftTo = kanaSet
 	}
 	var high []byte // where a text of some set latched the upper half (RFC 1554: ISO 8859)
 	var upper encoding.Encoding

@@ -200,6 +200,7 @@ type quotedFound struct {
 func decodeQuotedPrintable(in []byte, room int) (out []byte, found quotedFound) {
 	if bytes.IndexByte(in, '\n') < 0 && bytes.IndexByte(in, '\r') >= 0 { // a mail whose lines end in CR
 		in = bytes.ReplaceAll(in, []byte("\r"), []byte("\n"))
+		found.odd = true
 	}
 	out = make([]byte, 0, max(0, min(len(in), room)))
 	for len(in) > 0 && len(out) < room {

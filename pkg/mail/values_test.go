@@ -191,6 +191,12 @@ func TestCharsetsAreDecodedAndTheirMisfitsCounted(t *testing.T) {
 		{"utf-7", "Hi Mom -+Jjo--!", "Hi Mom -☺-!", 0}, // RFC 2152
 		{"utf-7", "A+ImIDkQ.", "A≢Α.", 0},
 		{"utf-7", "1 +- 1", "1 + 1", 0},
+		{"euc-jp", "\x82\xb1\x82\xf1\x82\xc9\x82\xbf\x82\xcd\x81\x41\x82\xb2\x92\x8d\x95\xb6\x82\xcc\x8f\xa4\x95\x69\x82\xaa\x82\xdc\x82\xbe\x93\xcd\x82\xab\x82\xdc\x82\xb9\x82\xf1\x81\x42", "こんにちは、ご注文の商品がまだ届きません。", -2},    // Shift_JIS under another name
+		{"shift_jis", "\xa4\xb3\xa4\xf3\xa4\xcb\xa4\xc1\xa4\xcf\xa1\xa2\xa4\xb4\xc3\xed\xca\xb8\xa4\xce\xbe\xa6\xc9\xca\xa4\xac\xa4\xde\xa4\xc0\xc6\xcf\xa4\xad\xa4\xde\xa4\xbb\xa4\xf3\xa1\xa3", "こんにちは、ご注文の商品がまだ届きません。", -2}, // EUC-JP under another name
+		{"utf-8", "\xff\xfeh\x00\xe9\x00", "hé", 1},   // UTF-16 by its mark
+		{"", "H\x00e\x00l\x00l\x00o\x00", "Hello", 1}, // UTF-16 by its zeros
+		{"us-ascii", "\x00H\x00e\x00l\x00l\x00o", "Hello", 1},
+		{"iso-2022-jp", "\x0e\x31\x32\x0fa", "ｱｲa", 0}, // cp50222
 		{"utf-16", "\xfe\xff\x00a\x00b", "ab", 0},
 		{"utf-16le", "a\x00b\x00", "ab", 0},
 		{"x-no-such-charset", "abc", "abc", 0},
@@ -201,6 +207,9 @@ func TestCharsetsAreDecodedAndTheirMisfitsCounted(t *testing.T) {
 		raw := "From: a@example.com\r\nContent-Type: text/plain; charset=\"" + c.charset + "\"\r\n\r\n" + c.raw
 		m := mail.Parse([]byte(raw), mail.Limits{})
 		got, n := m.Root.Text()
+		if c.issues == -2 { // how many places do not fit is of no concern
+			c.issues = max(1, n)
+		}
 		if c.issues < 0 { // where the tables of GB 18030 differ only that it decodes matters
 			if n != 0 || len([]rune(got)) != 1 {
 				t.Errorf("%s %q: %q, %d issues", c.charset, c.raw, got, n)
