@@ -26,7 +26,7 @@ var byteClass = func() (table [256]uint8) {
 			table[c] |= isAddressClass
 		}
 		switch b {
-		case ' ', '-', '.', '/', '(', ')', '\r', '\n', '>':
+		case ' ', '-', '.', '/', '_', '(', ')', '\r', '\n', '>':
 			table[c] |= isSpacer
 		}
 		if b == '_' || b == '-' || b == '.' {

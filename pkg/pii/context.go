@@ -89,6 +89,7 @@ const (
 	aboutVoter
 	aboutGST
 	aboutCC
+	aboutVerify
 )
 
 // topics are a set of them.
@@ -128,9 +129,9 @@ var phrases = map[topic]string{
 		teléfono|telefone|téléphone|telefoon|telefoonnummer|handy|handynummer|rufnummer|rückruf|anrufen|anruf|erreichen|erreichbar|durchwahl|
 		portable|appeler|appelez|joignable|llamar|llámame|móvil|movil|celular|cellulare|chiamare|chiamami|bellen|mobiel|puhelin|
 		puhelinnumero|telefonnr|tlf|telefonní|numer telefonu|tel nr|komórka|телефон|тел|мобильный|電話|電話番号|携帯|电话|手机|전화|번호|
-		הטלפון|هاتف|landline|voicemail|desk phone|reach me|my number|number is`,
+		הטלפון|هاتف|landline|voicemail|answering at|reached at|reachable at|messages to|message to|text messages|texts to|texting|texted|phoned|dialled|dialed|rang|calls from|called from|joindre|contacter au|llamada|llamadas|ligar|ligue|ligação|telefonar|zadzwonić|zadzwoń|dzwonić|ringa|ring til|звонить|позвоните|звоните|дзвоніть|zavolejte|volat|hívjon|hívás|sunați|apel|καλέστε|desk phone|reach me|my number|number is`,
 	aboutPhoneLabel: `office|desk|home|work|direct|main|private|privat|büro|bureau|oficina|ufficio|kantoor`,
-	aboutOrder: `order|orders|order number|order no|order id|offer|invoice|invoices|invoice number|tracking|tracking number|parcel|shipment|
+	aboutOrder: `order|boarding pass|bus pass|day pass|season pass|ski pass|promo code|discount code|voucher|voucher code|coupon|coupon code|gutschein|gutscheincode|error code|fehlercode|postal code|zip code|code postal|orders|order number|order no|order id|offer|invoice|invoices|invoice number|tracking|tracking number|parcel|shipment|
 		consignment|ticket|ticket number|case|case number|case id|reference|reference number|ref|ref no|reference no|sku|item|item number|article|
 		product|serial|serial number|part number|model|isbn|issn|ean|upc|gtin|asin|quantity|qty|price|amount|total|transaction|transaction id|
 		booking|reservation|confirmation number|customer number|customer id|customer no|delivery|waybill|awb|usps|ups|fedex|dhl|dpd|gls|hermes|
@@ -143,18 +144,18 @@ var phrases = map[topic]string{
 	aboutBirth: `birth|birthday|date of birth|dob|born|born on|birthdate|birth date|geburtsdatum|geburtstag|geboren|geboren am|geb|geb am|
 		date de naissance|né le|née le|naissance|fecha de nacimiento|nacimiento|nacido|nacida|nacido el|data di nascita|nato il|nata il|nascita|
 		data de nascimento|nascimento|nascido em|nascida em|geboortedatum|geboren op|data urodzenia|urodzony|urodzona|født|fødselsdato|född|
-		födelsedatum|syntymäaika|datum narození|дата рождения|родился|родилась|生年月日|誕生日|出生日期|생년월일`,
+		födelsedatum|syntymäaika|datum narození|дата рождения|родился|родилась|生年月日|誕生日|出生日期|생년월일|생일|출생|ημερομηνία γέννησης|γεννήθηκα|γεννήθηκε|γεννημένος|γεννημένη|doğum tarihi|doğum|doğumlu|narozen|narozena|narozený|született|születési dátum|születési idő|szül|data nașterii|născut|născută|народився|народилася|дата народження|д р|fødselsdag|födelsedag|syntynyt|rođen|rođena|datum rođenja|rojen|rojena|datum rojstva|роден|родена|дата на раждане|dzimšanas datums|gimimo data|sünniaeg|sündinud|dátum narodenia|narodený|narodená|ngày sinh`,
 	aboutPassword: `password|passwort|kennwort|pwd|passwd|passphrase|pass phrase|zugangspasswort|mot de passe|mdp|contraseña|contrasena|clave|
 		wachtwoord|senha|parola d'ordine|parola|lösenord|adgangskode|passord|salasana|hasło|haslo|heslo|jelszó|parolă|пароль|パスワード|暗証番号|密码|密碼|비밀번호|
-		login password|wifi password|wlan schlüssel|wlan passwort|pw`,
+		login password|wifi password|wlan schlüssel|wlan passwort|pw|pass|psw|şifre|parola|lozinka|geslo|κωδικός πρόσβασης|κωδικός`,
 	aboutPIN: `pin|pin code|pin number|pincode|pin nummer|geheimzahl|code pin|código pin|codice pin|puk|atm pin|card pin`,
 	aboutCode: `otp|one time code|one time password|one time passcode|onetime code|verification code|security code|login code|sign in code|
 		authentication code|auth code|access code|confirmation code|passcode|two factor code|activation code|sms code|tan|mtan|smstan|einmalcode|
 		einmalpasswort|einmalkennwort|bestätigungscode|sicherheitscode|verifizierungscode|freischaltcode|anmeldecode|code de vérification|
 		code de sécurité|code de confirmation|código de verificación|código de seguridad|código de confirmación|codice di verifica|codice di sicurezza|
-		verificatiecode|código de verificação|kod weryfikacyjny|verifieringskod|код подтверждения|認証 コード|確認 コード|验证码|驗證碼|인증번호|verification pin`,
+		verificatiecode|código de verificação|kod weryfikacyjny|verifieringskod|код подтверждения|ваш код|код доступа|смс код|код из смс|код для входа|codigo de verificacion|doğrulama kodu|ellenőrző kód|cod de verificare|κωδικός επαλήθευσης|bekræftelseskode|vahvistuskoodi|engangskode|engangskod|kod jednorazowy|hasło jednorazowe|jednorázový kód|ověřovací kód|認証 コード|確認 コード|验证码|驗證碼|인증번호|verification pin`,
 	aboutKey: `api key|apikey|api token|access token|access key|secret key|secret|client secret|auth token|bearer|token|private key|
-		api schlüssel|clé api|clave api|x api key|aws secret access key|refresh token|session token|authorization|license key|lizenzschlüssel|seed phrase`,
+		api schlüssel|clé api|clave api|x api key|aws secret access key|refresh token|session token|authorization|account key|accountkey|shared access key|sharedaccesskey|signing key|encryption key|webhook secret|license key|lizenzschlüssel|seed phrase`,
 	aboutPassport: `passport|passport number|passport no|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|paspoort|
 		paspoortnummer|passaporte|paszport|паспорт|旅券番号|護照|护照`,
 	aboutLicense: `driver license|drivers license|driver s license|driving licence|driving license|drivers licence|driver licence|licence number|
@@ -169,7 +170,7 @@ var phrases = map[topic]string{
 	aboutNational: `national id|national identity|identity number|identification number|id number|id card|personal number|personal id|personal code|
 		citizen id|social security|social insurance|national insurance|personnummer|personalausweis|ausweisnummer|ausweis|identité|identidad|identidade|
 		identità|identiteit|idnr|id nr|id no|ident nr|dni|documento|document number`,
-	aboutSSN:      `ssn|social security|social security number|soc sec|ss no|sozialversicherungsnummer usa`,
+	aboutSSN:      `ssn|my social|social security|social security number|soc sec|ss no|sozialversicherungsnummer usa`,
 	aboutITIN:     `itin|individual taxpayer|taxpayer identification|taxpayer id|tax id`,
 	aboutRouting:  `routing|routing number|aba|aba number|rtn|transit number|bank routing`,
 	aboutNINO:     `nino|ni number|ni no|national insurance|national insurance number`,
@@ -233,6 +234,7 @@ var phrases = map[topic]string{
 	aboutVoter:       `voter id|voter|epic|epic number|election card|electoral`,
 	aboutGST:         `gst|gstin|gst number|gst no|gst registration`,
 	aboutCC:          `cartão de cidadão|cartao de cidadao|cartão do cidadão|número de documento|documento de identificação|bilhete de identidade`,
+	aboutVerify:      `to verify|to log in|to login|to sign in|to complete|to confirm|to continue|to reset|to access`,
 	aboutIL:          `teudat zehut|תעודת זהות|ת ז|israeli id|id number|תז`,
 }
 
@@ -246,7 +248,7 @@ var lexicon = func() map[string][]phrase {
 	lexicon := map[string][]phrase{}
 	for about, list := range phrases {
 		for _, entry := range strings.Split(list, "|") {
-			fields := strings.FieldsFunc(entry, func(r rune) bool { return unicode.IsSpace(r) || r == '\'' })
+			fields := strings.FieldsFunc(strings.Map(small, entry), func(r rune) bool { return unicode.IsSpace(r) || r == '\'' })
 			lexicon[fields[0]] = append(lexicon[fields[0]], phrase{fields[1:], topicsOf(about)})
 		}
 	}
@@ -335,7 +337,7 @@ func look(word string) []phrase {
 	for i := 0; i < len(word); i++ {
 		c := word[i]
 		if c >= 0x80 {
-			return lexicon[strings.ToLower(word)]
+			return lexicon[lower(word)]
 		}
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'
@@ -355,10 +357,34 @@ func lower(word string) string {
 	}
 	for i := 0; i < len(word); i++ {
 		if c := word[i]; c >= 0x80 || c >= 'A' && c <= 'Z' {
-			return strings.ToLower(word)
+			return strings.Map(small, word)
 		}
 	}
 	return word
+}
+
+// small gives a letter in lower case. The two small sigmas are one, and so are
+// Greek vowels with their accent, which capitals mostly go without, and without.
+func small(r rune) rune {
+	switch r = unicode.ToLower(r); r {
+	case 'ς':
+		return 'σ'
+	case 'ά':
+		return 'α'
+	case 'έ':
+		return 'ε'
+	case 'ή':
+		return 'η'
+	case 'ί', 'ϊ', 'ΐ':
+		return 'ι'
+	case 'ό':
+		return 'ο'
+	case 'ύ':
+		return 'υ'
+	case 'ώ':
+		return 'ω'
+	}
+	return r
 }
 
 // nextWord finds the next run of letters of one sort at or after i. Writings

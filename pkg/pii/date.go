@@ -125,7 +125,13 @@ func numericDate(text string, i int) int {
 // three letters or as written.
 var monthNames = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 	"mär", "mai", "okt", "dez", "fév", "avr", "juin", "juil", "aoû", "déc", "ene", "abr", "ago", "dic",
-	"gen", "mag", "giu", "lug", "set", "ott", "mrt", "mei", "fev", "out", "sty", "lut", "kwi", "maj", "cze", "lip", "sie", "wrz", "paź", "lis", "gru"}
+	"gen", "mag", "giu", "lug", "set", "ott", "mrt", "mei", "fev", "out", "sty", "lut", "kwi", "maj", "cze", "lip", "sie", "wrz", "paź", "lis", "gru",
+	"янв", "фев", "мар", "апр", "мая", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек",
+	"січ", "лют", "бер", "кві", "тра", "чер", "лип", "сер", "вер", "жов", "гру", "юни", "юли",
+	"ιαν", "φεβ", "μαρ", "απρ", "μαι", "ιουν", "ιουλ", "αυγ", "σεπ", "οκτ", "νοε", "δεκ",
+	"oca", "şub", "nis", "haz", "tem", "ağu", "eyl", "eki", "kas", "ara", "led", "úno", "bře", "dub", "kvě", "čer", "srp", "zář", "říj", "pro",
+	"már", "ápr", "máj", "jún", "júl", "szept", "ian", "iun", "iul", "noi", "tammi", "helmi", "maalis", "huhti", "touko", "kesä", "heinä", "elo", "syys", "loka", "marras", "joulu",
+	"sij", "velj", "ožu", "tra", "svi", "lip", "srp", "kol", "ruj"}
 
 // namedDate reads "17 May 1980", "17. Mai 1980", "May 17th, 1980" and Japanese
 // "1980年5月17日".
@@ -148,7 +154,7 @@ func namedDate(text string, i int) int {
 				return 0
 			}
 			i = end
-			i = skipAny(text, i, "st", "nd", "rd", "th", "º", "er", "年", "月", "日")
+			i = skipAny(text, i, "st", "nd", "rd", "th", "º", "er", "年", "月", "日", "년", "월", "일")
 		} else {
 			b := wordAt(text, i)
 			name := lower(text[i:b])

@@ -111,6 +111,19 @@ func TestOrdinaryNumbersAreNotEaten(t *testing.T) {
 		"§ 1234567 BGB", "Section 123 45 6789 of the act", "lat 52.520008 lon 13.404954", "+1 more", "3-2-1", "2+2=4", "1. 2. 3. 4. 5. 6. 7. 8. 9. 10.",
 		"Vertrag V-2024-998877, Rückruf erbeten", "password reset link: https://example.org/reset?x=abc", "Az. 12 O 345/23",
 		"HRB 123456 B", "UTC+02:00", "5 x 1234567", "€ 1 234 567", "99999999999", "0000000000",
+		"Rechnung Nr. 2024-12345 vom 05.06.2024, Kundennr. 1234567890, Betrag 1.234,56 €", "Votre commande n° 4512345678 du 12/03/2024 a été expédiée, colis 6A12345678901",
+		"Il tuo ordine 405-1234567-1234567 è stato spedito, tracking 1Z999AA10123456784", "Ihre Sendung 00340434161094042557 kommt am 12.12.2024 zwischen 10:00 und 14:00 Uhr",
+		"Uw bestelling 123456789 is verzonden. Track & Trace 3SABCD1234567", "Заказ № 123456789012 от 01.02.2024 на сумму 12 345,67 руб.",
+		"ご注文番号 503-1234567-1234567 お問い合わせ番号 1234-5678-9012", "订单号 202405171234567890 金额 1,234.56 元", "Pedido nº 123.456.789 valor R$ 1.234,56",
+		"Zamówienie nr 123456789 z dnia 2024-05-17, przesyłka 00159007738123456789", "invoice INV-2024-000123 due 2024-06-30 total USD 12,345.67 PO 4500123456",
+		"IMEI 490154203237518, MAC 00:1A:2B:3C:4D:5E, serial C02XK0AHJG5J", "EAN 4006381333931 Art.-Nr. 123.456.78 Charge 20240517A", "flight LH 1234 booking ABC123, seat 12A, gate 5",
+		"temperature 36.6, 1024x768, 3.14159, 1e10, 0xDEADBEEF", "Ihre Bestellung FR23334175221", "see RFC 9000, section 4.2.1", "Vår order 12345678 levereras 2024-05-17 kl 10", "Ordre nr. 20240517 på 1.299,00 kr",
+		"tilauksesi 123456789 on lähetetty", "Objednávka č. 1234567890 ze dne 1. 5. 2024, 1 299 Kč", "A rendelés száma: 2024051700123, összege 12 990 Ft", "Comanda nr. 123456789 din 17.05.2024, 1.299,99 lei",
+		"Η παραγγελία 123456789 της 17/05/2024, 1.299,00 €", "Sipariş no: 1234567890, tutar 1.299,90 TL", "주문번호 20240517-0001234, 12,900원",
+		"boarding pass: 4567A", "promo code SUMMER2024", "discount code: SAVE20", "error code 500123", "Code postal: 75002 Paris",
+		"Auf Platz 3 liegt Bayern", "Parkplatz 12 ist frei", "Spring 2024 collection", "5 Minute Drive from here", "24 Hour Court date 5", "via DHL 12345 versandt", "Take Highway 66 and exit 12",
+		"Straße 5 Minuten", "On 12 May Road works begin", "Order 12345 Street Fighter 2", "Ticket 4711, Berlin 2024", "In Berlin 10 Leute", "Box 5 and Box 6 are missing", "Sitzplatz 14, Wagen 5",
+		"Der Termin ist am Montag, 10 Uhr, Raum 12, Berlin", "Kapitel 5\n10000 Wörter", "Windows 11 Pro 23H2", "iPhone 15 Pro Max, Galaxy S24", "Boeing 737, Airbus A320", "Level 5, Room 12",
 	} {
 		if got := kindsIn(text); got != "" {
 			t.Errorf("%q: found %q", text, got)
@@ -130,6 +143,9 @@ func TestCardsAreFoundInTheWaysTheyAreWritten(t *testing.T) {
 		"card: 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1":       "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
 		"41\u200b11 1111 1111 11\u200b11":             "41\u200b11 1111 1111 11\u200b11",
 		"(5555.5555.5555.4444)":                       "5555.5555.5555.4444",
+		"card 4111_1111_1111_1111 ok":                 "4111_1111_1111_1111",
+		"4111 - 1111 - 1111 - 1111":                   "4111 - 1111 - 1111 - 1111",
+		"𝟒𝟏𝟏𝟏 𝟏𝟏𝟏𝟏 𝟏𝟏𝟏𝟏 𝟏𝟏𝟏𝟏":                         "𝟒𝟏𝟏𝟏 𝟏𝟏𝟏𝟏 𝟏𝟏𝟏𝟏 𝟏𝟏𝟏𝟏",
 		"card 6011111111111117 exp 12/27":             "6011111111111117",
 		"Karte: 5555 5555 5555 4444 gültig bis 12/27": "5555 5555 5555 4444",
 	} {
@@ -141,18 +157,20 @@ func TestCardsAreFoundInTheWaysTheyAreWritten(t *testing.T) {
 
 func TestAccountsAreFoundInTheWaysTheyAreWritten(t *testing.T) {
 	for text, want := range map[string]string{
-		"DE89370400440532013000":                     "iban=DE89370400440532013000",
-		"iban de89 3704 0044 0532 0130 00.":          "iban=de89 3704 0044 0532 0130 00",
-		"GB29-NWBK-6016-1331-9268-19":                "iban=GB29-NWBK-6016-1331-9268-19",
-		"DE89 3704 0044\n0532 0130 00":               "iban=DE89 3704 0044\n0532 0130 00",
-		"BIC: COBADEFFXXX":                           "bic=COBADEFFXXX",
-		"DE89370400440532013000 (COBADEFFXXX)":       "iban=DE89370400440532013000; bic=COBADEFFXXX",
-		"COBADEFFXXX":                                "",
-		"account number 12345678":                    "bank_account=12345678",
-		"NO9386011117947 NL91ABNA0417164300":         "iban=NO9386011117947; iban=NL91ABNA0417164300",
-		"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4": "crypto_wallet=bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
-		"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2":         "crypto_wallet=1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
-		"0x52908400098527886E0F7030069857D2E4169EE7": "crypto_wallet=0x52908400098527886E0F7030069857D2E4169EE7",
+		"DE89370400440532013000":                            "iban=DE89370400440532013000",
+		"iban de89 3704 0044 0532 0130 00.":                 "iban=de89 3704 0044 0532 0130 00",
+		"GB29-NWBK-6016-1331-9268-19":                       "iban=GB29-NWBK-6016-1331-9268-19",
+		"DE89 3704 0044\n0532 0130 00":                      "iban=DE89 3704 0044\n0532 0130 00",
+		"IBAN DE89_3704_0044_0532_0130_00":                  "iban=DE89_3704_0044_0532_0130_00",
+		"IBAN: D E 8 9 3 7 0 4 0 0 4 4 0 5 3 2 0 1 3 0 0 0": "iban=D E 8 9 3 7 0 4 0 0 4 4 0 5 3 2 0 1 3 0 0 0",
+		"BIC: COBADEFFXXX":                                  "bic=COBADEFFXXX",
+		"DE89370400440532013000 (COBADEFFXXX)":              "iban=DE89370400440532013000; bic=COBADEFFXXX",
+		"COBADEFFXXX":                                       "",
+		"account number 12345678":                           "bank_account=12345678",
+		"NO9386011117947 NL91ABNA0417164300":                "iban=NO9386011117947; iban=NL91ABNA0417164300",
+		"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4":        "crypto_wallet=bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+		"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2":                "crypto_wallet=1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2",
+		"0x52908400098527886E0F7030069857D2E4169EE7":        "crypto_wallet=0x52908400098527886E0F7030069857D2E4169EE7",
 	} {
 		if got := kindsIn(text); got != want {
 			t.Errorf("%q: found %q, want %q", text, got, want)
@@ -176,6 +194,10 @@ func TestTelephoneNumbersAreFound(t *testing.T) {
 		"Mobile: 07700 900123":       "07700 900123",
 		"fax 888-800-6339 ext. 1377": "888-800-6339 ext. 1377",
 		"T: 01 6188428":              "01 6188428",
+		"06.12.34.56.78":             "06.12.34.56.78",
+		"8 (495) 123-45-67":          "8 (495) 123-45-67",
+		"(11) 91234-5678":            "(11) 91234-5678",
+		"138-0013-8000":              "138-0013-8000",
 	} {
 		if got := kindsIn(text); got != "phone="+want {
 			t.Errorf("%q: found %q, want %q", text, got, want)
@@ -236,9 +258,17 @@ func TestSecretsAreFoundBehindTheWordsThatNameThem(t *testing.T) {
 		"api key: 8f14e45fceea167a5a36dedd4bea2543":  "api_key=8f14e45fceea167a5a36dedd4bea2543",
 		"認証コード: 123456":                              "one_time_code=123456", // kanji and katakana are words of their own
 		"-----BEGIN RSA PRIVATE KEY-----\nMII=\n-----END RSA PRIVATE KEY-----": "private_key=-----BEGIN RSA PRIVATE KEY-----\nMII=\n-----END RSA PRIVATE KEY-----",
-		"passport number C01X00T47":        "passport=C01X00T47",
-		"US passport no. 340020013":        "us_passport=340020013",
-		"driver's license: D123-4567-8901": "driver_license=D123-4567-8901",
+		"password hunter2":                                                 "password=hunter2",
+		"your one-time code: 123 456":                                      "one_time_code=123 456",
+		"Ihr Bestätigungscode: 12 34 56":                                   "one_time_code=12 34 56",
+		"Use 482913 to verify your account":                                "one_time_code=482913",
+		"Authorization: Basic dXNlcjpwYXNzd29yZA==":                        "api_key=dXNlcjpwYXNzd29yZA==",
+		"postgres://user:s3cret@db/x":                                      "password=s3cret",
+		"ΚΩΔΙΚΟΣ: abc123X":                                                 "password=abc123X",
+		"aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY": "api_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+		"passport number C01X00T47":                                        "passport=C01X00T47",
+		"US passport no. 340020013":                                        "us_passport=340020013",
+		"driver's license: D123-4567-8901":                                 "driver_license=D123-4567-8901",
 	} {
 		if got := kindsIn(text); got != want {
 			t.Errorf("%q: found %q, want %q", text, got, want)
@@ -255,6 +285,12 @@ func TestDatesAreOfBirthOnlyWhereWordsSaySo(t *testing.T) {
 		"né le 17 mai 1980":              "date_of_birth=17 mai 1980",
 		"生年月日 1980年5月17日":                "date_of_birth=1980年5月17日",
 		"DOB 1980-05-17":                 "date_of_birth=1980-05-17",
+		"дата рождения: 17 мая 1980 г.":  "date_of_birth=17 мая 1980",
+		"ΗΜΕΡΟΜΗΝΙΑ ΓΕΝΝΗΣΗΣ 17/05/1980": "date_of_birth=17/05/1980",
+		"Γεννήθηκα στις 17 Μαΐου 1980":   "date_of_birth=17 Μαΐου 1980",
+		"doğum tarihi 17.05.1980":        "date_of_birth=17.05.1980",
+		"narozena 17. května 1980":       "date_of_birth=17. května 1980",
+		"생년월일 1980년 5월 17일":              "date_of_birth=1980년 5월 17일",
 		"ordered on 17.05.1980":          "",
 		"born on 35.13.1980":             "",
 	} {

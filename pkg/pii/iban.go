@@ -28,17 +28,21 @@ const maxIBANGap = 8
 // its end.
 func (s *scan) iban(i int) int {
 	text := s.text
-	if i+4 >= len(text) || !isLetter(text[i]) || !isLetter(text[i+1]) {
+	if i+4 >= len(text) || !isLetter(text[i]) {
 		return 0
 	}
-	first := i + 2 // of the check digits
+	second := i + 1 + separator(text, i+1) // of the country's letters
+	if !isLetter(text[second]) {
+		return 0
+	}
+	first := second + 1 // of the check digits
 	for size := 1; first < len(text) && size > 0 && first-i <= maxIBANGap+2; first += size {
 		size = separator(text, first)
 	}
 	if first == len(text) || !isDigit(text[first]) {
 		return 0
 	}
-	form, ok := ibanForms[string([]byte{upper(text[i]), upper(text[i+1])})]
+	form, ok := ibanForms[string([]byte{upper(text[i]), upper(text[second])})]
 	if !ok {
 		return 0
 	}
@@ -57,7 +61,7 @@ func (s *scan) iban(i int) int {
 			j++
 			end, gap = j, 0
 			continue
-		case n < 2:
+		case n == 0:
 			return 0
 		}
 		size := separator(text, j)

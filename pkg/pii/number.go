@@ -215,7 +215,7 @@ func (s *scan) gap(i int) (sign byte, long bool, next int) {
 		c := s.text[i]
 		size := 1
 		switch c {
-		case ' ', '-', '.', '/', '(', ')':
+		case ' ', '-', '.', '/', '_', '(', ')':
 		case '\r':
 			i++
 			continue

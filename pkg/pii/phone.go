@@ -1,6 +1,10 @@
 package pii
 
-import "github.com/nyaruka/phonenumbers"
+import (
+	"slices"
+
+	"github.com/nyaruka/phonenumbers"
+)
 
 // maxPhones bounds how often the numbering plans are asked for one text: the
 // library's patterns cost microseconds, and mails with more numbers than this
@@ -56,6 +60,12 @@ func (s *scan) phone(w *window) {
 		if s.valid(w.digits, "US") {
 			s.add(Phone, start, end)
 		}
+	case ownForm(w, lead == '(' || start < w.start) != "":
+		if region := ownForm(w, lead == '(' || start < w.start); slices.Contains(s.regions, region) || region == "RU" || region == "CN" {
+			if s.valid(w.digits, region) {
+				s.add(Phone, start, end)
+			}
+		}
 	case w.digits[0] == 0 && w.groups() >= 2 && w.sign != '.' && n >= 9 && n <= 12 && len(w.digits) > 0:
 		for _, region := range s.regions {
 			if region != "US" && s.valid(w.digits, region) {
@@ -76,6 +86,23 @@ func northAmerican(w *window, bracket bool) bool {
 		return w.digits[0] == 1 && (w.sign == '-' || w.sign == '.' || w.sign == '?')
 	}
 	return false
+}
+
+// ownForm gives the country whose numbers alone are written so: 06.12.34.56.78,
+// 8 (495) 123-45-67, (11) 91234-5678, 138-0013-8000.
+func ownForm(w *window, bracket bool) string {
+	opened := w.from+1 < w.to && w.run.groups[w.from+1].gap == '('
+	switch shape := w.shape(); {
+	case shape == "2-2-2-2-2" && w.sign == '.' && w.digits[0] == 0:
+		return "FR"
+	case shape == "1-3-3-2-2" && w.digits[0] == 8 && (opened || w.sign == '-'):
+		return "RU"
+	case (shape == "2-5-4" || shape == "2-4-4") && bracket:
+		return "BR"
+	case shape == "3-4-4" && w.sign == '-' && w.digits[0] == 1:
+		return "CN"
+	}
+	return ""
 }
 
 // KnownRegion says whether a country has a numbering plan that Options.Regions can name.

@@ -29,6 +29,7 @@ const leastKey = 20
 // keys finds API keys, tokens and private keys by how they begin.
 func (s *scan) keys() {
 	text := s.text
+	s.hooks()
 	armoured := strings.Contains(text, "-----BEGIN ")
 	for i := 0; i+leastKey <= len(text); {
 		if !armoured { // skip what is shorter than any key
@@ -61,6 +62,30 @@ func (s *scan) keys() {
 			s.key(i, end)
 		}
 		i = max(next, i+1)
+	}
+}
+
+// hookHosts are addresses whose path is the key to them.
+var hookHosts = []string{"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot", "webhook.office.com/webhookb2/"}
+
+// hooks finds addresses of web hooks.
+func (s *scan) hooks() {
+	for _, host := range hookHosts {
+		for at := 0; ; {
+			next := strings.Index(s.text[at:], host)
+			if next < 0 {
+				break
+			}
+			start := at + next + len(host)
+			end := start
+			for end < len(s.text) && end-start < 512 && (isKeyByte(s.text[end]) || strings.IndexByte("/:@", s.text[end]) >= 0) {
+				end++
+			}
+			if at = start; end-start >= leastKey {
+				s.add(APIKey, start, end)
+				at = end
+			}
+		}
 	}
 }
 
@@ -113,10 +138,11 @@ func (s *scan) armour(i int) int {
 // maxArmour bounds the bytes of one armoured key.
 const maxArmour = 64 << 10
 
-var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutKey, aboutCVV)
+var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutKey, aboutCVV, aboutVerify)
 
 // secrets finds what words call a password, a PIN, a code or a key.
 func (s *scan) secrets() {
+	s.userinfo()
 	if !s.topics.any(aboutSecrets) {
 		return
 	}
@@ -127,6 +153,9 @@ func (s *scan) secrets() {
 		s.after(m)
 		if m.topics.has(aboutCode) {
 			s.codeBefore(m)
+		}
+		if m.topics.has(aboutVerify) {
+			s.codeToUse(m)
 		}
 	}
 }
@@ -139,7 +168,13 @@ func (s *scan) after(m mark) {
 		for at < len(s.text) && (s.text[at] == ' ' || s.text[at] == '\t') {
 			at++
 		}
-		if at == m.end || at >= len(s.text) || m.topics.has(aboutPassword) {
+		if at == m.end || at >= len(s.text) {
+			return
+		}
+		if m.topics.has(aboutPassword) { // "password hunter2"
+			if start, end := value(s.text, at); end-start >= 6 && end-start <= 64 && mixedWord(s.text[start:end]) {
+				s.add(Password, start, end)
+			}
 			return
 		}
 		strict = true
@@ -147,6 +182,17 @@ func (s *scan) after(m mark) {
 	start, end := value(s.text, at)
 	if start == end {
 		return
+	}
+	if m.topics.has(aboutKey) {
+		switch lower(s.text[start:end]) {
+		case "basic", "bearer", "token", "digest": // RFC 9110 §11.4
+			if start, end = value(s.text, skipBlanks(s.text, end)); start == end {
+				return
+			}
+		}
+	}
+	if m.topics.has(aboutCode) {
+		end = joinedCode(s.text, start, end)
 	}
 	word := s.text[start:end]
 	if strings.Contains(word, "://") {
@@ -271,12 +317,83 @@ func isCode(word string) bool {
 		switch c := word[i]; {
 		case isDigit(c):
 			digits++
-		case c >= 'A' && c <= 'Z', c == '-':
+		case c >= 'A' && c <= 'Z', c == '-', c == ' ':
 		default:
 			return false
 		}
 	}
 	return len(word) >= 4 && len(word) <= 10 && digits >= 3
+}
+
+// joinedCode gives the end of a code whose groups blanks keep apart: 123 456.
+func joinedCode(text string, start, end int) int {
+	size := end - start
+	if size < 2 || size > 4 || !onlyDigits(text[start:end]) {
+		return end
+	}
+	for next := end + 1; next+size <= len(text) && text[end] == ' ' && onlyDigits(text[next:next+size]) && next+size-start <= 10; next = end + 1 {
+		if next+size < len(text) && isAlnum(text[next+size]) {
+			break
+		}
+		end = next + size
+	}
+	return end
+}
+
+// mixedWord says whether a word has letters and digits, as passwords do and the
+// words behind "password" do not.
+func mixedWord(word string) bool {
+	lowers, capitals, digits, _ := sorts(word)
+	return digits > 0 && lowers+capitals >= 2 && !strings.Contains(word, "://") && !strings.Contains(word, "@")
+}
+
+// codeToUse finds "Use 123456 to verify your account".
+func (s *scan) codeToUse(m mark) {
+	end := skipBlanksBack(s.text, m.start)
+	start := end
+	for start > 0 && end-start < 10 && (isAlnum(s.text[start-1]) || s.text[start-1] == '-') {
+		start--
+	}
+	verb := skipBlanksBack(s.text, start)
+	from := wordStart(s.text, verb)
+	switch lower(s.text[from:verb]) {
+	case "use", "enter", "type", "input", "code":
+		if isCode(s.text[start:end]) {
+			s.add(OneTimeCode, start, end)
+		}
+	}
+}
+
+// maxUserinfo bounds the bytes of the user information of a URL.
+const maxUserinfo = 256
+
+// userinfo finds the passwords in URLs: scheme://user:password@host (RFC 3986
+// §3.2.1).
+func (s *scan) userinfo() {
+	text := s.text
+	for at := 0; ; {
+		next := strings.Index(text[at:], "://")
+		if next < 0 {
+			return
+		}
+		at += next + len("://")
+		colon := -1
+		for i := at; i < len(text) && i-at < maxUserinfo; i++ {
+			c := text[i]
+			if c <= ' ' || c == '/' || c == '?' || c == '#' || c == '<' || c == '"' {
+				break
+			}
+			if c == ':' && colon < 0 {
+				colon = i
+			}
+			if c == '@' {
+				if colon >= 0 && i > colon+1 {
+					s.add(Password, colon+1, i)
+				}
+				break
+			}
+		}
+	}
 }
 
 // codeBefore finds "123456 is your verification code".
@@ -332,7 +449,7 @@ func sorts(word string) (lowers, capitals, digits, signs int) {
 // varied says whether a word looks drawn at random.
 func varied(word string) bool {
 	lowers, capitals, digits, _ := sorts(word)
-	return digits >= 2 && lowers+capitals >= 4 && !strings.Contains(word, "://")
+	return (digits >= 2 || lowers > 0 && capitals > 0 && (digits > 0 || len(word) >= 32)) && lowers+capitals >= 4 && !strings.Contains(word, "://")
 }
 
 func lastOnLine(text string, end int) bool {

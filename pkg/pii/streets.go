@@ -82,3 +82,11 @@ var numberWords = set(`nr no n nº n° núm num numero número č čp д буд 
 // notPlaces are words that begin sentences behind an address and are no town.
 var notPlaces = set(`thanks thank please regards best kind danke bitte gruß grüße mfg viele merci cordialement gracias saludos grazie saluti obrigado tack mvh hilsen dank groeten
 	i we you he she it they if when but so and or my your our the this that is are was ich wir sie er es wenn aber und oder mein unser der die das je nous vous mais`)
+
+// numbered are words for things that bear numbers and are no streets.
+var numbered = set(`chapter kapitel chapitre capítulo capitolo hoofdstuk kapitola rozdział level stufe niveau nivel livello page seite página pagina strona side sida
+	table tabelle tableau tabla tabella figure fig abb abbildung step schritt étape paso passo stap part teil partie parte deel room raum zimmer salle sala stanza kamer
+	hall halle saal gate terminal group gruppe groupe grupo gruppo team phase version windows android ios iphone model modell modèle modelo type typ typo position pos
+	question frage pregunta domanda vraag number nummer numéro número numero line zeile ligne línea linea row column spalte day tag jour día giorno week woche semaine
+	semana settimana zone bereich class klasse classe clase size größe taille talla taglia volume band tome item punkt point section abschnitt article artikel
+	boeing airbus formel formula option`)

@@ -24,7 +24,7 @@ func (s *scan) tokens() {
 			}
 			end++
 		}
-		if digits == 0 && letters != 2 && !(letters == 3 && swissFirm(text[i:end])) && letters != 8 && letters != 11 && letters < leastWallet { // an ordinary word
+		if digits == 0 && letters != 2 && !(letters == 1 && s.topics.has(aboutIBAN)) && !(letters == 3 && swissFirm(text[i:end])) && letters != 8 && letters != 11 && letters < leastWallet { // an ordinary word
 			i = end
 			continue
 		}
@@ -32,6 +32,10 @@ func (s *scan) tokens() {
 			(end == len(text) || text[end] != '_' && !(text[end] >= 0x80 && sortOfNext(text[end:]) == letterWord))
 		if whole {
 			s.token(i, end, digits, letters)
+		} else if letters >= 2 && end < len(text) && text[end] == '_' && isLetter(text[i]) { // DE89_3704_…
+			if to := s.iban(i); to > 0 {
+				s.add(IBAN, i, to)
+			}
 		}
 		i = end
 	}
@@ -41,6 +45,14 @@ func swissFirm(word string) bool { return word[0]|0x20 == 'c' && lower(word) == 
 
 func (s *scan) token(i, end, digits, letters int) {
 	text, n := s.text, end-i
+	if n == 1 && letters == 1 { // D E 8 9 3 7 …
+		if end+1 < len(text) && isLetter(text[end+1]) && s.near(aboutIBAN, i, end, 24, 0) {
+			if to := s.iban(i); to > 0 {
+				s.add(IBAN, i, to)
+			}
+		}
+		return
+	}
 	if letters >= 2 && isLetter(text[i]) && isLetter(text[i+1]) && (n == 2 || isDigit(text[i+2])) {
 		if to := s.iban(i); to > 0 {
 			s.add(IBAN, i, to)
@@ -213,7 +225,7 @@ func (s *scan) afterWords(word string, i, end, digits int) {
 		return
 	}
 	switch {
-	case s.near(aboutPassport, i, end, 28, 0) && len(word) >= 6 && len(word) <= 9 && digits >= 5:
+	case s.near(aboutPassport, i, end, 28, 0) && len(word) >= 6 && len(word) <= 10 && digits >= 5:
 		kind := Passport
 		if len(word) == 9 && digits >= 8 && s.american(i) {
 			kind = USPassport
