@@ -14,7 +14,7 @@ help: ## Say what can be made.
 
 build: ## Build bin/postern.
 	@echo "building bin/postern; the first time takes a minute or two ..."
-	@go build -trimpath -ldflags '$(LDFLAGS)' -o bin/postern ./services/postern
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/postern ./services/postern
 
 demo: build ## Build and run everything in one process, with a mailbox of varied mail; DEMO='--listen 127.0.0.1:0' gives it flags.
 	@bin/postern demo --data demo-data $(DEMO)

@@ -62,6 +62,9 @@ func (p part) Redis() bool { _, redis := wiring.Needs(p.Name); return redis }
 // Decrypts tells whether it gets the company's private keys.
 func (p part) Decrypts() bool { return wiring.Decrypts(p.Name) }
 
+// Confines tells whether it shuts decoders in.
+func (p part) Confines() bool { return wiring.Confines(p.Name) }
+
 // servers are what it reaches, and at which port.
 func (p part) servers() map[string]int {
 	reaches := map[string]int{"nats": 4222}

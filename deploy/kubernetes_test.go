@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // A manifest is what these tests look at in any kind of object.
@@ -52,6 +54,7 @@ type pod struct {
 			Privileged   bool
 			ReadOnly     bool                `yaml:"readOnlyRootFilesystem"`
 			Capabilities map[string][]string `yaml:"capabilities"`
+			Seccomp      map[string]string   `yaml:"seccompProfile"`
 		} `yaml:"securityContext"`
 		LivenessProbe, ReadinessProbe map[string]any
 		Resources                     struct {
@@ -104,6 +107,9 @@ func TestEachPodHasItsOwnSecretAloneAndNoPrivilege(t *testing.T) {
 		for _, c := range spec.Containers {
 			if s := c.SecurityContext; s.Escalation == nil || *s.Escalation || s.Privileged || !s.ReadOnly || !slices.Equal(s.Capabilities["drop"], []string{"ALL"}) || len(s.Capabilities["add"]) > 0 {
 				t.Errorf("%s: %s: %+v", m.Metadata.Name, c.Name, s)
+			}
+			if confines := c.Name == "postern" && (wiring.Confines(m.Metadata.Name) || m.Metadata.Name == "operator"); confines != (c.SecurityContext.Seccomp["localhostProfile"] == "postern.json") {
+				t.Errorf("%s: %s: seccomp %v, and shuts decoders in: %t", m.Metadata.Name, c.Name, c.SecurityContext.Seccomp, confines)
 			}
 			if c.Resources.Requests["memory"] == "" || c.Resources.Limits["memory"] == "" {
 				t.Errorf("%s: %s asks for %v", m.Metadata.Name, c.Name, c.Resources)

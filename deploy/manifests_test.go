@@ -12,6 +12,8 @@ const (
       enableServiceLinks: false
       securityContext: {runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, fsGroupChangePolicy: OnRootMismatch, seccompProfile: {type: RuntimeDefault}}`
 	containerSecurity = `securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}`
+	// confiningSecurity is for who shuts decoders in, which takes namespaces.
+	confiningSecurity = `securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}, seccompProfile: {type: Localhost, localhostProfile: postern.json}}`
 )
 
 // command is the pod of a command that an operator runs, with its own secret, and where it needs
@@ -27,6 +29,10 @@ func command(name, words, state string) string {
 	if name == "setup" {
 		again = "OnFailure"
 	}
+	secure := containerSecurity
+	if name == "operator" { // doctor tries what scan and sanitize need
+		secure = confiningSecurity
+	}
 	return podSecurity + `
       restartPolicy: ` + again + `
       containers:
@@ -34,7 +40,7 @@ func command(name, words, state string) string {
           image: postern
           args: [` + words + `, --config, ` + config + `]
           resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 512Mi}}
-          ` + containerSecurity + `
+          ` + secure + `
           volumeMounts:
             - {name: config, mountPath: /etc/postern, readOnly: true}
             - {name: secrets, mountPath: /run/secrets, readOnly: true}
@@ -72,7 +78,7 @@ spec:
           env: [{name: GOMEMLIMIT, value: {{.Heap}}}]
           ports: [{name: operations, containerPort: 9090}{{if .Desk}}, {name: desk, containerPort: 8080}{{end}}]
           resources: {requests: {cpu: {{.CPU}}, memory: {{.Asks}}}, limits: {memory: {{.Limit}}Mi}}
-          ` + containerSecurity + `
+          {{if .Confines}}` + confiningSecurity + `{{else}}` + containerSecurity + `{{end}}
           livenessProbe: {httpGet: {path: /healthz, port: operations}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
           readinessProbe: {httpGet: {path: /readyz, port: operations}, periodSeconds: 5, timeoutSeconds: 5}
           volumeMounts:

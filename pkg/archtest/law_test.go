@@ -60,7 +60,7 @@ func TestTheLawSeesEachKindOfBreach(t *testing.T) {
 		"knowledge and files": {"pkg/mail", "os", "knowledge reaches nothing outside"},
 		"knowledge and DNS":   {"pkg/mailauth/spf", "net", "knowledge reaches nothing outside"},
 		"knowledge and a log": {"pkg/clean", "log/slog", "knowledge reaches nothing outside"},
-		"a program for mails": {"services/scan", "os/exec", "no program is started for a mail"},
+		"a program for mails": {"services/scan", "os/exec", "no program is started for a mail but confined"},
 		"upward":              {"pkg/mail", Module + "/pkg/bus", "nobody imports upward"},
 		"service to service":  {"services/scan", Module + "/services/verify", "services meet on the bus"},
 		"second door":         {"services/desk", "github.com/redis/go-redis/v9", "whose door is pkg/readmodel"},

@@ -11,6 +11,8 @@ const (
 	DecoderFailed      Reason = "decoder_failed"
 	MalformedArchive   Reason = "malformed_archive"
 	MalformedDocument  Reason = "malformed_document"
+	DecoderDied        Reason = "decoder_died"
+	NotExamined        Reason = "not_examined"
 	Interrupted        Reason = "interrupted"
 	ScannerUnavailable Reason = "second_opinion_unavailable"
 	UnexaminedPart     Reason = "unexamined_part"
@@ -112,6 +114,8 @@ var Reasons = map[Reason]Explanation{
 	DecoderFailed:      {Error, "Looking into this file failed, so nothing is known about it."},
 	MalformedArchive:   {Error, "This archive is damaged, so its content could not be examined completely."},
 	MalformedDocument:  {Error, "This document is damaged, so its content could not be examined completely."},
+	DecoderDied:        {Error, "Looking into this mail ended the program that does so, as files do that are made to, so nothing is known about what it carries."},
+	NotExamined:        {Error, "This file was not examined, so it is withheld."},
 	Interrupted:        {Error, "The examination was interrupted before it was finished."},
 	ScannerUnavailable: {Error, "The virus scanner could not be asked about this file."},
 	UnexaminedPart:     {Error, "A part of this mail was not examined, so nothing is known about it."},

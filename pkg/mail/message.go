@@ -35,6 +35,8 @@ type Message struct {
 	// was declared for them, or it was unknown.
 	CharsetIssues int
 	Defects       []Defect // in the order found, one a code and part path
+
+	steps []step // what was opened in it, for Pack
 }
 
 // A Kind says what sort of sender made a message, by its headers alone.

@@ -49,6 +49,7 @@ func (m *Message) Open(openings []Opening, lim Limits) *Message {
 		}
 	})
 	opened := *m
+	opened.steps = append(slices.Clip(m.steps), stepOf(m, openings)) // before it is noted what was refused
 	opened.Root = o.part(m.Root, 0)
 	opened.Defects = o.parser.defects
 	opened.CharsetIssues += o.parser.issues

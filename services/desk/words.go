@@ -36,9 +36,6 @@ func pill(verdict string) string {
 }
 
 func scanSentence(code string) string {
-	if code == "not_examined" {
-		return "This file was not examined, so it is withheld."
-	}
 	return attachment.Reason(code).Sentence()
 }
 

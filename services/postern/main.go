@@ -12,6 +12,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/run"
 	"github.com/postern-mail/postern/services/postern/inspect"
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // version is set when a release is built.
@@ -61,6 +62,7 @@ func commands() []command {
 }
 
 func main() {
+	wiring.Enter()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := start(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	stop()

@@ -31,9 +31,6 @@ type Withheld struct {
 	Reasons []attachment.Reason
 }
 
-// NotExamined is the reason of a file that the report does not mention.
-const NotExamined attachment.Reason = "not_examined"
-
 // attachments sorts the files of a mail by what the report says of them.
 func (r *renderer) attachments() {
 	r.images = map[string]string{}
@@ -51,7 +48,7 @@ func (r *renderer) attachments() {
 		name = r.masked(name)
 		a := said[p.Path]
 		if a == nil || a.Size != int64(len(content(p))) {
-			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, p.Type, int64(len(content(p))), attachment.Error, []attachment.Reason{NotExamined}})
+			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, p.Type, int64(len(content(p))), attachment.Error, []attachment.Reason{attachment.NotExamined}})
 			continue
 		}
 		if a.Verdict != attachment.Clean {

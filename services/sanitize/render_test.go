@@ -231,7 +231,7 @@ three
 	if len(view.Attachments) != 1 || view.Attachments[0].Name != "a.txt" || string(view.Attachments[0].Content) != "one" {
 		t.Errorf("passed %+v", view.Attachments)
 	}
-	if len(view.Withheld) != 2 || view.Withheld[0].Verdict != attachment.Infected || view.Withheld[1].Reasons[0] != NotExamined {
+	if len(view.Withheld) != 2 || view.Withheld[0].Verdict != attachment.Infected || view.Withheld[1].Reasons[0] != attachment.NotExamined {
 		t.Errorf("withheld %+v", view.Withheld)
 	}
 }

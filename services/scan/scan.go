@@ -32,18 +32,29 @@ func Judge(ctx context.Context, message *mail.Message, options attachment.Option
 	return attachment.Scan(ctx, message, options)
 }
 
-// A Worker scans.
-type Worker struct {
-	desk    *reading.Desk
-	opener  reading.Opener
-	options attachment.Options
-	young   func(record *itemv1.Record) bool
+// A Judging judges contents wherever it does so. An error says that nothing is known of the mail and that
+// another try may know more.
+type Judging func(ctx context.Context, message *mail.Message) (attachment.Report, error)
+
+// Here judges in this process.
+func Here(options attachment.Options) Judging {
+	return func(ctx context.Context, message *mail.Message) (attachment.Report, error) {
+		return Judge(ctx, message, options), nil
+	}
 }
 
-// NewWorker reads at a desk. While a mail is young, a scanner that cannot answer is waited
-// for; after that its silence is a verdict of error, never of clean.
-func NewWorker(desk *reading.Desk, opener reading.Opener, options attachment.Options, young func(*itemv1.Record) bool) *Worker {
-	return &Worker{desk: desk, opener: opener, options: options, young: young}
+// A Worker scans.
+type Worker struct {
+	desk   *reading.Desk
+	opener reading.Opener
+	judge  Judging
+	young  func(record *itemv1.Record) bool
+}
+
+// NewWorker reads at a desk. While a mail is young, a scanner that cannot answer, and a judgement that
+// cannot be had, is waited for; after that its silence is a verdict of error, never of clean.
+func NewWorker(desk *reading.Desk, opener reading.Opener, judge Judging, young func(*itemv1.Record) bool) *Worker {
+	return &Worker{desk: desk, opener: opener, judge: judge, young: young}
 }
 
 // Scan turns what was verified into what is scanned.
@@ -54,9 +65,15 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 		return nil, err
 	}
 	defer opened.Close()
-	report := Judge(ctx, opened.Message, w.options)
+	report, err := w.judge(ctx, opened.Message)
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if err != nil {
+		if w.young(record) {
+			return nil, fault.LaterFor(err, 0, "not_examined")
+		}
+		report = unexamined(attachment.NotExamined)
 	}
 	if report.Unavailable != nil && w.young(record) {
 		return nil, fault.LaterFor(report.Unavailable, 0, "scanner_silent")

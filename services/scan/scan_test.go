@@ -43,7 +43,7 @@ func silent(io.Reader) (attachment.Opinion, error) {
 
 type fixture struct {
 	opener *readingtest.Opener
-	worker func(s second, young bool) *scan.Worker
+	judged func(judge scan.Judging, young bool) *scan.Worker
 	event  *mailv1.Verified
 }
 
@@ -66,8 +66,8 @@ func sealed(t *testing.T, raw string) fixture {
 	desk := reading.NewDesk(store, reading.DefaultLimits, mail.DefaultLimits)
 	return fixture{
 		opener: opener,
-		worker: func(s second, young bool) *scan.Worker {
-			return scan.NewWorker(desk, opener, attachment.Options{SecondOpinion: s}, func(*itemv1.Record) bool { return young })
+		judged: func(judge scan.Judging, young bool) *scan.Worker {
+			return scan.NewWorker(desk, opener, judge, func(*itemv1.Record) bool { return young })
 		},
 		event: &mailv1.Verified{
 			Record:   &itemv1.Record{Item: "item"},
@@ -75,6 +75,10 @@ func sealed(t *testing.T, raw string) fixture {
 			Details:  details,
 		},
 	}
+}
+
+func (f fixture) worker(s second, young bool) *scan.Worker {
+	return f.judged(scan.Here(attachment.Options{SecondOpinion: s}), young)
 }
 
 func details(t *testing.T, f fixture, scanned *mailv1.Scanned) (*contentv1.Findings, attachment.Report) {

@@ -31,6 +31,7 @@ type bench struct {
 }
 
 func main() {
+	wiring.Enter()
 	if len(os.Args) == 2 && (os.Args[1] == childWord || os.Args[1] == aloneWord) {
 		child := runChild
 		if os.Args[1] == aloneWord {

@@ -22,6 +22,7 @@ var built string
 // Main builds the program, runs the tests of a package and removes it again. A package's
 // TestMain calls it with os.Exit.
 func Main(m *testing.M) int {
+	wiring.Enter()
 	dir, err := os.MkdirTemp("", "postern-program")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "program:", err)

@@ -47,6 +47,7 @@ const ackWait = time.Second
 const childVariable = "POSTERN_PROMISE1_CHILD"
 
 func TestMain(m *testing.M) {
+	wiring.Enter()
 	for i := range topology.Consumers {
 		topology.Consumers[i].AckWait = ackWait
 	}

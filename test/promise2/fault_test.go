@@ -39,6 +39,7 @@ const (
 const ackWait = 3 * time.Second
 
 func TestMain(m *testing.M) {
+	wiring.Enter()
 	if os.Getenv(coreVariable) != "" {
 		holdCarelessly()
 	}

@@ -75,7 +75,7 @@ func Examine(ctx context.Context, path string) iter.Seq[Finding] {
 		x.well("config", "the file reads, and its values fit together")
 		defer x.close()
 		for _, check := range []func(context.Context){
-			x.machine, x.files, x.disk, x.bus, x.permissions, x.redis, x.vault, x.sealed, x.clamd, x.dns, x.mailboxes, x.boundaries, x.desk, x.keyring, x.clocks,
+			x.machine, x.confined, x.files, x.disk, x.bus, x.permissions, x.redis, x.vault, x.sealed, x.clamd, x.dns, x.mailboxes, x.boundaries, x.desk, x.keyring, x.clocks,
 		} {
 			if x.over {
 				return

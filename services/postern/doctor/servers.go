@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/postern-mail/postern/pkg/clam"
+	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 	"github.com/postern-mail/postern/pkg/resolve"
 	"github.com/postern-mail/postern/pkg/vault"
@@ -35,6 +36,31 @@ func (x *examination) machine(context.Context) {
 	if unix.Statfs(os.TempDir(), &at) == nil && at.Type != unix.TMPFS_MAGIC {
 		x.note("temp", os.TempDir()+" is on a disk", "Postern writes no plaintext there, but clamd does: give clamd a TemporaryDirectory on tmpfs")
 	}
+}
+
+// confined tries whether the kernel shuts a process in, as it must before anything is unpacked here.
+func (x *examination) confined(ctx context.Context) {
+	if err := confine.Probe(ctx, x.config.Confine.Room()); err != nil {
+		x.ill("confine", err.Error(), confineAdvice(err))
+		return
+	}
+	x.well("confine", "the kernel shuts decoders in: namespaces, Landlock, system calls, memory")
+}
+
+// confineAdvice says what to do about a kernel that refuses.
+func confineAdvice(err error) string {
+	const container = " In a container: seccomp and AppArmor must let it, as in deploy/compose and deploy/kubernetes."
+	step, _, _ := strings.Cut(err.Error(), ":")
+	switch step {
+	case "Landlock":
+		return "scan and sanitize wait until it does. Landlock has to be built into the kernel (5.13 or later) and listed in its parameter lsm=." + container
+	case "start":
+		return "scan and sanitize wait until it does. Give it more with confine.memory."
+	}
+	if text, err := os.ReadFile("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"); err == nil && strings.TrimSpace(string(text)) == "1" {
+		return "scan and sanitize wait until it does. Here AppArmor keeps user namespaces from programs without a profile: load deploy/apparmor/postern." + container
+	}
+	return "scan and sanitize wait until it does. User namespaces have to be allowed: user.max_user_namespaces above 0, and, where they are, kernel.unprivileged_userns_clone=1 and RestrictNamespaces=no for the unit." + container
 }
 
 func (x *examination) redis(ctx context.Context) {

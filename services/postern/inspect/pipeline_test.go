@@ -264,7 +264,7 @@ func TestTheServicesSayWhatTheBuiltCommandPrints(t *testing.T) {
 		received[record.GetItem()] = &mailv1.Received{Record: record}
 	}
 	verified := stageSays(l, "verify", received, verify.NewWorker(verify.Config{Boundaries: []verify.Boundary{boundary}}, l.desk, l, zone, func(*itemv1.Record) bool { return false }, nil, nil).Verify)
-	scanned := stageSays(l, "scan", verified, scan.NewWorker(l.desk, l, attachment.Options{}, func(*itemv1.Record) bool { return true }).Scan)
+	scanned := stageSays(l, "scan", verified, scan.NewWorker(l.desk, l, scan.Here(attachment.Options{}), func(*itemv1.Record) bool { return true }).Scan)
 	archived := map[string]*mailv1.Archived{}
 	for item, s := range scanned {
 		record, _ := proto.Clone(s.GetRecord()).(*itemv1.Record)

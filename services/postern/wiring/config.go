@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/pii"
 	"github.com/postern-mail/postern/pkg/reading"
 	"github.com/postern-mail/postern/pkg/retention"
@@ -44,6 +45,8 @@ type Config struct {
 	Redis RedisConfig `yaml:"redis"`
 	// Vault keeps sealed mail.
 	Vault VaultConfig `yaml:"vault"`
+	// Confine is how much room there is for looking into what strangers sent.
+	Confine ConfineConfig `yaml:"confine"`
 	// Clamd is the second opinion about attachments.
 	Clamd ClamdConfig `yaml:"clamd"`
 	// Decryption is what mail that is encrypted to the company is read with.
@@ -136,6 +139,14 @@ type S3Config struct {
 	Lock string `yaml:"lock"`
 }
 
+// ConfineConfig bounds the processes in which archives and documents are unpacked and pictures are drawn. The kernel shuts them in; where it refuses, the services scan and sanitize wait, and postern doctor says why.
+type ConfineConfig struct {
+	// Processes wait for work, each for one mail at a time. 0: one more than the machine has cores.
+	Processes int `yaml:"processes"`
+	// Memory is the most that one of them may have. One that asks for more is ended, and the mail that it was at is an error, which agents see and cannot open.
+	Memory config.Size `yaml:"memory"`
+}
+
 // ClamdConfig says which clamd.
 type ClamdConfig struct {
 	// Address is unix:PATH, tcp:HOST:PORT, or none: then mails pass without a second opinion and their reports say so.
@@ -174,6 +185,7 @@ func Default() Config {
 		NATS:       NATSConfig{Replicas: 1},
 		Redis:      RedisConfig{Prefix: "postern"},
 		Vault:      VaultConfig{Kind: "dir"},
+		Confine:    ConfineConfig{Memory: config.Size(confine.DefaultRoom.Memory)},
 		Clamd:      ClamdConfig{Address: "none", Timeout: config.Duration(2 * time.Minute)},
 		Retention:  retention.Standard(),
 		Ingest:     ingest.Default(),
@@ -187,6 +199,9 @@ func Default() Config {
 		Desk:       desk.DefaultConfig(),
 	}
 }
+
+// leastConfined is what a confined process needs to begin, and to hold a mail of ordinary size.
+const leastConfined = 256 << 20
 
 // Load reads a file over the defaults.
 func Load(path string) (Config, error) {
@@ -207,6 +222,12 @@ func (c Config) Complete() (Config, error) {
 		abs, err := filepath.Abs(c.DataDir)
 		problems = append(problems, err)
 		c.DataDir = abs
+	}
+	if c.Confine.Processes < 0 || c.Confine.Processes > 256 {
+		problems = append(problems, fmt.Errorf("confine.processes: %d: want 0 to 256", c.Confine.Processes))
+	}
+	if c.Confine.Memory.Bytes() < leastConfined {
+		problems = append(problems, fmt.Errorf("confine.memory: %s: want at least %s", c.Confine.Memory, config.Size(leastConfined)))
 	}
 	below := func(path *string, name string) {
 		if *path == "" {

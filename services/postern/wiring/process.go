@@ -22,6 +22,7 @@ import (
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/embedded"
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/keys"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
@@ -66,9 +67,10 @@ type Process struct {
 	meters  busMeters
 	closers []func()
 
-	plans ownPlans
-	mu    sync.Mutex
-	hooks hooks
+	plans    ownPlans
+	mu       sync.Mutex
+	hooks    hooks
+	confined *confine.Pool // nil until a service needs it
 }
 
 // hooks are parts that other parts of the same process reach for.
@@ -102,6 +104,9 @@ var (
 func Needs(service string) (vault, redis bool) {
 	return slices.Contains(ofVault, service), slices.Contains(ofRedis, service)
 }
+
+// Confines says whether a service looks into what strangers sent, in processes that it shuts in.
+func Confines(service string) bool { return service == "scan" || service == "sanitize" }
 
 // Decrypts says whether a service reads the company's private keys.
 func Decrypts(service string) bool { return slices.Contains(ofMail, service) }

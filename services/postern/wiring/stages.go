@@ -15,6 +15,7 @@ import (
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
+	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/pii"
 	"github.com/postern-mail/postern/pkg/stage"
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
@@ -151,8 +152,12 @@ func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
 	young := func(record *itemv1.Record) bool {
 		return s.Clock.Now().Sub(event.Waiting(record)) < s.Config.Scan.Patience.Std()
 	}
-	options := attachment.Options{SecondOpinion: s.SecondOpinion}
-	worker := scan.NewWorker(s.reading, s.opener(client), options, young)
+	pool, err := s.pool(ctx)
+	if pool == nil {
+		return err
+	}
+	judge := scan.Confined(pool, attachment.Options{SecondOpinion: s.SecondOpinion}, mail.DefaultLimits)
+	worker := scan.NewWorker(s.reading, s.opener(client), judge, young)
 	return s.runStage(ctx, conn, client, "scan", typed[mailv1.Verified, mailv1.Scanned](worker.Scan))
 }
 

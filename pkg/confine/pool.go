@@ -1,0 +1,256 @@
+package confine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options say what a pool is made of.
+type Options struct {
+	Room   Room
+	Size   int // children that wait or work; 0: AtOnce()
+	Log    *slog.Logger
+	Events func(Event) // told what becomes of children; nil: nobody. It must not wait
+}
+
+// An Event is what became of a child.
+type Event string
+
+// The events.
+const (
+	Started  Event = "started"
+	Refused  Event = "refused"  // it could not be started
+	Replaced Event = "replaced" // it had done its share of jobs
+	Died     Event = "died"
+	TimedOut Event = "timed_out"
+)
+
+// Events are all of them.
+var Events = []Event{Started, Refused, Replaced, Died, TimedOut}
+
+// retryStart is how long a pool waits before it tries again to start what could not be started.
+const retryStart = 5 * time.Second
+
+// A Pool keeps confined children ready. It may be used by many goroutines.
+type Pool struct {
+	options Options
+	program *program
+	ready   chan *child
+	vacant  chan struct{} // one for each child that is to be started
+	ctx     context.Context
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+
+	mu      sync.Mutex
+	alive   int
+	refused error         // why the last start failed; nil once one succeeded
+	changed chan struct{} // closed when a child was started, or could not be
+}
+
+// NewPool starts the children of a pool. They are started in the background; where the kernel
+// refuses, jobs are told so.
+func NewPool(options Options) (*Pool, error) {
+	options.Room = options.Room.withDefaults()
+	if options.Size <= 0 {
+		options.Size = AtOnce()
+	}
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	if options.Events == nil {
+		options.Events = func(Event) {}
+	}
+	program, err := openProgram()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	p := &Pool{options: options, program: program, ready: make(chan *child, options.Size), vacant: make(chan struct{}, options.Size), changed: make(chan struct{})}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	for range options.Size {
+		p.vacant <- struct{}{}
+	}
+	p.done.Go(p.start)
+	return p, nil
+}
+
+// Close ends the children. Jobs that run end with ErrNone.
+func (p *Pool) Close() {
+	p.stop()
+	p.done.Wait()
+	for {
+		select {
+		case c := <-p.ready:
+			c.end()
+		default:
+			p.program.close()
+			return
+		}
+	}
+}
+
+// Do has a child do a job. The error is ErrJob with the job's own code, ErrDied, ErrNone, or
+// the context's.
+func (p *Pool) Do(ctx context.Context, job string, parts [][]byte, answer Answer) ([][]byte, error) {
+	c, err := p.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	results, err := c.do(ctx, job, parts, answer)
+	switch {
+	case err == nil || errors.Is(err, ErrJob):
+		if !c.spent() {
+			p.ready <- c
+			return results, err
+		}
+		p.options.Events(Replaced)
+	case p.ctx.Err() != nil:
+		err = ErrNone
+	case errors.Is(err, ErrDied):
+		event := Died
+		if errors.Is(err, errTime) {
+			event = TimedOut
+		}
+		p.options.Events(event)
+		p.options.Log.WarnContext(ctx, "confined process ended", "job", job, "why", event)
+	}
+	p.lose(c)
+	return results, err
+}
+
+// take waits for a child. Where none is left and none can be started it does not wait.
+func (p *Pool) take(ctx context.Context) (*child, error) {
+	for {
+		p.mu.Lock()
+		alive, refused, changed := p.alive, p.refused, p.changed
+		p.mu.Unlock()
+		if alive == 0 && refused != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNone, refused)
+		}
+		select {
+		case c := <-p.ready:
+			return c, nil
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-p.ctx.Done():
+			return nil, ErrNone
+		}
+	}
+}
+
+// start starts a child for every vacancy, for as long as the pool is open. Children die with the
+// thread that started them, which is this goroutine's.
+func (p *Pool) start() {
+	starter := newStarter()
+	defer starter.close()
+	for {
+		select {
+		case <-p.vacant:
+		case <-p.ctx.Done():
+			return
+		}
+		c, err := starter.start(p.ctx, p.program, p.options.Room)
+		if p.ctx.Err() != nil {
+			if err == nil {
+				c.end()
+			}
+			return
+		}
+		p.note(err)
+		if err == nil {
+			p.options.Events(Started)
+			p.ready <- c
+			continue
+		}
+		p.options.Events(Refused)
+		p.vacant <- struct{}{}
+		select {
+		case <-time.After(retryStart):
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+// note records how a start went.
+func (p *Pool) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.alive++
+	} else if p.refused == nil {
+		p.options.Log.Error("no confined process can be started", "error", err)
+	}
+	p.refused = err
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// lose counts a child that is no more, and has another started.
+func (p *Pool) lose(c *child) {
+	c.end()
+	p.mu.Lock()
+	p.alive--
+	p.mu.Unlock()
+	p.vacant <- struct{}{}
+}
+
+// Await waits for the first child. While the kernel refuses one, it tells so.
+func (p *Pool) Await(ctx context.Context, tell func(why error)) error {
+	for {
+		p.mu.Lock()
+		alive, refused, changed := p.alive, p.refused, p.changed
+		p.mu.Unlock()
+		if alive > 0 {
+			return nil
+		}
+		if refused != nil {
+			tell(refused)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.ctx.Done():
+			return ErrNone
+		}
+	}
+}
+
+// Refused is why no child could be started when that was last tried; nil where one could.
+func (p *Pool) Refused() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused
+}
+
+// Probe starts one child, and tells why it could not.
+func Probe(ctx context.Context, room Room) error {
+	program, err := openProgram()
+	if err != nil {
+		return err
+	}
+	defer program.close()
+	starter := newStarter()
+	defer starter.close()
+	c, err := starter.start(ctx, program, room.withDefaults())
+	if err != nil {
+		return err
+	}
+	c.end()
+	return nil
+}
+
+func code(text string) string {
+	for _, r := range text {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_", r) {
+			return "unknown"
+		}
+	}
+	return text
+}

@@ -1,0 +1,146 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/confine"
+	"github.com/postern-mail/postern/pkg/mail"
+)
+
+// Job is what a confined process does for this service: it reads the mail anew and judges what it
+// carries.
+const Job = "scan"
+
+// What a job is told beside the mail, and what it tells beside the report.
+type (
+	orders struct {
+		Limits attachment.Limits
+		Second bool // there is a second opinion to ask for
+	}
+	findings struct {
+		Report      attachment.Report
+		Unavailable bool // the second opinion could not be had for some part
+	}
+)
+
+// Confined judges in a confined process. The second opinion is asked for outside, where it can be
+// reached.
+func Confined(pool *confine.Pool, options attachment.Options, parse mail.Limits) Judging {
+	return func(ctx context.Context, message *mail.Message) (attachment.Report, error) {
+		report, err := confined(ctx, pool, options, parse, message)
+		if errors.Is(err, confine.ErrDied) {
+			// It may have died of something else than this mail: of another that it had in hand before, or of want of memory.
+			report, err = confined(ctx, pool, options, parse, message)
+		}
+		if errors.Is(err, confine.ErrDied) {
+			return unexamined(attachment.DecoderDied), nil
+		}
+		return report, err
+	}
+}
+
+// unexamined is the report on a mail of which nothing is known.
+func unexamined(why attachment.Reason) attachment.Report {
+	return attachment.Report{Attachments: []attachment.Attachment{}, Scan: attachment.Summary{Verdict: why.Verdict(), Reasons: []attachment.Reason{why}}}
+}
+
+func confined(ctx context.Context, pool *confine.Pool, options attachment.Options, parse mail.Limits, message *mail.Message) (attachment.Report, error) {
+	packed, err := message.Pack(parse)
+	if err != nil {
+		return attachment.Report{}, err
+	}
+	order, err := json.Marshal(orders{options.Limits, options.SecondOpinion != nil})
+	if err != nil {
+		return attachment.Report{}, fmt.Errorf("scan limits: %w", err)
+	}
+	second := &relayed{from: options.SecondOpinion}
+	results, err := pool.Do(ctx, Job, append([][]byte{order}, packed...), second.answer)
+	if err != nil {
+		return attachment.Report{}, err
+	}
+	var found findings
+	if len(results) != 1 || json.Unmarshal(results[0], &found) != nil {
+		return attachment.Report{}, fmt.Errorf("%w: it answers what is no report", confine.ErrDied)
+	}
+	if found.Unavailable {
+		found.Report.Unavailable = second.failed()
+	}
+	return found.Report, nil
+}
+
+// A relayed second opinion is asked outside for who is confined.
+type relayed struct {
+	from attachment.SecondOpinion
+
+	mu  sync.Mutex
+	err error
+}
+
+var errNoOpinion = errors.New("second opinion: none could be had")
+
+func (r *relayed) answer(ctx context.Context, question io.Reader) ([]byte, error) {
+	if r.from == nil {
+		return nil, errNoOpinion
+	}
+	opinion, err := r.from.Scan(ctx, question)
+	if err != nil {
+		r.mu.Lock()
+		r.err = err
+		r.mu.Unlock()
+		return nil, err
+	}
+	return json.Marshal(opinion)
+}
+
+// failed is why no opinion could be had.
+func (r *relayed) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		return errNoOpinion
+	}
+	return r.err
+}
+
+// Decode is Job: the part that runs confined.
+func Decode(ctx context.Context, parts [][]byte, ask confine.Ask) ([][]byte, error) {
+	var order orders
+	if len(parts) == 0 || json.Unmarshal(parts[0], &order) != nil {
+		return nil, errors.New("malformed_job")
+	}
+	message, err := mail.Unpack(parts[1:])
+	if err != nil {
+		return nil, errors.New("malformed_job")
+	}
+	options := attachment.Options{Limits: order.Limits}
+	if order.Second {
+		options.SecondOpinion = asked{ask}
+	}
+	report := Judge(ctx, message, options)
+	result, err := json.Marshal(findings{report, report.Unavailable != nil})
+	if err != nil {
+		return nil, errors.New("report")
+	}
+	return [][]byte{result}, nil
+}
+
+// An asked second opinion is one that is outside.
+type asked struct{ ask confine.Ask }
+
+func (a asked) Scan(_ context.Context, r io.Reader) (attachment.Opinion, error) {
+	answer, err := a.ask(r)
+	if err != nil {
+		return attachment.Opinion{}, err
+	}
+	var opinion attachment.Opinion
+	if err := json.Unmarshal(answer, &opinion); err != nil {
+		return attachment.Opinion{}, err
+	}
+	return opinion, nil
+}
