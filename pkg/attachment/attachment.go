@@ -97,6 +97,9 @@ type Attachment struct {
 
 	// Signature is the name that the second opinion gave to what it found.
 	Signature string `json:"-"`
+
+	// Layout is what the bytes of a container are.
+	Layout Layout `json:"-"`
 }
 
 // add notes a reason once.

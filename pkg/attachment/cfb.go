@@ -163,6 +163,16 @@ func (c *cfb) setParents() {
 	}
 }
 
+// named finds a stream in the root storage.
+func (c *cfb) named(name string) int {
+	for i := range c.entries {
+		if c.entries[i].kind == cfbStream && c.entries[i].parent == 0 && c.entries[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
 // sibling finds a stream beside another.
 func (c *cfb) sibling(i int, name string) int {
 	for j := range c.entries {

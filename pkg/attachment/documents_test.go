@@ -238,8 +238,47 @@ func deflatedStream(t testing.TB, content []byte) string {
 	return out.String()
 }
 
+// stored begins a zlib stream with one block that is stored (RFC 1951 §3.2.4).
+func stored(s string) string {
+	return "\x78\x01\x00" + string([]byte{byte(len(s)), 0, ^byte(len(s)), 0xff}) + s
+}
+
+// byRows writes rows as PNG's filter "up" has them (RFC 2083 §6.4).
+func byRows(s string, columns int) []byte {
+	var out []byte
+	above := make([]byte, columns)
+	for s += strings.Repeat(" ", columns); len(s) >= columns; s = s[columns:] {
+		out = append(out, 2)
+		for i := range columns {
+			out = append(out, s[i]-above[i])
+		}
+		copy(above, s)
+	}
+	return out
+}
+
+func TestStreamsOfPDFsAreUnpackedAsTheStandardSays(t *testing.T) {
+	// ISO 32000-1 §7.4.4.2, the example of LZW.
+	w := newWalker(t.Context(), Options{})
+	w.budget.part(1 << 20)
+	for name, c := range map[string]struct{ filter, packed, plain string }{
+		"LZW":  {"LZWDecode", "\x80\x0b\x60\x50\x22\x0c\x0c\x85\x01", "-----A---B"},
+		"runs": {"RL", "\x04abcde\xfdx\x80zz", "abcdexxxx"},
+		"hex":  {"AHx", "48 65 6C 6c 6F>", "Hello"},
+		"85":   {"A85", "87cURDZ~>", "Hello"},
+	} {
+		got, err := w.pdfStream(file{}, pdfStream{filters: []string{c.filter}, data: bytes.NewReader([]byte(c.packed))}, nil)
+		if string(got) != c.plain {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestWhatActsInPDFsIsNamed(t *testing.T) {
-	hidden := deflatedStream(t, []byte("5 0 << /S /JavaScript /JS (app.alert(1)) >>"))
+	hidden := deflatedStream(t, bytes.Repeat([]byte("5 0 << /S /JavaScript /JS (app.alert(1)) >>"), 20))
+	if strings.Contains(hidden, "JavaScript") {
+		t.Fatal("what is to be hidden is in plain sight")
+	}
 	for name, c := range map[string]struct {
 		object  string
 		verdict Verdict
@@ -259,11 +298,26 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 		"packed by code":        {"1 0 obj << /Type /Obj#53tm /Filter [/Fl] >>\r\nstream\r\n" + hidden + "\r\nendstream endobj", Suspicious, PDFJavaScript},
 		"packed twice": {"1 0 obj << /Type /ObjStm /Filter [/ASCIIHexDecode /FlateDecode] >> stream\n" + hex.EncodeToString([]byte(hidden)) + ">\nendstream endobj",
 			Suspicious, PDFJavaScript},
-		"packed strangely":  {"1 0 obj << /Type /ObjStm /Filter /LZWDecode >> stream\nxxxxxxxxxx\nendstream endobj", Unsupported, UnsupportedMethod},
+		"packed strangely":  {"1 0 obj << /Type /ObjStm /Filter /JPXDecode >> stream\nxxxxxxxxxx\nendstream endobj", Unsupported, UnsupportedMethod},
 		"an embedded text":  {"1 0 obj << /Type /EmbeddedFile /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<?xml version='1.0'?><Invoice/>")) + "\nendstream endobj", Clean, ""},
 		"an embedded virus": {"1 0 obj << /Type /EmbeddedFile /Filter /FlateDecode >> stream\n" + deflatedStream(t, testString) + "\nendstream endobj", Infected, EICARTestFile},
 		"an embedded tool":  {"1 0 obj << /Type /EmbeddedFile >> stream\n" + string(programBytes) + "\nendstream endobj", Suspicious, Executable},
-		"hidden in another": {"1 0 obj << /Length 9999 >> stream\n2 0 obj << /S /JavaScript >> endobj\nendstream endobj", Suspicious, PDFJavaScript},
+		"packed by rows": {"1 0 obj << /Type /ObjStm /Filter /FlateDecode /DecodeParms << /Predictor 12 /Columns 9 >> >> stream\n" +
+			deflatedStream(t, byRows("<< /S /JavaScript /JS (x) >>", 9)) + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"packed elsewhere": {"1 0 obj << /Type /ObjStm /Filter 9 0 R >> stream\n" + hidden + "\nendstream endobj", Unsupported, UnsupportedMethod},
+		"an end within": {"1 0 obj << /Type /ObjStm /Filter /FlateDecode >> stream\n" + stored("endstream") + hidden[2:] + "\nendstream endobj",
+			Suspicious, PDFJavaScript},
+		"a word within":        {"1 0 obj << /Type /ObjStm /X (stream) /Filter /FlateDecode >> stream\n" + hidden + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"a remark between":     {"1 0 obj << /Type /ObjStm /Filter /FlateDecode >> % remark\nstream\n" + hidden + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"a type elsewhere":     {"1 0 obj << /Type 7 0 R /N 1 /First 4 /Filter /FlateDecode >> stream\n" + hidden + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"a long dictionary":    {"1 0 obj << /Type /ObjStm /X (" + strings.Repeat("x", 5000) + ") /Filter /FlateDecode >> stream\n" + hidden + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"packed as runs":       {"1 0 obj << /Type /ObjStm /Filter /RunLengthDecode >> stream\n\x02/JS\xff \x02(x)\x80\nendstream endobj", Suspicious, PDFJavaScript},
+		"an attachment":        {"1 0 obj << /Type /Filespec /EF << /F 5 0 R >> >> endobj", Suspicious, PDFEmbeddedFile},
+		"one of two files":     {"1 0 obj << /EF << /F 5 0 R >> >> endobj 2 0 obj << /EF << /F 6 0 R >> >> endobj 5 0 obj << /Type /EmbeddedFile >> stream\nx\nendstream endobj", Suspicious, PDFEmbeddedFile},
+		"a form that is sent":  {"1 0 obj << /S /SubmitForm /F (http://example.com) >> endobj", Suspicious, PDFRemoteAction},
+		"a form with a script": {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<event><script contentType='application/x-javascript'>x</script>")) + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"a form without":       {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<field/>")) + "\nendstream endobj", Clean, ""},
+		"hidden in another":    {"1 0 obj << /Length 9999 >> stream\n2 0 obj << /S /JavaScript >> endobj\nendstream endobj", Suspicious, PDFJavaScript},
 	} {
 		a := scanFile(t, "a.pdf", pdfOf(c.object))
 		if a.Verdict != c.verdict || c.reason != "" && !contains(allReasons(a), c.reason) {

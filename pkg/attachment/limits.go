@@ -17,7 +17,8 @@ type Limits struct {
 	Ratio       int64         // unpacked bytes for each byte of the part they came from
 	RatioFloor  int64         // unpacked bytes below which Ratio is not asked
 	Dictionary  int64         // memory that one decoder may ask for
-	Passwords   int           // words of the mail that are tried on encrypted archives
+	Passwords   int           // words of the mail that are tried on what is encrypted
+	Rounds      int64         // of key derivation, for all tries of a mail together
 	Time        time.Duration // for one mail
 }
 
@@ -32,6 +33,7 @@ var DefaultLimits = Limits{
 	RatioFloor:  16 << 20,
 	Dictionary:  64 << 20,
 	Passwords:   200,
+	Rounds:      20_000_000,
 	Time:        20 * time.Second,
 }
 
@@ -59,6 +61,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Ratio, d.Ratio)
 	set(&l.RatioFloor, d.RatioFloor)
 	set(&l.Dictionary, d.Dictionary)
+	set(&l.Rounds, d.Rounds)
 	return l
 }
 
@@ -77,6 +80,7 @@ type budget struct {
 
 	members int
 	total   int64
+	rounds  int64
 
 	packed   int64 // bytes of the part that is being unpacked
 	unpacked int64 // bytes that came out of it, on all levels

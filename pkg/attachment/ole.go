@@ -34,6 +34,9 @@ func (w *walker) openOLE(a *Attachment, f file) error {
 	if broken {
 		return MalformedDocument
 	}
+	if info, packed := c.named("EncryptionInfo"), c.named("EncryptedPackage"); info >= 0 && packed >= 0 {
+		return w.openPackage(a, f, c, info, packed)
+	}
 	return nil
 }
 
@@ -51,6 +54,10 @@ func (w *walker) list(a *Attachment, f file, name string, content []byte) error 
 	a.Children = append(a.Children, w.look(file{
 		path: childPath(f.path, len(a.Children)+1), name: name, content: content, depth: f.depth + 1,
 	}))
+	if last := &a.Children[len(a.Children)-1]; f.sealed {
+		w.ask(last, content)
+		last.judge()
+	}
 	if w.budget.stopped() != "" {
 		return errStop
 	}
@@ -99,7 +106,7 @@ func (w *walker) oleStream(a *Attachment, f file, c *cfb, i int, content []byte)
 		wordBinary(a, content)
 		return nil
 	case "workbook", "book":
-		excelBinary(a, content)
+		w.openWorkbook(a, content)
 		return nil
 	case "current user":
 		// [MS-PPT] §2.3.2: this token says that the document is encrypted.

@@ -71,6 +71,7 @@ const (
 	VBAMacro             Reason = "vba_macro"
 	XLMMacro             Reason = "xlm_macro"
 	DDE                  Reason = "dde_link"
+	DefaultPassword      Reason = "default_password"
 	ExternalTemplate     Reason = "external_template"
 	ExternalObject       Reason = "external_object"
 	OLEObject            Reason = "ole_object"
@@ -78,9 +79,11 @@ const (
 	PDFJavaScript        Reason = "pdf_javascript"
 	PDFLaunch            Reason = "pdf_launch"
 	PDFEmbeddedFile      Reason = "pdf_embedded_file"
+	PDFRemoteAction      Reason = "pdf_remote_action"
 	Polyglot             Reason = "polyglot"
 	DataBeforeArchive    Reason = "data_before_archive"
 	DataAfterArchive     Reason = "data_after_archive"
+	DataBetweenMembers   Reason = "data_between_members"
 	HTMLSmuggling        Reason = "html_smuggling"
 	HTMLScript           Reason = "html_script"
 	HTMLCredentialForm   Reason = "html_credential_form"
@@ -98,7 +101,8 @@ const (
 
 // Clean, and worth knowing.
 const (
-	NoSecondOpinion Reason = "no_second_opinion"
+	NoSecondOpinion    Reason = "no_second_opinion"
+	RestrictedDocument Reason = "restricted_document"
 )
 
 // An Explanation says what a reason amounts to and what to tell an agent.
@@ -145,7 +149,7 @@ var Reasons = map[Reason]Explanation{
 	UnprovenMessage:   {Encrypted, "This message is encrypted in an old way that anybody could have changed unseen, so it was not opened."},
 	UnknownEncryption: {Encrypted, "This message is encrypted to us in a way that is not known here, so it was not opened."},
 
-	PasswordInMail: {Encrypted, "This archive is protected with a password that stands in the mail itself, as is done to keep scanners out; it was opened with it."},
+	PasswordInMail: {Encrypted, "This file is protected with a password that stands in the mail itself, as is done to keep scanners out; it was opened with it."},
 
 	DoubleExtension:      {Suspicious, "The name ends in two extensions, so that a program looks like a document."},
 	PaddedName:           {Suspicious, "The name hides its true ending behind a run of spaces."},
@@ -164,6 +168,7 @@ var Reasons = map[Reason]Explanation{
 	VBAMacro:             {Suspicious, "This document contains macros (VBA)."},
 	XLMMacro:             {Suspicious, "This workbook contains macros of the old kind (Excel 4.0)."},
 	DDE:                  {Suspicious, "This document asks another program for data (DDE), which can start programs."},
+	DefaultPassword:      {Suspicious, "This document is encrypted with a password that Excel knows by itself, which hides it from scanners and from nobody else; it was opened with it."},
 	ExternalTemplate:     {Suspicious, "This document loads a template from elsewhere when it is opened."},
 	ExternalObject:       {Suspicious, "This document loads an object from elsewhere when it is opened."},
 	OLEObject:            {Suspicious, "This document contains an embedded object."},
@@ -171,9 +176,11 @@ var Reasons = map[Reason]Explanation{
 	PDFJavaScript:        {Suspicious, "This PDF contains JavaScript."},
 	PDFLaunch:            {Suspicious, "This PDF can start a program."},
 	PDFEmbeddedFile:      {Suspicious, "This PDF carries another file inside it."},
+	PDFRemoteAction:      {Suspicious, "This PDF can send what is typed into it elsewhere, or open other files."},
 	Polyglot:             {Suspicious, "This file is of two kinds at once, so different programs see different content."},
 	DataBeforeArchive:    {Suspicious, "Other data stands in front of this archive."},
 	DataAfterArchive:     {Suspicious, "Other data stands behind this archive."},
+	DataBetweenMembers:   {Suspicious, "This archive holds data that belongs to none of its files."},
 	HTMLSmuggling:        {Suspicious, "This web page puts together a file in the reader's browser."},
 	HTMLScript:           {Suspicious, "This web page contains a script."},
 	HTMLCredentialForm:   {Suspicious, "This web page asks for a password."},
@@ -184,6 +191,8 @@ var Reasons = map[Reason]Explanation{
 	UnsupportedContainer: {Unsupported, "This is a container of a kind that cannot be opened here, so its content was not examined."},
 	UnsupportedMethod:    {Unsupported, "This file is packed with a method that cannot be opened here, so it was not examined."},
 	MissingVolume:        {Unsupported, "This is one volume of an archive whose other volumes are needed to open it."},
+
+	RestrictedDocument: {Clean, "This document is encrypted without a password, so that it is read and not changed; it was examined as everybody reads it."},
 
 	NoSecondOpinion: {Clean, "No virus scanner is set up; the examination is by structure alone."},
 }

@@ -14,8 +14,17 @@ import (
 
 // A sevenFolder is one packed stream of a 7z archive, which holds several files.
 type sevenFolder struct {
-	reason Reason // why its files cannot be read, "" where they can
-	sizes  int
+	reason    Reason // why its files cannot be read, "" where they can
+	encrypted bool
+	rounds    int64 // of key derivation, for one try of a password
+	sizes     int
+}
+
+// A sevenArchive is what the header of a 7z archive says before a library sees it.
+type sevenArchive struct {
+	folders []sevenFolder
+	layout  layout
+	end     int64 // behind the archive
 }
 
 const (
@@ -80,18 +89,26 @@ func (r *sevenReader) count() int {
 	return int(n)
 }
 
-// digests passes over optional check sums.
-func (r *sevenReader) digests(n int) {
+// digests passes over optional check sums and gives the first, where it is of
+// the first thing.
+func (r *sevenReader) digests(n int) (first uint32, ok bool) {
 	defined := n
+	ok = n > 0
 	if r.byte() == 0 {
 		defined = 0
-		for _, b := range r.bytes((n + 7) / 8) {
+		bits := r.bytes((n + 7) / 8)
+		ok = n > 0 && bits[0]&0x80 != 0
+		for _, b := range bits {
 			for ; b != 0; b &= b - 1 {
 				defined++
 			}
 		}
 	}
-	r.bytes(4 * min(defined, n))
+	sums := r.bytes(4 * min(defined, n))
+	if !ok || len(sums) < 4 {
+		return 0, false
+	}
+	return u32(sums), true
 }
 
 func (r *sevenReader) expect(id byte) {
@@ -107,6 +124,8 @@ type sevenStreams struct {
 	folders  []sevenFolder
 	coders   []sevenCoder // of the first folder
 	unpacked []uint64     // of the first folder, one a coder
+	crc      uint32       // of what the first folder holds
+	checked  bool         // whether the header tells it
 }
 
 type sevenCoder struct {
@@ -170,7 +189,7 @@ func (r *sevenReader) unpackInfo(s *sevenStreams) {
 	}
 	id := r.byte()
 	if id == sevenCRC {
-		r.digests(n)
+		s.crc, s.checked = r.digests(n)
 		id = r.byte()
 	}
 	if id != sevenEnd {
@@ -204,7 +223,10 @@ func (r *sevenReader) folder() (sevenFolder, []sevenCoder) {
 		}
 		in, out = in+coderIn, out+coderOut
 		coders = append(coders, c)
-		if reason := c.reason(r.limits); folder.reason == "" || reason == EncryptedArchive {
+		if c.id == sevenAES {
+			folder.encrypted = true
+			folder.rounds += c.rounds()
+		} else if reason := c.reason(r.limits); folder.reason == "" {
 			folder.reason = reason
 		}
 	}
@@ -252,8 +274,6 @@ func (c sevenCoder) reason(limits Limits) Reason {
 			return DictionaryLimit
 		}
 		return ""
-	case "\x06\xf1\x07\x01": // AES-256
-		return EncryptedArchive
 	}
 	return UnsupportedMethod
 }
@@ -295,9 +315,9 @@ func (r *sevenReader) subStreams(s *sevenStreams) {
 	}
 }
 
-// readSevenHeader reads the header of a 7z archive and says where the archive
-// ends, what its folders are, and why it cannot be opened.
-func readSevenHeader(b []byte, limits Limits) (folders []sevenFolder, end int64, reason Reason) {
+// readSevenHeader reads the header of a 7z archive, with a password where the
+// names are encrypted too, and says why it cannot be opened.
+func readSevenHeader(b []byte, limits Limits, password string) (archive sevenArchive, reason Reason) {
 	defer func() {
 		switch thrown := recover().(type) {
 		case nil:
@@ -308,22 +328,25 @@ func readSevenHeader(b []byte, limits Limits) (folders []sevenFolder, end int64,
 		}
 	}()
 	if len(b) < 32 || crc32.ChecksumIEEE(b[12:32]) != u32(b[8:]) {
-		return nil, 0, MalformedArchive
+		return archive, MalformedArchive
 	}
+	archive.end = 32
+	archive.layout.add(spanStructure, 0, 32)
 	offset, size := u64(b[12:]), u64(b[20:])
 	if size == 0 {
-		return nil, 32, "" // an empty archive
+		return archive, "" // an empty archive
 	}
 	if offset > uint64(len(b)-32) || size > uint64(len(b)-32)-offset {
-		return nil, 0, MalformedArchive
+		return archive, MalformedArchive
 	}
-	end = int64(32 + offset + size)
-	header := b[32+offset : end]
+	archive.end = int64(32 + offset + size)
+	header := b[32+offset : archive.end]
+	archive.layout.add(spanStructure, int64(32+offset), archive.end)
 	if len(header) > sevenHeaderBytes {
-		return nil, end, MembersLimit
+		return archive, MembersLimit
 	}
 	if header[0] == sevenEncodedHeader {
-		header = unpackSevenHeader(b, header[1:], limits)
+		header = archive.unpackHeader(b, header[1:], limits, password)
 	}
 	r := &sevenReader{b: header, limits: limits}
 	r.expect(sevenHeader)
@@ -338,45 +361,83 @@ func readSevenHeader(b []byte, limits Limits) (folders []sevenFolder, end int64,
 		panic(UnsupportedMethod)
 	}
 	if id == sevenMainStreams {
-		folders = r.streams().folders
+		s := r.streams()
+		archive.folders = s.folders
+		archive.claim(s, spanMember, len(b))
 		id = r.byte()
 	}
 	if id == sevenFiles && r.count() > limits.Members {
 		panic(MembersLimit)
 	}
-	return folders, end, ""
+	return archive, ""
 }
 
-// unpackSevenHeader unpacks a header that is itself packed, as 7-Zip writes them:
-// with LZMA, and encrypted where names are to be hidden.
-func unpackSevenHeader(b, description []byte, limits Limits) []byte {
+// claim accounts for packed streams, which stand one behind the other.
+func (s *sevenArchive) claim(streams sevenStreams, kind, size int) {
+	at := streams.position
+	for _, n := range streams.packed {
+		if at > uint64(size-32) || n > uint64(size-32)-at {
+			panic(MalformedArchive)
+		}
+		s.layout.add(kind, int64(32+at), int64(32+at+n))
+		at += n
+	}
+}
+
+// unpackHeader unpacks a header that is itself packed, as 7-Zip writes them: with
+// LZMA, and encrypted where names are to be hidden.
+func (s *sevenArchive) unpackHeader(b, description []byte, limits Limits, password string) []byte {
 	r := &sevenReader{b: description, limits: limits}
-	s := r.streams()
-	if len(s.folders) != 1 || len(s.packed) != 1 {
+	streams := r.streams()
+	if len(streams.folders) != 1 || len(streams.packed) != 1 || len(streams.coders) != len(streams.unpacked) {
 		panic(UnsupportedMethod)
 	}
-	if s.folders[0].reason != "" {
-		panic(s.folders[0].reason)
+	s.folders = streams.folders
+	s.claim(streams, spanStructure, len(b))
+	if reason := streams.folders[0].reason; reason != "" {
+		panic(reason)
 	}
-	if len(s.coders) != 1 || len(s.unpacked) != 1 {
+	packed := b[32+streams.position : 32+streams.position+streams.packed[0]]
+	method, size := sevenCoder{id: "\x00"}, streams.unpacked[0]
+	for i, c := range streams.coders {
+		if streams.unpacked[i] > sevenHeaderBytes {
+			panic(MembersLimit)
+		}
+		switch {
+		case c.id != sevenAES:
+			method, size = c, streams.unpacked[i]
+		case password == "":
+			panic(EncryptedArchive)
+		default:
+			packed = c.decrypt(packed, password)
+			packed = packed[:min(uint64(len(packed)), streams.unpacked[i])]
+		}
+	}
+	if len(streams.coders) > 2 || len(streams.coders) == 2 && !streams.folders[0].encrypted {
 		panic(UnsupportedMethod)
 	}
-	size := s.unpacked[0]
-	if size > sevenHeaderBytes {
-		panic(MembersLimit)
-	}
-	if s.position > uint64(len(b)-32) || s.packed[0] > uint64(len(b)-32)-s.position {
+	header := method.unpackHeader(packed, size)
+	if streams.checked && crc32.ChecksumIEEE(header) != streams.crc {
+		if password != "" {
+			panic(EncryptedArchive)
+		}
 		panic(MalformedArchive)
 	}
-	packed := b[32+s.position : 32+s.position+s.packed[0]]
+	return header
+}
+
+func (c sevenCoder) unpackHeader(packed []byte, size uint64) []byte {
 	var unpacked io.Reader
 	var err error
-	switch c := s.coders[0]; c.id {
+	switch c.id {
 	case "\x00":
 		unpacked = bytes.NewReader(packed)
 	case "\x21":
 		unpacked, err = lzma.Reader2Config{DictCap: max(lzma.MinDictCap, int(size))}.NewReader2(bytes.NewReader(packed))
 	case "\x03\x01\x01":
+		if len(c.properties) < 5 {
+			panic(MalformedArchive)
+		}
 		head := make([]byte, 13)
 		copy(head, c.properties[:5])
 		for i := range 8 {

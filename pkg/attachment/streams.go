@@ -1,7 +1,6 @@
 package attachment
 
 import (
-	"bufio"
 	"bytes"
 	"compress/bzip2"
 	"encoding/binary"
@@ -32,7 +31,18 @@ func (w *walker) openGzip(a *Attachment, f file) error {
 	if streams.trailing {
 		a.add(DataAfterArchive)
 	}
+	oneMember(a, f.content, len(f.content)-len(streams.left))
 	return err
+}
+
+// oneMember makes the account of a file that is packed as one, up to end.
+func oneMember(a *Attachment, b []byte, end int) {
+	var l layout
+	l.add(spanMember, 0, int64(end))
+	if !blank(b[end:]) {
+		l.add(spanNamed, int64(end), int64(len(b)))
+	}
+	l.settle(a, b)
 }
 
 // gzipStreams reads stream after stream and stops before bytes that begin none.
@@ -40,6 +50,7 @@ type gzipStreams struct {
 	content  []byte
 	r        *gzip.Reader
 	source   *bytes.Reader
+	left     []byte
 	trailing bool // bytes that are no stream follow the last one
 }
 
@@ -50,7 +61,7 @@ func (g *gzipStreams) Read(p []byte) (int, error) {
 	}
 	left := g.content[len(g.content)-g.source.Len():]
 	if !bytes.HasPrefix(left, []byte("\x1f\x8b")) {
-		g.trailing = !blank(left)
+		g.left, g.trailing = left, !blank(left)
 		return n, io.EOF
 	}
 	if err := g.r.Reset(g.source); err != nil {
@@ -63,7 +74,16 @@ func (g *gzipStreams) Read(p []byte) (int, error) {
 // openBzip2 unpacks a bzip2 file.
 func (w *walker) openBzip2(a *Attachment, f file) error {
 	_, err := w.member(a, f, innerName(f.name, "bz2", "tbz", "tbz2"), 0, bzip2.NewReader(bytes.NewReader(f.content)))
+	wholeMember(a, f.content)
 	return err
+}
+
+// wholeMember makes the account of a file whose decoder refuses whatever follows
+// its streams: what was read without an error was read to the end.
+func wholeMember(a *Attachment, b []byte) {
+	if n := len(a.Children); n > 0 && a.Children[n-1].SHA256 != "" {
+		oneMember(a, b, len(b))
+	}
 }
 
 // openZstd unpacks a Zstandard file (RFC 8878).
@@ -73,22 +93,32 @@ func (w *walker) openZstd(a *Attachment, f file) error {
 		return err
 	}
 	_, err = w.member(a, f, innerName(f.name, "zst", "tzst"), 0, r)
+	wholeMember(a, f.content)
 	return err
 }
 
 // openLZMA unpacks a file in the old LZMA format.
 func (w *walker) openLZMA(a *Attachment, f file) error {
-	r, err := w.lzmaReader(f.content[:13], bytes.NewReader(f.content[13:]))
+	source := bytes.NewReader(f.content[13:])
+	r, err := w.lzmaReader(f.content[:13], source)
 	if err != nil {
 		return MalformedArchive
 	}
-	_, err = w.member(a, f, innerName(f.name, "lzma", "tlz"), 0, r)
+	child, err := w.member(a, f, innerName(f.name, "lzma", "tlz"), 0, r)
+	if child != nil && child.SHA256 != "" {
+		end := len(f.content) - source.Len()
+		if !blank(f.content[end:]) {
+			a.add(DataAfterArchive)
+		}
+		oneMember(a, f.content, end)
+	}
 	return err
 }
 
 // openXZ unpacks an xz file.
 func (w *walker) openXZ(a *Attachment, f file) error {
 	_, err := w.member(a, f, innerName(f.name, "xz", "txz"), 0, w.xzReader(f.content))
+	wholeMember(a, f.content)
 	return err
 }
 
@@ -142,10 +172,35 @@ func (w *walker) dictionary(declared int64) int {
 }
 
 // lzmaReader opens an LZMA stream behind its 13-byte header.
-func (w *walker) lzmaReader(header []byte, r io.Reader) (io.Reader, error) {
+func (w *walker) lzmaReader(header []byte, r *bytes.Reader) (io.Reader, error) {
 	own := bytes.Clone(header[:13])
 	binary.LittleEndian.PutUint32(own[1:], uint32(w.dictionary(int64(u32(own[1:])))))
-	return lzma.NewReader(bufio.NewReader(io.MultiReader(bytes.NewReader(own), r)))
+	return lzma.NewReader(&joined{head: own, r: r})
+}
+
+// joined reads a header and then a stream, byte by byte where asked so, so that
+// nothing behind the end of the stream is taken from it.
+type joined struct {
+	head []byte
+	r    *bytes.Reader
+}
+
+func (j *joined) Read(p []byte) (int, error) {
+	if len(j.head) > 0 {
+		n := copy(p, j.head)
+		j.head = j.head[n:]
+		return n, nil
+	}
+	return j.r.Read(p)
+}
+
+func (j *joined) ReadByte() (byte, error) {
+	if len(j.head) > 0 {
+		c := j.head[0]
+		j.head = j.head[1:]
+		return c, nil
+	}
+	return j.r.ReadByte()
 }
 
 // An xzStream reads the .xz format 1.2: streams of blocks of LZMA2. The format

@@ -45,6 +45,7 @@ func (w *walker) openZip(a *Attachment, f file) error {
 		}
 	}
 	document.finish()
+	d.layout(b, hidden).settle(a, b)
 	return nil
 }
 

@@ -17,41 +17,45 @@ import (
 // the password is there for the person, and to keep scanners out.
 func (w *walker) encryptedMember(a *Attachment, f file, e zipEntry) error {
 	packed := f.content[e.dataAt:e.end]
-	words := w.words()
-	if w.locked >= lockedAtMost {
-		words = words[:min(len(words), 1)]
-	}
-	for i, password := range words {
-		if w.budget.tick() != "" {
-			return errStop
-		}
-		plain, inner, ok := e.decrypt(packed, password)
-		if !ok {
-			continue
+	var inner zipEntry
+	var plain []byte
+	_, ok := w.unlock(e.rounds(), func(password string) bool {
+		var ok bool
+		if plain, inner, ok = e.decrypt(packed, password); !ok {
+			return false
 		}
 		r, err := w.zipMethod(inner, plain)
-		if err != nil || !w.opens(f, inner, r) {
-			continue
-		}
-		if r, err = w.zipMethod(inner, plain); err != nil {
-			continue
-		}
-		words[0], words[i] = words[i], words[0] // the other members will have the same
-		f.sealed = true
-		child, err := w.member(a, f, e.name, e.size, checked(r, inner))
-		if child != nil {
-			child.add(PasswordInMail)
-			child.judge()
-		}
-		return err
+		return err == nil && w.opens(f, inner, r)
+	})
+	if w.budget.stopped() != "" {
+		return errStop
 	}
-	w.locked++
-	return w.refuse(a, f, e.name, e.size, EncryptedArchive)
+	if !ok {
+		return w.refuse(a, f, e.name, e.size, EncryptedArchive)
+	}
+	r, err := w.zipMethod(inner, plain)
+	if err != nil {
+		return w.refuse(a, f, e.name, e.size, readReason("", err))
+	}
+	f.sealed = true
+	child, err := w.member(a, f, e.name, e.size, checked(r, inner))
+	if child != nil {
+		child.add(PasswordInMail)
+		child.judge()
+	}
+	return err
 }
 
-// lockedAtMost is on how many members of a mail all words are tried in vain before
-// only the one that last opened something is.
-const lockedAtMost = 3
+// rounds is what one try of a password costs.
+func (e zipEntry) rounds() int64 {
+	if e.method == 99 {
+		return 4 * aesRounds // of HMAC, for a key of up to 66 bytes
+	}
+	return 1
+}
+
+// aesRounds is how often AE-1 and AE-2 derive a key.
+const aesRounds = 1000
 
 // opens tells whether a decrypted member unpacks to what its header says. The
 // check byte alone lets every 256th wrong password through.
@@ -149,7 +153,7 @@ func decryptAES(packed []byte, password string, strength byte) ([]byte, bool) {
 	if len(packed) < saltSize+2+10 {
 		return nil, false
 	}
-	keys, err := pbkdf2.Key(sha1.New, password, packed[:saltSize], 1000, 2*keySize+2)
+	keys, err := pbkdf2.Key(sha1.New, password, packed[:saltSize], aesRounds, 2*keySize+2)
 	if err != nil || !bytes.Equal(keys[2*keySize:], packed[saltSize:saltSize+2]) {
 		return nil, false
 	}

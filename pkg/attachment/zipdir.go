@@ -51,10 +51,13 @@ func (e zipEntry) encrypted() bool {
 
 // A zipDirectory is the table of contents of one archive.
 type zipDirectory struct {
-	entries  []zipEntry
-	at       int64 // where the central directory stands
-	base     int64 // what must be added to offsets, because data stands in front
-	end      int64 // behind the end record and its comment
+	entries []zipEntry
+	at      int64 // where the central directory stands
+	base    int64 // what must be added to offsets, because data stands in front
+	end     int64 // behind the end record and its comment
+
+	listEnd  int64 // behind the last entry of the directory
+	tail     int64 // where the end records begin
 	findings []Reason
 }
 
@@ -142,7 +145,7 @@ func readZipEnd(b []byte, at int64, limit int) *zipDirectory {
 		}
 		start = int64(offset)
 	}
-	d.at = start
+	d.at, d.tail = start, directoryEnd
 	d.base = start - int64(min(offset, uint64(len(b))))
 	if offset > uint64(start) {
 		d.base = 0
@@ -151,7 +154,7 @@ func readZipEnd(b []byte, at int64, limit int) *zipDirectory {
 	if d.base > 0 && hasAt(b, int64(offset), zipCentral) {
 		// Both the size and the offset lead to a directory; it is the one with
 		// all members, and others may take the other.
-		plain := &zipDirectory{at: int64(offset), end: d.end}
+		plain := &zipDirectory{at: int64(offset), end: d.end, tail: d.tail}
 		plain.readEntries(b, plain.at, directoryEnd, count, limit)
 		if len(plain.findings) == 0 {
 			plain.find(WrongZipDirectory)
@@ -236,6 +239,7 @@ func (d *zipDirectory) readEntries(b []byte, start, end int64, count uint64, lim
 			return
 		}
 	}
+	d.listEnd = at
 	if uint64(len(d.entries)) != count && uint64(len(d.entries))&0xffff != count {
 		d.find(MalformedArchive)
 	}

@@ -44,6 +44,55 @@ func (d *zipDirectory) checkLayout(b []byte) (hidden []zipEntry) {
 	return hidden
 }
 
+// layout says what all bytes of the archive are, once its members are known.
+func (d *zipDirectory) layout(b []byte, hidden []zipEntry) layout {
+	var l layout
+	first := d.at
+	for _, list := range [][]zipEntry{d.entries, hidden} {
+		for i := range list {
+			e := &list[i]
+			if e.dataAt == 0 {
+				continue
+			}
+			first = min(first, e.header)
+			l.add(spanStructure, e.header, e.dataAt)
+			l.add(spanMember, e.dataAt, e.end)
+			l.add(spanStructure, e.end, e.end+descriptorSize(b, e))
+		}
+	}
+	if !blank(b[:first]) {
+		l.add(spanNamed, 0, first)
+	}
+	l.add(spanStructure, d.at, d.listEnd)
+	l.add(spanStructure, d.tail, d.end)
+	if !blank(b[d.end:]) {
+		l.add(spanNamed, d.end, int64(len(b)))
+	}
+	return l
+}
+
+// descriptorSize is how many bytes behind a member repeat its check sum and
+// sizes (§4.3.9), in any of the forms that writers use; 0 where there are none.
+func descriptorSize(b []byte, e *zipEntry) int64 {
+	if e.flags&flagDescriptor == 0 {
+		return 0
+	}
+	at, mark := e.end, int64(0)
+	if hasAt(b, at, "PK\x07\x08") {
+		at, mark = at+4, 4
+	}
+	rest := b[min(at, int64(len(b))):]
+	switch {
+	case len(rest) >= 20 && u64(rest[4:]) == uint64(e.packed) && (e.size < 0 || u64(rest[12:]) == uint64(e.size)):
+		return mark + 20
+	case len(rest) >= 12 && u32(rest[4:]) == uint32(e.packed) && (e.size < 0 || u32(rest[8:]) == uint32(e.size)):
+		return mark + 12
+	case mark > 0:
+		return 16
+	}
+	return 0
+}
+
 // splitMarker knows the marker that a spanned archive which became one begins
 // with (§8.5.5).
 func splitMarker(gap []byte) bool {

@@ -1,0 +1,334 @@
+package attachment
+
+import (
+	"bytes"
+	"encoding/ascii85"
+	"encoding/hex"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/flate"
+	"golang.org/x/image/tiff/lzw"
+)
+
+// A pdfStream is one stream object.
+type pdfStream struct {
+	objects, file bool // what its dictionary says it holds
+	filters       []string
+	hidden        bool // filters or their parameters stand elsewhere
+	length        int  // as the dictionary says, -1 where it does not
+	predictor     int
+	columns       int // bytes of a row, and of a pixel in it
+	pixel         int
+
+	object, generation int
+	data               *bytes.Reader // from its first byte on; it may not know where it ends
+}
+
+// pdfDictionaryBytes is how far before the keyword a dictionary is read. One that
+// begins further away is taken for one that matters.
+const pdfDictionaryBytes = 4096
+
+// pdfStreams finds the streams of a file that matter.
+type pdfStreams struct {
+	b       []byte
+	all     bool // every stream matters
+	at      int  // behind the last keyword
+	heading int  // the last "obj" before it, -1 for none
+	read    int  // bytes of all dictionaries read
+	covered int  // bytes of all streams given out
+}
+
+// overlap tells whether the streams given out hold more bytes than the file,
+// more than sloppy writing explains, or there are more of them than any writer
+// makes.
+func (p *pdfStreams) overlap() bool {
+	return p.covered > 2*len(p.b)+1<<16 || p.read > 16*len(p.b)+1<<20
+}
+
+// next is the next stream that matters.
+func (p *pdfStreams) next() (s pdfStream, ok bool) {
+	for {
+		i := bytes.Index(p.b[p.at:], []byte("stream"))
+		if i < 0 || p.overlap() {
+			return s, false
+		}
+		keyword := p.at + i
+		if h := bytes.LastIndex(p.b[p.at:keyword], []byte("obj")); h >= 0 {
+			p.heading = p.at + h
+		}
+		p.at = keyword + len("stream")
+		if bytes.HasSuffix(p.b[:keyword], []byte("end")) {
+			continue
+		}
+		from := max(p.heading, keyword-pdfDictionaryBytes, 0)
+		p.read += keyword - from
+		s = describePDFStream(p.b[from:keyword])
+		if p.heading < from {
+			s.objects = true
+		} else {
+			s.object, s.generation = pdfHeading(p.b[:p.heading])
+		}
+		if s.objects || s.file || p.all {
+			s.data = bytes.NewReader(p.data(s))
+			return s, true
+		}
+	}
+}
+
+// pdfHeading reads the two numbers before "obj".
+func pdfHeading(before []byte) (object, generation int) {
+	fields := bytes.Fields(before[max(0, len(before)-32):])
+	if len(fields) < 2 {
+		return 0, 0
+	}
+	number := fields[len(fields)-2]
+	for len(number) > 0 && (number[0] < '0' || number[0] > '9') {
+		number = number[1:]
+	}
+	return pdfNumber(number), pdfNumber(fields[len(fields)-1])
+}
+
+// data is what follows the keyword. Packed streams end by themselves, and whoever
+// wrote "endstream" into one, or lies about its length, is not believed; others
+// end where their length says, or else at the word.
+func (p *pdfStreams) data(s pdfStream) []byte {
+	begin := p.at
+	if begin < len(p.b) && p.b[begin] == '\r' {
+		begin++
+	}
+	if begin < len(p.b) && p.b[begin] == '\n' {
+		begin++
+	}
+	rest := p.b[begin:]
+	if len(s.filters) > 0 {
+		return rest
+	}
+	if s.length >= 0 && s.length <= len(rest) && bytes.HasPrefix(bytes.TrimLeft(rest[s.length:], pdfSpace), []byte("endstream")) {
+		return rest[:s.length]
+	}
+	if i := bytes.Index(rest, []byte("endstream")); i >= 0 {
+		return rest[:i]
+	}
+	return rest
+}
+
+// describePDFStream reads the dictionary before a stream.
+func describePDFStream(before []byte) (s pdfStream) {
+	s.length, s.columns, s.pixel = -1, 1, 1
+	colors, bits, count, first := 1, 8, false, false
+	for {
+		slash := bytes.IndexByte(before, '/')
+		if slash < 0 {
+			break
+		}
+		before = before[slash+1:]
+		name, length := pdfName(before)
+		value := bytes.TrimLeft(before[length:min(len(before), length+64)], pdfSpace)
+		elsewhere := len(value) > 0 && value[0] >= '0' && value[0] <= '9'
+		if strings.HasSuffix(name, "Decode") {
+			s.filters = append(s.filters, name)
+			continue
+		}
+		switch name {
+		case "ObjStm":
+			s.objects = true
+		case "N":
+			count = true
+		case "First":
+			first = true
+		case "EmbeddedFile":
+			s.file = true
+		case "Fl", "AHx", "A85", "LZW", "RL", "Crypt":
+			s.filters = append(s.filters, name)
+		case "Filter", "DecodeParms", "DP":
+			s.hidden = s.hidden || elsewhere
+		case "Length":
+			if digits := bytes.TrimLeft(value, "0123456789"); elsewhere && !bytes.HasPrefix(bytes.TrimLeft(digits, pdfSpace), []byte("0 R")) {
+				s.length = pdfNumber(value)
+			}
+		case "Predictor":
+			s.predictor = max(s.predictor, pdfNumber(value))
+		case "Columns":
+			s.columns = pdfNumber(value)
+		case "Colors":
+			colors = pdfNumber(value)
+		case "BitsPerComponent":
+			bits = pdfNumber(value)
+		case "EarlyChange":
+			s.hidden = s.hidden || pdfNumber(value) == 0
+		}
+	}
+	s.objects = s.objects || count && first // whatever its type is written as
+	if colors > 0 && colors <= 32 && bits > 0 && bits <= 16 && s.columns > 0 && s.columns < 1<<20 {
+		s.columns, s.pixel = (colors*bits*s.columns+7)/8, max(1, colors*bits/8)
+	} else if s.predictor > 1 {
+		s.hidden = true
+	}
+	return s
+}
+
+// pdfStream decodes a stream (§7.4). Damage at its end is passed over, as readers
+// do.
+func (w *walker) pdfStream(f file, s pdfStream, lock *pdfLock) ([]byte, error) {
+	if s.hidden {
+		return nil, UnsupportedMethod
+	}
+	var r io.Reader = s.data
+	if lock != nil {
+		r = lock.reader(s.object, s.generation, s.data)
+	}
+	for _, filter := range s.filters {
+		switch filter {
+		case "FlateDecode", "Fl":
+			// The zlib header is passed over and its check sum not asked for.
+			if _, err := io.ReadFull(r, make([]byte, 2)); err != nil {
+				return nil, MalformedDocument
+			}
+			r = flate.NewReader(r)
+		case "ASCIIHexDecode", "AHx":
+			r = hex.NewDecoder(&filtered{r: r, keep: func(c byte) bool { return pdfRegular(c) }, end: '>'})
+		case "ASCII85Decode", "A85":
+			r = ascii85.NewDecoder(&filtered{r: r, keep: func(c byte) bool { return c > ' ' }, end: '~'})
+		case "LZWDecode", "LZW":
+			r = lzw.NewReader(r, lzw.MSB, 8)
+		case "RunLengthDecode", "RL":
+			r = &runLengths{r: r}
+		default:
+			return nil, UnsupportedMethod
+		}
+	}
+	content, reason, err := w.stream(f, 0, r)
+	if reason != "" {
+		return nil, errStop
+	}
+	if err != nil && len(content) == 0 && s.data.Size() > 8 {
+		return nil, MalformedDocument
+	}
+	if lock != nil && err != nil {
+		return nil, MalformedDocument // a stream that a wrong key leaves
+	}
+	switch {
+	case s.predictor == 2:
+		if s.pixel > 1 {
+			return nil, UnsupportedMethod
+		}
+		for at := 0; at+s.columns <= len(content); at += s.columns {
+			for i := 1; i < s.columns; i++ {
+				content[at+i] += content[at+i-1]
+			}
+		}
+	case s.predictor >= 10:
+		content = unpredict(content, s.columns, s.pixel)
+	}
+	return content, nil
+}
+
+// unpredict undoes the filters that PNG has for rows (§7.4.4.4, RFC 2083 §6), in place.
+func unpredict(b []byte, columns, pixel int) []byte {
+	out := b[:0]
+	above := make([]byte, columns)
+	for len(b) > 1 {
+		kind := b[0]
+		row := b[1:min(len(b), 1+columns)]
+		b = b[1+len(row):]
+		for i := range row {
+			left, corner := byte(0), byte(0)
+			if i >= pixel {
+				left, corner = row[i-pixel], above[i-pixel]
+			}
+			switch kind {
+			case 1:
+				row[i] += left
+			case 2:
+				row[i] += above[i]
+			case 3:
+				row[i] += byte((int(left) + int(above[i])) / 2)
+			case 4:
+				row[i] += paeth(left, above[i], corner)
+			}
+			// The byte before it is a neighbour of the next pixel.
+		}
+		next := append([]byte(nil), row...)
+		out = append(out, row...)
+		copy(above, next)
+	}
+	return out
+}
+
+// paeth is the predictor of RFC 2083 §6.6.
+func paeth(left, above, corner byte) byte {
+	estimate := int(left) + int(above) - int(corner)
+	distance := func(c byte) int { return max(estimate-int(c), int(c)-estimate) }
+	switch {
+	case distance(left) <= distance(above) && distance(left) <= distance(corner):
+		return left
+	case distance(above) <= distance(corner):
+		return above
+	}
+	return corner
+}
+
+// runLengths decodes runs (§7.4.5).
+type runLengths struct {
+	r    io.Reader
+	rest []byte
+	done bool
+	run  [128]byte
+}
+
+func (d *runLengths) Read(p []byte) (int, error) {
+	for len(d.rest) == 0 {
+		var head [2]byte
+		if d.done {
+			return 0, io.EOF
+		}
+		if _, err := io.ReadFull(d.r, head[:1]); err != nil || head[0] == 128 {
+			d.done = true
+			return 0, io.EOF
+		}
+		if head[0] < 128 {
+			n, err := io.ReadFull(d.r, d.run[:int(head[0])+1])
+			d.rest = d.run[:n]
+			d.done = err != nil
+			continue
+		}
+		if _, err := io.ReadFull(d.r, head[1:]); err != nil {
+			return 0, io.ErrUnexpectedEOF
+		}
+		d.rest = d.run[:257-int(head[0])]
+		for i := range d.rest {
+			d.rest[i] = head[1]
+		}
+	}
+	n := copy(p, d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
+}
+
+// filtered passes on the bytes worth keeping, up to an end.
+type filtered struct {
+	r    io.Reader
+	keep func(byte) bool
+	end  byte
+	done bool
+}
+
+func (f *filtered) Read(p []byte) (int, error) {
+	if f.done {
+		return 0, io.EOF
+	}
+	n, err := f.r.Read(p)
+	kept := 0
+	for _, c := range p[:n] {
+		if c == f.end {
+			f.done = true
+			return kept, io.EOF
+		}
+		if f.keep(c) {
+			p[kept] = c
+			kept++
+		}
+	}
+	return kept, err
+}
