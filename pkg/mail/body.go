@@ -36,10 +36,16 @@ func (s *scanner) body(part *Part, start int, h headerRead) delimiter {
 }
 
 // doubtWithoutBlankLine marks a file whose bytes begin elsewhere to readers who pass
-// over a line that is no field.
+// over a line that is no field, or go on behind a line of blanks.
 func (p *parser) doubtWithoutBlankLine(part *Part, h headerRead) {
-	if !part.isShown() && slices.Contains(h.codes, "missing_blank_line") {
+	if part.isShown() {
+		return
+	}
+	if slices.Contains(h.codes, "missing_blank_line") {
 		p.doubt(part, "missing_blank_line")
+	}
+	if slices.Contains(h.codes, "blank_line_with_spaces") {
+		p.doubt(part, "blank_line_with_spaces")
 	}
 }
 

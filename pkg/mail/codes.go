@@ -61,6 +61,7 @@ var Codes = map[string]string{
 	"prefix_boundary":             "A boundary begins with another that is in use.",
 	"boundary_with_trailing_text": "Text follows a boundary on its line.",
 	"blank_before_boundary":       "Blanks stand before a boundary on its line, which some readers pass over.",
+	"bare_lf_boundary":            "A boundary stands after a lone line feed in a message whose lines end in two characters.",
 	"bare_cr_boundary":            "A boundary stands after a lone carriage return.",
 	"part_after_close":            "A part follows the end of its container.",
 	"no_parts_found":              "A container holds text and no parts.",

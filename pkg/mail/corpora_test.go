@@ -38,20 +38,15 @@ func ambiguities(m *mail.Message) (codes []string) {
 	return codes
 }
 
-func TestRealMailsAreSeldomAmbiguous(t *testing.T) {
-	ambiguous := 0
+
+func TestRealMailsHaveAnAuthorAndADate(t *testing.T) {
 	n := eachMail(t, "real", func(name string, raw []byte) {
-		m := mail.Parse(raw, mail.Limits{})
-		if codes := ambiguities(m); len(codes) > 0 {
-			ambiguous++
-			t.Logf("%s: %v", name, codes)
-		}
-		if len(m.From) == 0 || m.Date.IsZero() {
+		if m := mail.Parse(raw, mail.Limits{}); len(m.From) == 0 || m.Date.IsZero() {
 			t.Errorf("%s: from %v, date %q", name, m.From, m.DateText)
 		}
 	})
-	if n != 400 || ambiguous*100 >= n {
-		t.Errorf("%d of %d ambiguous", ambiguous, n)
+	if n != 400 {
+		t.Errorf("%d mails", n)
 	}
 }
 

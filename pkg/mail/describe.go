@@ -158,8 +158,7 @@ func (p *parser) encoding(part *Part) {
 	part.Encoding = name
 	switch name {
 	case "7bit", "8bit", "binary", "base64", "quoted-printable":
-	case "x-uuencode", "uuencode", "x-uue", "x-yencode": // no standard has them: who does not know them takes the body as it stands
-		p.doubt(part, "encoding_of_no_standard")
+	case "x-uuencode", "uuencode", "x-uue", "x-yencode":
 	case "7-bit":
 		part.Encoding = "7bit"
 	case "8-bit":

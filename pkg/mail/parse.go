@@ -58,6 +58,7 @@ type parser struct {
 	work    int
 	memory  int
 	issues  int
+	mixed   bool // lines of the message end in CRLF and in LF
 	defects []Defect
 	seen    map[Defect]bool
 }
@@ -119,6 +120,7 @@ func (p *parser) lineEnds(raw []byte, eol byte) {
 		start += i + 1
 	}
 	if withCR && without {
+		p.mixed = true
 		p.defect("mixed_line_ends", "")
 	}
 	if hasBareCR(raw) {

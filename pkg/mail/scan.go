@@ -127,6 +127,9 @@ func (s *scanner) find(from int) delimiter {
 		}
 		line, next := s.line(i)
 		if level, closing := s.match(line); level >= 0 {
+			if s.p.mixed && i > 1 && s.buf[i-2] != '\r' { // some readers want CRLF before it, as in the rest of the message
+				s.p.doubt(s.open[level].part, "bare_lf_boundary")
+			}
 			return delimiter{level: level, close: closing, content: max(from, s.beforeEOL(i)), line: i, next: next}
 		}
 		at = next

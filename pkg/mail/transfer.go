@@ -52,6 +52,7 @@ func (p *parser) decode(part *Part) {
 		if part.Content, good = decodeYenc(body, room); !good && len(body) > 0 {
 			p.doubt(part, "bad_yenc")
 		}
+		p.doubt(part, "encoding_of_no_standard")
 	default:
 		part.Content = p.uudecodeWhole(part, body, room)
 	}
@@ -83,7 +84,7 @@ func isText(part *Part) bool {
 // base64Found says what was odd in base64 text.
 type base64Found struct {
 	bad       bool // characters that are neither of the alphabet nor white space
-	blank     bool // blanks within a line
+	blank     bool // blanks, which not all decoders pass over
 	afterPad  bool // data after padding
 	truncated bool // bits left over or padding missing
 }
@@ -136,10 +137,7 @@ func decodeBase64(in []byte, room int) ([]byte, base64Found) {
 		v := b64Table[in[i]]
 		switch v {
 		case b64Space:
-			if isSpace(in[i]) && !found.blank && i > 0 && b64Table[in[i-1]] != b64Space {
-				rest := bytes.TrimLeft(in[i:], " \t")
-				found.blank = len(rest) > 0 && rest[0] != '\r' && rest[0] != '\n'
-			}
+			found.blank = found.blank || isSpace(in[i])
 			continue
 		case b64Bad:
 			found.bad = true

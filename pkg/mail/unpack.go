@@ -268,6 +268,11 @@ func (p *parser) uudecodeWhole(part *Part, in []byte, room int) []byte {
 					part.Filename = f.name
 				}
 				p.doubtPacked(part, "uuencode", f)
+				// No standard has this encoding, and who does not know it takes the body as it
+				// stands: that is harmless where it is an encoded file and nothing else.
+				if len(bytes.TrimSpace(in[:at]))+len(bytes.TrimSpace(in[at+f.size:])) > 0 {
+					p.doubt(part, "encoding_of_no_standard")
+				}
 				return f.content
 			}
 		}
