@@ -11,9 +11,7 @@ import (
 )
 
 func BenchmarkParseRealMails(b *testing.B) {
-	var mails [][]byte
-	size := 0
-	eachMail(b, "real", func(_ string, raw []byte) { mails = append(mails, raw); size += len(raw) })
+	mails, size := realMails(b)
 	b.SetBytes(int64(size / len(mails)))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

@@ -20,6 +20,7 @@ func (s *scanner) body(part *Part, start int, h headerRead) delimiter {
 		end = s.multipart(part, h.body)
 		s.p.depth--
 	case isMessage(part.Type) && s.p.enter(part):
+		s.p.doubtWithoutBlankLine(part, h)
 		end = s.embedded(part, h.body)
 		s.p.depth--
 	default:

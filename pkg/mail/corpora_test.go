@@ -38,7 +38,6 @@ func ambiguities(m *mail.Message) (codes []string) {
 	return codes
 }
 
-
 func TestRealMailsHaveAnAuthorAndADate(t *testing.T) {
 	n := eachMail(t, "real", func(name string, raw []byte) {
 		if m := mail.Parse(raw, mail.Limits{}); len(m.From) == 0 || m.Date.IsZero() {
