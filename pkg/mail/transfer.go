@@ -39,10 +39,10 @@ func (p *parser) decode(part *Part) {
 			p.defect("base64_truncated", part.Path)
 		}
 	case "quoted-printable":
-		out, found := decodeQuotedPrintable(body, room)
+		out, found := decodeQuotedPrintable(body, room, !part.isShown())
 		part.Content = out
 		switch {
-		case (found.bad || found.odd) && !part.isShown(): // readers get different files from it
+		case found.odd: // readers get different files from it
 			p.doubt(part, "bad_quoted_printable")
 		case found.bad:
 			p.defect("bad_quoted_printable", part.Path)
@@ -194,11 +194,11 @@ type quotedFound struct {
 }
 
 // decodeQuotedPrintable decodes up to room bytes (RFC 2045 §6.7). An equals sign
-// that starts no escape stays, and is told.
-func decodeQuotedPrintable(in []byte, room int) (out []byte, found quotedFound) {
+// that starts no escape stays, and is told. Of a file it also tells what is odd.
+func decodeQuotedPrintable(in []byte, room int, file bool) (out []byte, found quotedFound) {
 	if bytes.IndexByte(in, '\n') < 0 && bytes.IndexByte(in, '\r') >= 0 { // a mail whose lines end in CR
 		in = bytes.ReplaceAll(in, []byte("\r"), []byte("\n"))
-		found.odd = true
+		found.odd = file
 	}
 	out = make([]byte, 0, max(0, min(len(in), room)))
 	for len(in) > 0 && len(out) < room {
@@ -213,7 +213,7 @@ func decodeQuotedPrintable(in []byte, room int) (out []byte, found quotedFound) 
 		}
 		whole := len(line)
 		line = bytes.TrimRight(line, " \t") // rule 3: it was added on the way
-		found.odd = found.odd || len(line) != whole
+		found.odd = found.odd || file && len(line) != whole
 		soft := false
 		if n := len(line); n > 0 && line[n-1] == '=' {
 			line, soft = line[:n-1], true
@@ -222,21 +222,21 @@ func decodeQuotedPrintable(in []byte, room int) (out []byte, found quotedFound) 
 			i := bytes.IndexByte(line, '=')
 			if i < 0 {
 				out = append(out, line...)
-				found.odd = found.odd || !isQuotable(line)
+				found.odd = found.odd || file && !isQuotable(line)
 				break
 			}
 			out = append(out, line[:i]...)
-			found.odd = found.odd || !isQuotable(line[:i])
+			found.odd = found.odd || file && !isQuotable(line[:i])
 			if i+2 < len(line) {
 				hi, lo := unhex(line[i+1]), unhex(line[i+2])
 				if hi >= 0 && lo >= 0 {
-					found.odd = found.odd || line[i+1] >= 'a' || line[i+2] >= 'a' // rule 1: in capitals
+					found.odd = found.odd || file && (line[i+1] >= 'a' || line[i+2] >= 'a') // rule 1: in capitals
 					out = append(out, byte(hi<<4|lo))
 					line = line[i+3:]
 					continue
 				}
 			}
-			found.bad = true
+			found.bad, found.odd = true, file
 			out = append(out, '=')
 			line = line[i+1:]
 		}
