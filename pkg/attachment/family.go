@@ -8,7 +8,7 @@ type family uint8
 const (
 	unknown family = iota
 	text
-	image
+	picture
 	media // sound and moving pictures
 	font
 	pdf
@@ -25,7 +25,7 @@ const (
 // harmless families are those whose files people open without a thought.
 func (f family) harmless() bool {
 	switch f {
-	case text, image, media, font, pdf, office, message:
+	case text, picture, media, font, pdf, office, message:
 		return true
 	}
 	return false
@@ -47,7 +47,7 @@ func listExtensions() map[string]extension {
 		}
 	}
 	claim(text, "", "txt text log csv tsv md ini json xml yaml yml vcf ics tex srt diff patch asc")
-	claim(image, "", "jpg jpeg jpe png apng gif bmp tif tiff webp heic heif avif ico svg psd jp2 jxl emf wmf")
+	claim(picture, "", "jpg jpeg jpe png apng gif bmp tif tiff webp heic heif avif ico svg psd jp2 jxl emf wmf")
 	claim(media, "", "mp3 mp4 m4a m4v mov avi mkv webm wav flac ogg oga ogv wmv wma mpg mpeg aac amr 3gp mid midi opus")
 	claim(font, "", "ttf otf woff woff2 eot")
 	claim(pdf, "", "pdf")
@@ -175,7 +175,7 @@ var families = map[string]family{
 	"application/json": text,
 	"application/xml":  text,
 	"text/xml":         text,
-	"image/svg+xml":    image,
+	"image/svg+xml":    picture,
 }
 
 // familyOf sorts a media type.
@@ -196,7 +196,7 @@ func familyOf(mediaType string) family {
 	case "text":
 		return text
 	case "image":
-		return image
+		return picture
 	case "audio", "video":
 		return media
 	case "font":

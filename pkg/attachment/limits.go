@@ -10,31 +10,35 @@ import (
 // the verdict Limit, never Clean. A zero field takes its value from
 // DefaultLimits.
 type Limits struct {
-	Depth       int           // containers around a member: an attached zip's members are at depth 1
-	Members     int           // members of all containers of a mail
-	MemberBytes int64         // unpacked bytes of one member
-	TotalBytes  int64         // unpacked bytes of all members of a mail
-	Ratio       int64         // unpacked bytes for each byte of the part they came from
-	RatioFloor  int64         // unpacked bytes below which Ratio is not asked
-	Dictionary  int64         // memory that one decoder may ask for
-	Passwords   int           // words of the mail that are tried on what is encrypted
-	Rounds      int64         // of key derivation, for all tries of a mail together
-	Time        time.Duration // for one mail
+	Depth        int           // containers around a member: an attached zip's members are at depth 1
+	Members      int           // members of all containers of a mail
+	MemberBytes  int64         // unpacked bytes of one member
+	TotalBytes   int64         // unpacked bytes of all members of a mail
+	Ratio        int64         // unpacked bytes for each byte of the part they came from
+	RatioFloor   int64         // unpacked bytes below which Ratio is not asked
+	Dictionary   int64         // memory that one decoder may ask for
+	Pixels       int64         // of all pictures that are searched for codes; others are said not to be
+	PictureBytes int64         // memory of one of them
+	Passwords    int           // words of the mail that are tried on what is encrypted
+	Rounds       int64         // of key derivation, for all tries of a mail together
+	Time         time.Duration // for one mail
 }
 
 // DefaultLimits hold ordinary business mail with room to spare; a bomb ends
 // within the ratio floor.
 var DefaultLimits = Limits{
-	Depth:       10,
-	Members:     10_000,
-	MemberBytes: 128 << 20,
-	TotalBytes:  512 << 20,
-	Ratio:       200,
-	RatioFloor:  16 << 20,
-	Dictionary:  64 << 20,
-	Passwords:   200,
-	Rounds:      20_000_000,
-	Time:        20 * time.Second,
+	Depth:        10,
+	Members:      10_000,
+	MemberBytes:  128 << 20,
+	TotalBytes:   512 << 20,
+	Ratio:        200,
+	RatioFloor:   16 << 20,
+	Dictionary:   64 << 20,
+	Pixels:       48_000_000,
+	PictureBytes: 48 << 20,
+	Passwords:    200,
+	Rounds:       20_000_000,
+	Time:         20 * time.Second,
 }
 
 func (l Limits) withDefaults() Limits {
@@ -62,6 +66,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.RatioFloor, d.RatioFloor)
 	set(&l.Dictionary, d.Dictionary)
 	set(&l.Rounds, d.Rounds)
+	set(&l.Pixels, d.Pixels)
+	set(&l.PictureBytes, d.PictureBytes)
 	return l
 }
 
@@ -81,6 +87,7 @@ type budget struct {
 	members int
 	total   int64
 	rounds  int64
+	pixels  int64
 
 	packed   int64 // bytes of the part that is being unpacked
 	unpacked int64 // bytes that came out of it, on all levels

@@ -45,7 +45,7 @@ func mayHide(mediaType string) bool {
 		return false
 	}
 	switch familyOf(mediaType) {
-	case text, image, media, font, pdf, webpage, program, script, shortcut:
+	case text, picture, media, font, pdf, webpage, program, script, shortcut:
 		return true
 	}
 	return mediaType == "text/rtf"

@@ -11,6 +11,7 @@ const (
 	DecoderFailed      Reason = "decoder_failed"
 	MalformedArchive   Reason = "malformed_archive"
 	MalformedDocument  Reason = "malformed_document"
+	MalformedPicture   Reason = "malformed_picture"
 	DecoderDied        Reason = "decoder_died"
 	NotExamined        Reason = "not_examined"
 	Interrupted        Reason = "interrupted"
@@ -89,6 +90,7 @@ const (
 	HTMLCredentialForm   Reason = "html_credential_form"
 	SVGScript            Reason = "svg_script"
 	LinkMember           Reason = "link_member"
+	QRLink               Reason = "qr_link"
 	ScannerSuspicion     Reason = "scanner_suspicion"
 )
 
@@ -103,6 +105,7 @@ const (
 const (
 	NoSecondOpinion    Reason = "no_second_opinion"
 	RestrictedDocument Reason = "restricted_document"
+	PictureUnread      Reason = "picture_not_searched"
 )
 
 // An Explanation says what a reason amounts to and what to tell an agent.
@@ -120,6 +123,7 @@ var Reasons = map[Reason]Explanation{
 	MalformedDocument:  {Error, "This document is damaged, so its content could not be examined completely."},
 	DecoderDied:        {Error, "Looking into this mail ended the program that does so, as files do that are made to, so nothing is known about what it carries."},
 	NotExamined:        {Error, "This file was not examined, so it is withheld."},
+	MalformedPicture:   {Error, "This picture is damaged, so it could not be examined."},
 	Interrupted:        {Error, "The examination was interrupted before it was finished."},
 	ScannerUnavailable: {Error, "The virus scanner could not be asked about this file."},
 	UnexaminedPart:     {Error, "A part of this mail was not examined, so nothing is known about it."},
@@ -186,6 +190,7 @@ var Reasons = map[Reason]Explanation{
 	HTMLCredentialForm:   {Suspicious, "This web page asks for a password."},
 	SVGScript:            {Suspicious, "This drawing contains a script."},
 	LinkMember:           {Suspicious, "This archive contains a link that points outside of it."},
+	QRLink:               {Suspicious, "This picture holds a QR code that leads to a web site, whose name stands here. Whoever scans it leaves the protection of this desk."},
 	ScannerSuspicion:     {Suspicious, "The virus scanner finds this file unusual."},
 
 	UnsupportedContainer: {Unsupported, "This is a container of a kind that cannot be opened here, so its content was not examined."},
@@ -193,6 +198,8 @@ var Reasons = map[Reason]Explanation{
 	MissingVolume:        {Unsupported, "This is one volume of an archive whose other volumes are needed to open it."},
 
 	RestrictedDocument: {Clean, "This document is encrypted without a password, so that it is read and not changed; it was examined as everybody reads it."},
+
+	PictureUnread: {Clean, "This picture is of a kind or size that is not searched for QR codes."},
 
 	NoSecondOpinion: {Clean, "No virus scanner is set up; the examination is by structure alone."},
 }

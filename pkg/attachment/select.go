@@ -122,7 +122,7 @@ func isBody(p *mail.Part, content []byte) bool {
 	}
 	// Bytes that are no text at all are a file, whatever they are declared as.
 	switch detected := sniff(content, ""); familyOf(detected) {
-	case program, archive, pdf, office, diskImage, shortcut, image, media:
+	case program, archive, pdf, office, diskImage, shortcut, picture, media:
 		return detected == "image/svg+xml" || detected == "text/rtf"
 	}
 	return true

@@ -83,9 +83,14 @@ const textHead = 4096
 
 // sniffText tells apart texts that act from texts that are read.
 func sniffText(content []byte, mime, extension string) string {
-	head := bytes.ToLower(plainHead(content))
+	head := plainHead(content)
 	trimmed := bytes.TrimLeft(head, " \t\r\n\xef\xbb\xbf\x00")
-	has := func(s string) bool { return bytes.Contains(head, []byte(s)) }
+	trimmed = bytes.ToLower(trimmed[:min(len(trimmed), 64)])
+	var lower []byte // of the head, where there is a mark to look for
+	if first := bytes.IndexByte(head, '<'); first >= 0 {
+		lower = bytes.ToLower(head[first:])
+	}
+	has := func(s string) bool { return bytes.Contains(lower, []byte(s)) }
 	starts := func(s string) bool { return bytes.HasPrefix(trimmed, []byte(s)) }
 	switch {
 	case has("<hta:application"):

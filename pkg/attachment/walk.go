@@ -168,6 +168,9 @@ func (w *walker) decoder(mediaType string) decoder {
 	case "application/pgp-encrypted", "application/pkcs7-mime":
 		return w.openSealed
 	}
+	if familyOf(mediaType) == picture && mediaType != "image/svg+xml" {
+		return w.openPicture
+	}
 	if strings.HasPrefix(mediaType, "application/vnd.openxmlformats-") || strings.HasPrefix(mediaType, "application/vnd.oasis.opendocument.") {
 		return w.openZip
 	}
@@ -354,13 +357,13 @@ func mismatched(extension, declared, detected string) bool {
 	case archive:
 		return byName.harmless() || byName == unknown && byType.harmless() && byType != text
 	case office:
-		return byName == image || byName == media || byName == font
+		return byName == picture || byName == media || byName == font
 	}
 	return false
 }
 
 func misleads(f family) bool {
-	return f == image || f == media || f == font || f == pdf || f == office
+	return f == picture || f == media || f == font || f == pdf || f == office
 }
 
 // eicar is the standard test string (eicar.org), kept in two pieces so that this
