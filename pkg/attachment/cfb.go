@@ -173,16 +173,6 @@ func (c *cfb) named(name string) int {
 	return -1
 }
 
-// sibling finds a stream beside another.
-func (c *cfb) sibling(i int, name string) int {
-	for j := range c.entries {
-		if c.entries[j].parent == c.entries[i].parent && c.entries[j].name == name {
-			return j
-		}
-	}
-	return -1
-}
-
 // open reads the stream of an entry.
 func (c *cfb) open(i int) io.Reader {
 	e := c.entries[i]

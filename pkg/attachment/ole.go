@@ -16,6 +16,9 @@ func (w *walker) openOLE(a *Attachment, f file) error {
 		return err
 	}
 	oleNames(a, c)
+	if c.named("__properties_version1.0") >= 0 {
+		return w.openOutlook(a, f, c)
+	}
 	broken := c.broken
 	for i := range c.entries {
 		e := &c.entries[i]
@@ -121,10 +124,6 @@ func (w *walker) oleStream(a *Attachment, f file, c *cfb, i int, content []byte)
 		return w.list(a, f, label, payload)
 	}
 	label := printable(c.entries[i].name)
-	if strings.HasPrefix(name, "__substg1.0_3701") { // PidTagAttachDataBinary
-		label = w.messageFileName(f, c, i)
-		return w.list(a, f, label, content)
-	}
 	if isEICAR(content) || carries(sniff(content, "")) {
 		return w.list(a, f, label, content)
 	}
@@ -142,24 +141,6 @@ func carries(mediaType string) bool {
 		return true
 	}
 	return false
-}
-
-// messageFileName is the long or short name of an attachment in a saved Outlook
-// message ([MS-OXMSG] §2.2.2).
-func (w *walker) messageFileName(f file, c *cfb, i int) string {
-	for _, property := range []string{"3707001F", "3704001F", "3707001E", "3704001E"} {
-		j := c.sibling(i, "__substg1.0_"+property)
-		if j < 0 || c.entries[j].size > 1024 {
-			continue
-		}
-		raw := make([]byte, c.entries[j].size)
-		n, _ := readFull(c.open(j), raw)
-		if strings.HasSuffix(property, "1E") {
-			return strings.TrimRight(string(raw[:n]), "\x00")
-		}
-		return utf16Name(raw[:n])
-	}
-	return printable(c.entries[i].name)
 }
 
 // printable drops the control characters that names of special streams begin

@@ -145,6 +145,7 @@ func (w *walker) body(f file) Attachment {
 func (w *walker) embedded(p *mail.Part, f file) Attachment {
 	a := w.outline(f)
 	a.DetectedType = "message/rfc822"
+	w.readsWords(p.Message)
 	w.inside(&a, p.Message, f)
 	return a
 }
@@ -158,6 +159,7 @@ func (w *walker) openMessage(a *Attachment, f file) error {
 func (w *walker) packedMessage(a *Attachment, f file, msg *mail.Message) error {
 	before, outer := len(a.Children), w.books
 	w.books = books(msg)
+	w.readsWords(msg)
 	defer func() { w.books = outer }()
 	w.inside(a, msg, f)
 	for i := range a.Children[before:] {

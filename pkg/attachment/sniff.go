@@ -70,6 +70,8 @@ func sniff(content []byte, extension string) string {
 	}
 	mime, _, _ := strings.Cut(mimetype.Detect(content).String(), ";")
 	switch {
+	case mime == octetStream && extension == "eml": // a mail with bytes that no text has
+		return "message/rfc822"
 	case mime == octetStream && isLZMA(content):
 		return "application/x-lzma"
 	case mime == "text/plain" || mime == "text/xml" || mime == "text/html" || mime == octetStream && startsAsText(content):

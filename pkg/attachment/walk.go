@@ -23,9 +23,10 @@ type walker struct {
 	scratch     [][]byte // one buffer a depth, reused by the members there
 	unavailable error
 	mail        *mail.Message
-	books       *bookkeeper // of the message whose parts are walked
-	passwords   []string    // words of the mail, once they were needed
-	locked      int         // members that no word opened
+	books       *bookkeeper     // of the message whose parts are walked
+	passwords   []string        // words of the mail, once they were needed
+	also        []*mail.Message // within the mail, whose words count too
+	locked      int             // things that no word opened
 }
 
 func newWalker(ctx context.Context, options Options) *walker {
