@@ -160,8 +160,19 @@ spec:
             - {name: config, mountPath: /etc/postern, readOnly: true}
             - {name: signatures, mountPath: /var/lib/clamav}
             - {name: scratch, mountPath: /tmp}
+        - name: rules # puts the company's own YARA rules, if there are any, beside the signatures
+          image: clamav/clamav-debian:1.4_base
+          command: [/bin/sh, /etc/postern/rules, /rules, /var/lib/clamav]
+          env: [{name: RULES_EVERY, value: "60"}]
+          resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 64Mi}}
+          ` + containerSecurity + `
+          volumeMounts:
+            - {name: config, mountPath: /etc/postern, readOnly: true}
+            - {name: rules, mountPath: /rules, readOnly: true}
+            - {name: signatures, mountPath: /var/lib/clamav}
       volumes:
         - {name: config, configMap: {name: postern}}
+        - {name: rules, configMap: {name: postern-rules, optional: true}}
         - {name: signatures, persistentVolumeClaim: {claimName: signatures}}
         - {name: scratch, emptyDir: {sizeLimit: 1Gi}}
 ---
@@ -298,6 +309,7 @@ func TestTheManifestsAreMadeFromTheTable(t *testing.T) {
 	same(t, "kubernetes/services.yaml", made(t, workloads))
 	same(t, "kubernetes/network.yaml", made(t, policies))
 	same(t, "kubernetes/clamd.conf", clamdSettings())
+	same(t, "kubernetes/rules", read(t, "clamav/rules"))
 	if read(t, "kubernetes/freshclam.conf") != read(t, "compose/freshclam.conf") {
 		t.Error("freshclam's settings are two")
 	}

@@ -1,7 +1,9 @@
 package scan
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +24,7 @@ type (
 	orders struct {
 		Limits attachment.Limits
 		Second bool // there is a second opinion to ask for
+		Known  bool // and some are known: a digest is enough
 	}
 	findings struct {
 		Report      attachment.Report
@@ -55,11 +58,12 @@ func confined(ctx context.Context, pool *confine.Pool, options attachment.Option
 	if err != nil {
 		return attachment.Report{}, err
 	}
-	order, err := json.Marshal(orders{options.Limits, options.SecondOpinion != nil})
+	known, _ := options.SecondOpinion.(knowing)
+	order, err := json.Marshal(orders{options.Limits, options.SecondOpinion != nil, known != nil})
 	if err != nil {
 		return attachment.Report{}, fmt.Errorf("scan limits: %w", err)
 	}
-	second := &relayed{from: options.SecondOpinion}
+	second := &relayed{from: options.SecondOpinion, known: known}
 	results, err := pool.Do(ctx, Job, append([][]byte{order}, packed...), second.answer)
 	if err != nil {
 		return attachment.Report{}, err
@@ -74,9 +78,22 @@ func confined(ctx context.Context, pool *confine.Pool, options attachment.Option
 	return found.Report, nil
 }
 
-// A relayed second opinion is asked outside for who is confined.
+// knowing is a second opinion that remembers; *Opinions is one.
+type knowing interface {
+	Known(file digest) (attachment.Opinion, bool)
+}
+
+// What a question of the confined begins with.
+const (
+	askKnown = 'k' // the digest of a file: is there an opinion already?
+	askFile  = 'f' // the file
+)
+
+// A relayed second opinion is asked outside for who is confined. Their word for a digest is taken: it is
+// their own mail's verdict, which they give anyway. What is remembered has a digest that was made here.
 type relayed struct {
-	from attachment.SecondOpinion
+	from  attachment.SecondOpinion
+	known knowing
 
 	mu  sync.Mutex
 	err error
@@ -88,12 +105,37 @@ func (r *relayed) answer(ctx context.Context, question io.Reader) ([]byte, error
 	if r.from == nil {
 		return nil, errNoOpinion
 	}
+	var kind [1]byte
+	if _, err := io.ReadFull(question, kind[:]); err != nil {
+		return nil, errQuestion
+	}
+	switch {
+	case kind[0] == askKnown && r.known != nil:
+		return r.remembered(question)
+	case kind[0] != askFile:
+		return nil, errQuestion
+	}
 	opinion, err := r.from.Scan(ctx, question)
 	if err != nil {
 		r.mu.Lock()
 		r.err = err
 		r.mu.Unlock()
 		return nil, err
+	}
+	return json.Marshal(opinion)
+}
+
+var errQuestion = errors.New("second opinion: a question not understood")
+
+// remembered answers with an opinion, or with nothing where there is none.
+func (r *relayed) remembered(question io.Reader) ([]byte, error) {
+	var file digest
+	if _, err := io.ReadFull(question, file[:]); err != nil {
+		return nil, errQuestion
+	}
+	opinion, ok := r.known.Known(file)
+	if !ok {
+		return nil, nil
 	}
 	return json.Marshal(opinion)
 }
@@ -120,7 +162,7 @@ func Decode(ctx context.Context, parts [][]byte, ask confine.Ask) ([][]byte, err
 	}
 	options := attachment.Options{Limits: order.Limits}
 	if order.Second {
-		options.SecondOpinion = asked{ask}
+		options.SecondOpinion = asked{ask, order.Known}
 	}
 	report := Judge(ctx, message, options)
 	result, err := json.Marshal(findings{report, report.Unavailable != nil})
@@ -131,16 +173,43 @@ func Decode(ctx context.Context, parts [][]byte, ask confine.Ask) ([][]byte, err
 }
 
 // An asked second opinion is one that is outside.
-type asked struct{ ask confine.Ask }
+type asked struct {
+	ask   confine.Ask
+	known bool
+}
 
 func (a asked) Scan(_ context.Context, r io.Reader) (attachment.Opinion, error) {
-	answer, err := a.ask(r)
+	if file, ok := r.(io.ReadSeeker); ok && a.known {
+		if opinion, ok, err := a.remembered(file); ok || err != nil {
+			return opinion, err
+		}
+	}
+	answer, err := a.ask(io.MultiReader(bytes.NewReader([]byte{askFile}), r))
 	if err != nil {
 		return attachment.Opinion{}, err
 	}
-	var opinion attachment.Opinion
-	if err := json.Unmarshal(answer, &opinion); err != nil {
-		return attachment.Opinion{}, err
+	return opinionFrom(answer)
+}
+
+// remembered asks with the digest alone, and leaves the file as it was.
+func (a asked) remembered(file io.ReadSeeker) (attachment.Opinion, bool, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return attachment.Opinion{}, false, err
 	}
-	return opinion, nil
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return attachment.Opinion{}, false, err
+	}
+	answer, err := a.ask(bytes.NewReader(hash.Sum([]byte{askKnown})))
+	if err != nil || len(answer) == 0 {
+		return attachment.Opinion{}, false, err
+	}
+	opinion, err := opinionFrom(answer)
+	return opinion, true, err
+}
+
+func opinionFrom(answer []byte) (attachment.Opinion, error) {
+	var opinion attachment.Opinion
+	err := json.Unmarshal(answer, &opinion)
+	return opinion, err
 }

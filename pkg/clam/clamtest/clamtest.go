@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +33,42 @@ func Start(t testing.TB) (address string) {
 
 // StartWith is Start with some settings of deploy/clamd.conf replaced.
 func StartWith(t testing.TB, settings map[string]string) (address string) {
+	t.Helper()
+	return Run(t, settings).Address
+}
+
+// A Server is a clamd whose signatures can be changed.
+type Server struct {
+	Address string // unix:PATH
+	Folder  string // of its signatures
+
+	socket string
+	loaded chan struct{} // something was loaded anew
+}
+
+// Reload has clamd read its folder anew, and returns when it has.
+func (s *Server) Reload(t testing.TB) {
+	t.Helper()
+	conn, err := net.Dial("unix", s.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "zRELOAD\x00"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-s.loaded:
+	case <-t.Context().Done():
+		t.Fatal("clamd did not load its signatures anew")
+	}
+}
+
+// Run is StartWith for a test that changes signatures.
+func Run(t testing.TB, settings map[string]string) *Server {
 	t.Helper()
 	program, err := findProgram()
 	if err != nil {
@@ -61,8 +99,9 @@ func StartWith(t testing.TB, settings map[string]string) (address string) {
 	if err := os.WriteFile(config, []byte(rewrite(readSettings(t), replace)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, program, config)
-	return "unix:" + socket
+	server := &Server{Address: "unix:" + socket, Folder: replace["DatabaseDirectory"], socket: socket, loaded: make(chan struct{}, 16)}
+	server.run(t, program, config)
+	return server
 }
 
 func findProgram() (string, error) {
@@ -128,7 +167,7 @@ func rewrite(settings string, replace map[string]string) string {
 }
 
 // run starts clamd and waits until it says that it listens.
-func run(t testing.TB, program, config string) {
+func (s *Server) run(t testing.TB, program, config string) {
 	t.Helper()
 	command := exec.Command(program, "--foreground", "--config-file", config)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -154,8 +193,7 @@ func run(t testing.TB, program, config string) {
 			}
 			if strings.Contains(lines.Text(), "Listening daemon") {
 				listens <- true
-				for lines.Scan() {
-				}
+				s.watch(lines)
 				return
 			}
 		}
@@ -163,5 +201,17 @@ func run(t testing.TB, program, config string) {
 	}()
 	if !<-listens {
 		t.Fatalf("clamd ended before it listened:\n%s", said.String())
+	}
+}
+
+// watch reads on, for nothing must fill up, and tells when signatures were loaded anew.
+func (s *Server) watch(lines *bufio.Scanner) {
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "Activating the newly loaded database") {
+			select {
+			case s.loaded <- struct{}{}:
+			default:
+			}
+		}
 	}
 }

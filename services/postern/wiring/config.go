@@ -24,6 +24,7 @@ import (
 	"github.com/postern-mail/postern/services/ingest"
 	"github.com/postern-mail/postern/services/keyring"
 	"github.com/postern-mail/postern/services/retain"
+	"github.com/postern-mail/postern/services/scan"
 	"github.com/postern-mail/postern/services/verify"
 )
 
@@ -161,10 +162,12 @@ type DecryptionConfig struct {
 	Keys string `yaml:"keys"`
 }
 
-// ScanConfig says how long a silent scanner is waited for.
+// ScanConfig says how long a silent scanner is waited for, and what is remembered of its answers.
 type ScanConfig struct {
 	// Patience is how old a mail may be for a silent scanner to be waited for. After that its parts are errors, which agents see and cannot open.
 	Patience config.Duration `yaml:"patience"`
+	// Opinions is how many of clamd's opinions are remembered, in memory and for as long as its signatures stay the same, so that a file that comes again need not be asked for; 0: none. Each takes some two hundred bytes.
+	Opinions int `yaml:"opinions"`
 }
 
 // SanitizeConfig says what is masked.
@@ -190,7 +193,7 @@ func Default() Config {
 		Retention:  retention.Standard(),
 		Ingest:     ingest.Default(),
 		Verify:     verify.DefaultConfig(),
-		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour)},
+		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour), Opinions: scan.DefaultOpinions},
 		Archive:    archive.DefaultConfig(),
 		Sanitize:   SanitizeConfig{Regions: slices.Clone(pii.DefaultRegions)},
 		Keyring:    keyring.Defaults(),
@@ -276,6 +279,9 @@ func (c Config) checkServices() error {
 		} else if _, no := strconv.ParseUint(port, 10, 16); err != nil || no != nil {
 			problems = append(problems, fmt.Errorf("%s %q: write it as 127.0.0.1:8080, or :8080 for every address of this machine", key, listen))
 		}
+	}
+	if c.Scan.Opinions < 0 {
+		problems = append(problems, errors.New("scan.opinions must not be below zero; 0 remembers none"))
 	}
 	if c.Audit.CheckpointEvery <= 0 {
 		problems = append(problems, errors.New("audit.checkpoint_every must be above zero, such as 10s"))

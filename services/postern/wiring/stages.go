@@ -156,9 +156,20 @@ func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
 	if pool == nil {
 		return err
 	}
-	judge := scan.Confined(pool, attachment.Options{SecondOpinion: s.SecondOpinion}, mail.DefaultLimits)
+	source, _ := s.SecondOpinion.(scan.Source)
+	signatures := scan.NewSignatures(source, s.Log)
+	second := s.SecondOpinion
+	if second != nil {
+		second = scan.NewOpinions(second, signatures, s.Config.Scan.Opinions, s.Registry)
+	}
+	judge := scan.Confined(pool, attachment.Options{SecondOpinion: second}, mail.DefaultLimits)
 	worker := scan.NewWorker(s.reading, s.opener(client), judge, young)
-	return s.runStage(ctx, conn, client, "scan", typed[mailv1.Verified, mailv1.Scanned](worker.Scan))
+	return together(ctx,
+		signatures.Run,
+		func(ctx context.Context) error {
+			return s.runStage(ctx, conn, client, "scan", typed[mailv1.Verified, mailv1.Scanned](worker.Scan))
+		},
+	)
 }
 
 func runArchive(ctx context.Context, s *service, conn *bus.Conn) error {

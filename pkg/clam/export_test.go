@@ -1,0 +1,4 @@
+package clam
+
+// SignaturesOf is for tests.
+var SignaturesOf = signaturesOf
