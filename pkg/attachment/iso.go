@@ -22,8 +22,12 @@ const (
 func (w *walker) openISO(a *Attachment, f file) error {
 	b := f.content
 	var plain, joliet []byte
+	descriptors := int64(0)
 	for n := isoDescriptors; n < isoDescriptors+64 && (n+1)*isoSector <= len(b); n++ {
 		d := b[n*isoSector : (n+1)*isoSector]
+		if isISO(b[(n-isoDescriptors)*isoSector:]) {
+			descriptors = int64(n+1) * isoSector
+		}
 		switch string(d[1:6]) {
 		case "BEA01", "NSR02", "NSR03":
 			a.add(UnsupportedContainer)
@@ -41,24 +45,39 @@ func (w *walker) openISO(a *Attachment, f file) error {
 		return nil
 	}
 	image := isoImage{w: w, a: a, f: f, seen: map[[2]uint32]bool{}}
+	image.layout.add(spanStructure, 0, max(descriptors, isoDescriptors*isoSector)) // for whoever boots from it
 	for _, d := range [][]byte{joliet, plain} {
 		if d == nil {
 			continue
 		}
 		image.wide = d[0] == 2
+		for _, table := range []uint32{u32(d[140:]), u32(d[144:]), binary.BigEndian.Uint32(d[148:]), binary.BigEndian.Uint32(d[152:])} {
+			image.claim(spanStructure, [2]uint32{table, u32(d[132:])}) // of paths (ECMA-119 §9.4)
+		}
 		if err := image.directory(d[156:190], "", 0); err != nil {
 			return err
 		}
 	}
+	image.layout.settle(a, b)
 	return nil
 }
 
+// claim accounts for an extent, which fills whole sectors.
+func (i *isoImage) claim(kind int, at [2]uint32) {
+	if at[0] > 0 && at[1] > 0 {
+		from, size := int64(at[0])*isoSector, int64(at[1])
+		i.layout.add(kind, from, from+size)
+		i.layout.add(spanStructure, from+size, from+(size+isoSector-1)/isoSector*isoSector)
+	}
+}
+
 type isoImage struct {
-	w    *walker
-	a    *Attachment
-	f    file
-	wide bool               // names are UTF-16
-	seen map[[2]uint32]bool // extents already walked, by place and size
+	w      *walker
+	a      *Attachment
+	f      file
+	wide   bool // names are UTF-16
+	layout layout
+	seen   map[[2]uint32]bool // extents already walked, by place and size
 }
 
 // isoDepth bounds folders within folders; the standard allows eight.
@@ -90,6 +109,7 @@ func (i *isoImage) directory(record []byte, folder string, depth int) error {
 	if records == nil || depth > isoDepth {
 		return MalformedArchive
 	}
+	i.claim(spanStructure, at)
 	var pieces []io.Reader
 	size, fresh := int64(0), false
 	for n := 0; n+34 <= len(records); {
@@ -124,6 +144,7 @@ func (i *isoImage) directory(record []byte, folder string, depth int) error {
 		}
 		fresh = fresh || !i.seen[where]
 		i.seen[where] = true
+		i.claim(spanMember, where)
 		pieces = append(pieces, bytes.NewReader(content))
 		size += int64(len(content))
 		if r[25]&isoMoreExtents != 0 {

@@ -115,7 +115,7 @@ func TestContainersWithoutADecoderAreKnownAndNeverClean(t *testing.T) {
 			file = "a.zip"
 		}
 		a := scanFile(t, file, content)
-		if a.Verdict != Unsupported && a.Verdict != Suspicious || !contains(a.Reasons, UnsupportedContainer) {
+		if a.Verdict == Clean || !contains(a.Reasons, UnsupportedContainer) {
 			t.Errorf("%s is %s %s %v", name, a.DetectedType, a.Verdict, a.Reasons)
 		}
 	}

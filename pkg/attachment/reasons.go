@@ -193,7 +193,7 @@ var Reasons = map[Reason]Explanation{
 	QRLink:               {Suspicious, "This picture holds a QR code that leads to a web site, whose name stands here. Whoever scans it leaves the protection of this desk."},
 	ScannerSuspicion:     {Suspicious, "The virus scanner finds this file unusual."},
 
-	UnsupportedContainer: {Unsupported, "This is a container of a kind that cannot be opened here, so its content was not examined."},
+	UnsupportedContainer: {Unsupported, "This is a container of a kind that cannot be opened completely here, so not all of its content was examined."},
 	UnsupportedMethod:    {Unsupported, "This file is packed with a method that cannot be opened here, so it was not examined."},
 	MissingVolume:        {Unsupported, "This is one volume of an archive whose other volumes are needed to open it."},
 

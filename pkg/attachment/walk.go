@@ -156,6 +156,14 @@ func (w *walker) decoder(mediaType string) decoder {
 		return w.openOLE
 	case "application/x-iso9660-image":
 		return w.openISO
+	case "application/vnd.ms-cab-compressed":
+		return w.openCabinet
+	case "application/x-arj":
+		return w.openARJ
+	case "application/x-lzh-compressed":
+		return w.openLHA
+	case "application/onenote":
+		return w.openOneNote
 	case "application/pdf":
 		return w.openPDF
 	case "text/rtf":

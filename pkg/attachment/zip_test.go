@@ -54,6 +54,7 @@ type record struct {
 	crc                        uint32
 	offset                     int // of the local header; -1 to write one
 	unlisted                   bool
+	before                     []byte // stands in front of the local header
 }
 
 func storedRecord(name string, content []byte) record {
@@ -69,6 +70,7 @@ func handZip(records ...record) []byte {
 	for _, r := range records {
 		at := r.offset
 		if at < 0 {
+			out.Write(r.before)
 			at = out.Len()
 			h := make([]byte, 30)
 			copy(h, "PK\x03\x04")
