@@ -34,7 +34,15 @@ type Result struct {
 	Removed   Removed
 	Links     []Link
 	Trackers  []string // names of known trackers, and "pixel" for unnamed ones; each once
+	Hidden    Hidden
 	Truncated bool
+}
+
+// Hidden tells of words that the author's styles would have kept from being seen.
+// They stay, where they stood, and bear the class ClassHidden.
+type Hidden struct {
+	Letters int  // letters and digits
+	Grave   bool // more than a newsletter's words for the list of mails, which come first of all
 }
 
 // Removed counts what was left out.
@@ -47,11 +55,13 @@ type Removed struct {
 
 // A Link is one link that stayed.
 type Link struct {
-	URL      string // http, https or mailto, as it was written out
-	Host     string // the host it leads to, ASCII form; the domain of a mailto
-	Text     string // its visible text, shortened
-	Claimed  string // the host that the text names, "" for none
-	Mismatch bool   // Claimed belongs to somebody else than Host
+	URL      string   // http, https or mailto, as it was written out
+	Host     string   // the host it leads to, ASCII form; the domain of a mailto
+	Via      string   // the redirector that it leads through to Host, "" for none
+	Text     string   // its visible text, shortened
+	Claimed  string   // the host that the text names, "" for none
+	Mismatch bool     // Claimed belongs to somebody else than Host
+	Deceits  []Deceit // ways in which Host can be taken for another
 }
 
 // HTML cleans one HTML document or fragment. It never fails: what cannot be

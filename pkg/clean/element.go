@@ -166,10 +166,15 @@ const (
 	attrID   // read, never written
 	attrHref // written by link.go
 	attrSrc  // written by image.go
+	attrName // read, never written
+	attrHidden
 	attrAutofocus
 	attrSrcdoc
 	attrFetched // the first of those that would have fetched something or run it
 	attrCount   = attrFetched + len(fetched)
+
+	attrBackground = attrFetched      // the first of fetched
+	attrCite       = attrFetched + 10 // "cite" of fetched
 )
 
 // fetched names the attributes whose value is an address that some reader goes to.
@@ -185,6 +190,7 @@ var attrNumber = func() map[string]int {
 		"colspan": attrColSpan, "rowspan": attrRowSpan, "span": attrSpan,
 		"start": attrStart, "value": attrValue, "type": attrType, "alt": attrAlt,
 		"class": attrClass, "style": attrStyle, "id": attrID, "href": attrHref, "src": attrSrc,
+		"name": attrName, "hidden": attrHidden,
 		"autofocus": attrAutofocus, "srcdoc": attrSrcdoc,
 	}
 	for i, name := range fetched {

@@ -22,9 +22,19 @@ const (
 	Signature FoldKind = "signature"
 )
 
-// minQuoted is the least number of quoted lines that fold when an answer
-// follows them: shorter ones are what the answer refers to.
-const minQuoted = 4
+const (
+	// minQuoted is the least number of quoted lines that fold when an answer
+	// follows them: shorter ones are what the answer refers to.
+	minQuoted = 4
+	// maxAttribution bounds the bytes of a line that introduces a quotation, and
+	// attributionLines the lines that it may be broken into.
+	maxAttribution   = 300
+	attributionLines = 3
+	// Signatures have few lines: more than these behind a mark that many things
+	// bear are the mail itself.
+	maxSignature = 15
+	maxSentFrom  = 6
+)
 
 // Folds finds quoted history and signatures in a text, in the order in which
 // they stand, without overlap. It knows the ways of the common mail programs in
@@ -44,11 +54,8 @@ func Folds(text string) []Fold {
 				continue
 			}
 			i = max(end, i+1)
-		case l.text == "-- " || l.text == "--" || sentFrom(l.text):
-			end := i + 1
-			for end < len(lines) && !historyToEnd(lines, end) && !lines[end].quoted() && attribution(lines, end) == 0 {
-				end++
-			}
+		case signs(lines, i):
+			end := signatureEnd(lines, i)
 			folds = append(folds, Fold{Signature, l.start, offset(lines, end, text)})
 			i = end
 		default:
@@ -103,62 +110,142 @@ func quoteEnd(lines []textLine, i int) (end, quoted int) {
 // blankFrom says whether nothing but blank lines and a signature follows.
 func blankFrom(lines []textLine, i int) bool {
 	for ; i < len(lines); i++ {
-		text := strings.TrimSpace(lines[i].text)
-		if text == "--" || sentFrom(text) {
+		if signs(lines, i) {
 			return true
 		}
-		if text != "" {
+		if strings.TrimSpace(lines[i].text) != "" {
 			return false
 		}
 	}
 	return true
 }
 
-var (
-	// wroteWords are how mail programs say "wrote" in the line above a quotation.
-	wroteWords = []string{"wrote", "writes", "schrieb", "a écrit", "écrivait", "escribió", "escribio", "ha scritto",
-		"schreef", "escreveu", "napisał", "pisze", "skrev", "kirjoitti", "написал", "пишет", "napsal", "írta",
-		"a scris", "έγραψε", "yazdı", "写道", "寫道", "書きました", "のメール", "작성"}
-	// onWords open such a line.
-	onWords = []string{"on ", "am ", "le ", "el ", "il ", "op ", "em ", "w dniu ", "den ", "dne ", "pada ", "at ",
-		"в ", "2", "1", "3", "0", "mon", "tue", "wed", "thu", "fri", "sat", "sun"}
-	// separators stand between dashes above history that bears no marks.
-	separators = []string{"original message", "original-nachricht", "originalnachricht", "ursprüngliche nachricht",
-		"ursprungliche nachricht", "message d'origine", "message d’origine", "message original", "mensaje original",
-		"messaggio originale", "oorspronkelijk bericht", "mensagem original", "forwarded message",
-		"weitergeleitete nachricht", "message transféré", "mensaje reenviado", "messaggio inoltrato",
-		"doorgestuurd bericht", "mensagem encaminhada", "original appointment", "ursprünglicher termin",
-		"oryginalna wiadomość", "wiadomość oryginalna", "ursprungligt meddelande", "original meddelelse",
-		"alkuperäinen viesti", "пересылаемое сообщение", "исходное сообщение", "původní zpráva", "元のメッセージ", "原始邮件"}
-	fromWords = []string{"from:", "von:", "de :", "de:", "da:", "van:", "od:", "från:", "fra:", "от:", "lähettäjä:", "差出人:", "发件人:"}
-	sentWords = []string{"sent:", "date:", "gesendet:", "datum:", "envoyé", "date :", "enviado", "fecha:", "inviato:", "data:",
-		"verzonden:", "wysłano:", "skickat:", "sendt:", "dato:", "отправлено:", "дата:", "lähetetty:", "送信日時:", "发送时间:"}
-	toWords = []string{"to:", "an:", "à :", "à:", "para:", "a:", "aan:", "do:", "till:", "til:", "кому:", "宛先:", "收件人:",
-		"subject:", "betreff:", "objet", "asunto:", "oggetto:", "onderwerp:", "assunto:", "temat:", "ämne:", "emne:", "тема:", "件名:", "主题:"}
-	// sentWordsMobile open the line that telephones add.
-	sentFromWords = []string{"sent from my ", "sent from mail for", "get outlook for", "von meinem ", "gesendet von ", "gesendet mit",
-		"diese nachricht wurde von meinem", "envoyé de mon ", "envoyé depuis ", "enviado desde mi ", "enviado do meu ",
-		"inviato da ", "verzonden vanaf ", "verstuurd vanaf ", "wysłane z ", "skickat från ", "отправлено с ", "iphoneから送信", "outlook für ", "obtenir outlook"}
-)
+// signs says whether a signature begins at line i: behind its mark (RFC 3676 §4.3),
+// or the line that a telephone adds.
+func signs(lines []textLine, i int) bool {
+	text := lines[i].text
+	switch {
+	case text == "-- ":
+		return true
+	case text == "--" || text == "—" || text == "__":
+		return fewFollow(lines, i, maxSignature)
+	case sentFrom(text):
+		return fewFollow(lines, i, maxSentFrom)
+	}
+	return false
+}
 
-// attribution gives the number of lines, one or two, that introduce a quotation
-// at i: "On … wrote:". Zero where there is none.
+// fewFollow says whether at most n lines that are not blank follow line i, up to
+// history or the end.
+func fewFollow(lines []textLine, i, n int) bool {
+	for i++; i < len(lines) && n >= 0; i++ {
+		if ends(lines, i) {
+			return true
+		}
+		if strings.TrimSpace(lines[i].text) != "" {
+			n--
+		}
+	}
+	return n >= 0
+}
+
+// ends says whether history begins at line i.
+func ends(lines []textLine, i int) bool {
+	return lines[i].quoted() || historyToEnd(lines, i) || attribution(lines, i) > 0
+}
+
+func signatureEnd(lines []textLine, i int) int {
+	for i++; i < len(lines) && !ends(lines, i); i++ {
+	}
+	return i
+}
+
+// attribution gives the number of lines that introduce a quotation at i: "On …
+// wrote:". Zero where there is none.
 func attribution(lines []textLine, i int) int {
-	for n := 1; n <= 2 && i+n <= len(lines); n++ {
+	n := introduction(lines, i)
+	if n > 0 && followedByQuote(lines, i+n) {
+		return n
+	}
+	return 0
+}
+
+// introduction gives the number of lines from i on that read like "On … wrote:".
+func introduction(lines []textLine, i int) int {
+	for n := 1; n <= attributionLines && i+n <= len(lines); n++ {
 		last := strings.TrimSpace(lines[i+n-1].text)
-		if len(last) > 300 || last == "" {
+		if last == "" || len(last) > maxAttribution || n > 1 && lines[i+n-1].quoted() {
 			return 0
 		}
 		if !strings.HasSuffix(last, ":") && !strings.HasSuffix(last, "：") {
 			continue
 		}
-		if opensWith(strings.TrimSpace(lines[i].text), onWords) && containsOne(strings.ToLower(last), wroteWords) && followedByQuote(lines, i+n) {
+		first := strings.TrimSpace(lines[i].text)
+		whole := first
+		for k := 1; k < n; k++ {
+			whole += " " + strings.TrimSpace(lines[i+k].text)
+		}
+		if introduces(strings.ToLower(whole)) && (n == 1 || opensIntroduction(first)) {
 			return n
 		}
 		return 0
 	}
 	return 0
 }
+
+// introduces says whether a line in lower case that ends in a colon introduces a
+// quotation: it says "wrote" beside a date or an address, or it is a date with a
+// time and an address, which is all that some programs write.
+func introduces(line string) bool {
+	digit := strings.ContainsFunc(line, unicode.IsDigit)
+	address := strings.Contains(line, "@")
+	if containsOne(line, wroteWords) {
+		return address || digit && (opensWith(line, onWords) || hasYear(line))
+	}
+	bare := strings.TrimRight(line, ":： ")
+	return address && hasYear(line) && hasTime(line) && (strings.HasSuffix(bare, ">") || strings.HasSuffix(bare, ")"))
+}
+
+// opensIntroduction says whether the first of several lines may begin one.
+func opensIntroduction(first string) bool {
+	return opensWith(first, onWords) && strings.ContainsFunc(first, unicode.IsDigit) || strings.Contains(first, "@") && !strings.HasSuffix(first, ".")
+}
+
+// hasYear says whether four digits of this or the last century stand in a line.
+func hasYear(line string) bool {
+	for _, century := range [...]string{"19", "20"} {
+		for at := 0; ; {
+			i := strings.Index(line[at:], century)
+			if i < 0 {
+				break
+			}
+			at += i + 2
+			if at+1 < len(line) && isDigit(line[at]) && isDigit(line[at+1]) && (at+2 == len(line) || !isDigit(line[at+2])) && (at == 2 || !isDigit(line[at-3])) {
+				return true
+			}
+		}
+	}
+	for i := 2; i+2 < len(line); i++ { // 01.01.24, 01. 01. 24
+		if (line[i] == '.' || line[i] == '/') && isDigit(line[i-1]) {
+			if rest := strings.TrimLeft(line[i+1:], " "); len(rest) > 1 && isDigit(rest[0]) && isDigit(rest[1]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasTime says whether a time of day stands in a line.
+func hasTime(line string) bool {
+	for i := 1; i+2 < len(line); i++ {
+		if (line[i] == ':' || line[i] == '.' || line[i] == 'h') && isDigit(line[i-1]) && isDigit(line[i+1]) && isDigit(line[i+2]) {
+			return true
+		}
+	}
+	return false
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func followedByQuote(lines []textLine, i int) bool {
 	for n := 0; n < 3 && i < len(lines); n, i = n+1, i+1 {
@@ -177,59 +264,161 @@ func followedByQuote(lines []textLine, i int) bool {
 // after it.
 func historyToEnd(lines []textLine, i int) bool {
 	text := strings.TrimSpace(lines[i].text)
-	if len(text) < 3 || len(text) > 300 {
+	if len(text) < 3 || len(text) > maxAttribution || lines[i].quoted() {
 		return false
 	}
-	if bare := strings.TrimFunc(text, func(r rune) bool { return r == '-' || r == '_' || r == '*' || r == '=' || r == ' ' }); len(bare)+4 <= len(text) {
-		if opensWith(bare, separators) {
+	if dashed := separator(text); dashed == namedSeparator || dashed == bareSeparator && headerFollows(lines, i+1) {
+		return true
+	}
+	if labelOf(text) != 0 && headerBlock(lines, i) {
+		return true
+	}
+	n := introduction(lines, i)
+	if n == 0 || followedByQuote(lines, i+n) || !anyFollows(lines, i+n) {
+		return false
+	}
+	whole := ""
+	for k := range n {
+		whole += lines[i+k].text + " "
+	}
+	return hasYear(whole) && (hasTime(whole) || strings.Contains(whole, "@"))
+}
+
+func anyFollows(lines []textLine, i int) bool {
+	for ; i < len(lines); i++ {
+		if strings.TrimSpace(lines[i].text) != "" {
 			return true
 		}
 	}
-	text = strings.TrimLeft(text, "*")
-	if opensWith(text, fromWords) && headerBlock(lines, i+1) {
-		return true
-	}
-	if !opensWith(text, onWords) {
-		return false
-	}
-	last := strings.ToLower(text)
-	if !strings.ContainsFunc(last, unicode.IsDigit) {
-		return false
-	}
-	if i+1 < len(lines) && !strings.HasSuffix(last, ":") {
-		last = strings.ToLower(strings.TrimSpace(lines[i+1].text))
-		i++
-	}
-	return len(last) <= 300 && strings.HasSuffix(last, ":") && containsOne(last, wroteWords) && !followedByQuote(lines, i+1)
+	return false
 }
 
-// headerBlock says whether lines that name a date and a recipient or subject
-// follow at once.
+type separatorKind uint8
+
+const (
+	noSeparator    separatorKind = iota
+	namedSeparator               // -----Original Message-----
+	bareSeparator                // ________________________________, or dashes around other words
+)
+
+// separator says what line a text is of those that set history apart.
+func separator(text string) separatorKind {
+	bare := strings.TrimFunc(text, func(r rune) bool {
+		return r == '-' || r == '_' || r == '*' || r == '=' || r == ' ' || r == '>' || r == '<' || r == 0xA0 || r == '–' || r == '—'
+	})
+	switch marks := len(text) - len(bare); {
+	case bare == "" && marks >= 10 && (text[0] == '_' || text[0] == '-'):
+		return bareSeparator
+	case bare == "" || marks < 4 || text[0] != '-' && text[0] != '_' && text[0] != '*' && text[0] != '=' && text[0] != '<' && !strings.HasPrefix(text, "–"):
+		if opensWith(text, begins) && strings.HasSuffix(text, ":") {
+			return namedSeparator
+		}
+		return noSeparator
+	case opensWith(bare, separators):
+		return namedSeparator
+	case marks >= 8 && len(bare) < 60:
+		return bareSeparator
+	}
+	return noSeparator
+}
+
+// begins are how Apple's programs introduce what they forward.
+var begins = []string{"begin forwarded message", "anfang der weitergeleiteten", "début du message réexpédié", "début du message transféré", "inicio del mensaje reenviado", "inizio messaggio inoltrato",
+	"begin doorgestuurd bericht", "início da mensagem reencaminhada", "início da mensagem encaminhada", "rozpoczęcie przekazywanej", "vidarebefordrat brev", "videresendt besked", "videresendt e-mail", "videresendt melding", "välitetty viesti alkaa",
+	"začátek přeposílané", "továbbított levél kezdete", "начало переадресованного", "转发的邮件：", "下面是被转发的邮件", "開始轉寄郵件", "転送されたメッセージ", "전달된 메시지"}
+
+// headerFollows says whether a block of header lines begins within the next lines.
+func headerFollows(lines []textLine, i int) bool {
+	for n := 0; n < 3 && i < len(lines); n, i = n+1, i+1 {
+		if strings.TrimSpace(lines[i].text) == "" {
+			continue
+		}
+		return labelOf(strings.TrimSpace(lines[i].text)) != 0 && headerBlock(lines, i)
+	}
+	return false
+}
+
+// headerBlock says whether line i begins lines that name a sender and two of date,
+// recipient and subject.
 func headerBlock(lines []textLine, i int) bool {
-	sent, to := false, false
-	for n := 0; n < 5 && i < len(lines); n, i = n+1, i+1 {
-		text := strings.TrimLeft(cutText(lines[i].text, 64), "* \t")
-		sent = sent || opensWith(text, sentWords)
-		to = to || opensWith(text, toWords)
+	var seen label
+	for n := 0; n < 8 && i < len(lines); n, i = n+1, i+1 {
+		text := strings.TrimSpace(lines[i].text)
+		if text == "" {
+			break
+		}
+		if kind := labelOf(text); kind != 0 {
+			seen |= kind
+		} else if n == 0 {
+			return false
+		}
 	}
-	return sent && to
+	count := 0
+	for kind := fromLabel; kind <= subjectLabel; kind <<= 1 {
+		if seen&kind != 0 {
+			count++
+		}
+	}
+	return seen&fromLabel != 0 && count >= 3
 }
 
+// maxLabel bounds the bytes before the colon of a header line.
+const maxLabel = 48
+
+// labelOf gives what a line such as "*From:* somebody" names, 0 for nothing.
+func labelOf(line string) label {
+	line = strings.TrimLeft(line, "*> \t")
+	head := cutText(line, maxLabel)
+	colon := strings.IndexByte(head, ':')
+	if wide := strings.Index(head, "："); wide >= 0 && (colon < 0 || wide < colon) {
+		colon = wide
+	}
+	if colon <= 0 {
+		return 0
+	}
+	return labels[strings.ToLower(strings.Trim(head[:colon], "* \u00a0\t"))]
+}
+
+// maxSentLine bounds the bytes of the line that a telephone adds.
+const maxSentLine = 120
+
+// sentFrom says whether a line is what telephones and their programs add.
 func sentFrom(text string) bool {
-	return len(text) < 120 && opensWith(strings.TrimSpace(text), sentFromWords)
+	text = strings.TrimSpace(text)
+	if text == "" || len(text) > maxSentLine || strings.Count(text, " ") > 12 {
+		return false
+	}
+	switch {
+	case opensWith(text, getWords):
+		return true
+	case opensWith(text, sentWords), endsWithOne(strings.TrimRight(text, ".!。 "), sentWords), opensWith(text, byWords):
+		lower := strings.ToLower(text)
+		return containsOne(lower, devices) && containsOne(lower, sentWords)
+	}
+	return false
+}
+
+// endsWithOne says whether a text in any case ends with one of some words.
+func endsWithOne(text string, words []string) bool {
+	for _, word := range words {
+		if len(text) >= len(word) && strings.EqualFold(text[len(text)-len(word):], word) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxOpening is longer than any word that opensWith is asked for.
 const maxOpening = 64
 
-// opensWith says whether a text in lower case begins with one of some words.
+// opensWith says whether a text, in lower case, begins with one of some words.
 func opensWith(text string, words []string) bool {
 	var buffer [maxOpening]byte
 	n := min(len(text), maxOpening)
 	for i := 0; i < n; i++ {
 		c := text[i]
 		if c >= utf8.RuneSelf {
-			return startsWith(strings.ToLower(text), words)
+			return startsWith(strings.ToLower(cutText(text, maxOpening)), words)
 		}
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'

@@ -53,7 +53,7 @@ func (w *walker) foreignImage(src string, s style) {
 	}
 	removed.Remote++
 	name := trackerName(host)
-	if name == "" && (s.tiny || tinyAttribute(w.attributes.value(attrWidth)) || tinyAttribute(w.attributes.value(attrHeight))) {
+	if name == "" && (s.tiny || s.hides() || tinyAttribute(w.attributes.value(attrWidth)) || tinyAttribute(w.attributes.value(attrHeight))) {
 		name = "pixel"
 	}
 	if name == "" {
@@ -69,10 +69,7 @@ func (w *walker) foreignImage(src string, s style) {
 	w.result.Trackers = append(w.result.Trackers, name)
 }
 
-func tinyAttribute(value string) bool {
-	value = strings.TrimSuffix(strings.TrimSpace(value), "px")
-	return value == "0" || value == "1"
-}
+func tinyAttribute(value string) bool { return onePixel(strings.ToLower(strings.TrimSpace(value))) }
 
 // contentID takes a cid: URL's rest apart (RFC 2392).
 func contentID(rest string) string {

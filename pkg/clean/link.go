@@ -60,9 +60,11 @@ func trimURL(raw string) string {
 	return raw
 }
 
+var lineEnds = strings.NewReplacer("\t", "", "\n", "", "\r", "")
+
 func onOneLine(raw string) string {
 	if strings.ContainsAny(raw, "\t\n\r") {
-		return strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(raw)
+		return lineEnds.Replace(raw)
 	}
 	return raw
 }
@@ -248,17 +250,35 @@ func mailURL(rest string) (target, refusal) {
 	return target{b.String(), host}, accepted
 }
 
-// claimedHost finds the first word of a link's text that names a host: a URL,
-// or something with a dot that ends in a top-level domain or begins with www.
-func claimedHost(text string) string {
-	for _, word := range strings.Fields(text) {
-		if host := hostOf(word); host != "" {
-			return host
-		}
+// userHost gives the host that the user information of a URL looks like:
+// https://bank.example@evil.example/. "" means that there is none.
+func userHost(raw string) string {
+	_, rest, ok := strings.Cut(bareURL(raw), ":")
+	if !ok || len(rest) > maxURL {
+		return ""
 	}
-	return ""
+	rest = strings.TrimLeft(rest, "/\\")
+	if end := strings.IndexAny(rest, "/\\?#"); end >= 0 {
+		rest = rest[:end]
+	}
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return ""
+	}
+	user, _, _ := strings.Cut(rest[:at], ":")
+	if strings.HasPrefix(strings.ToLower(visible(bareScheme(raw))), "mailto") {
+		return ""
+	}
+	return hostOf(user)
 }
 
+func bareScheme(raw string) string {
+	scheme, _, _ := strings.Cut(bareURL(raw), ":")
+	return scheme
+}
+
+// hostOf gives the host that a word of a link's text names: of a URL, or of
+// something with a dot that ends in a top-level domain or begins with www.
 func hostOf(word string) string {
 	if len(word) > 300 {
 		return ""
@@ -285,17 +305,26 @@ func hostOf(word string) string {
 		return ""
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
-		return host
+		if address {
+			return host
+		}
+		return "" // 7.1.4.0 is the version of something
 	}
 	if address || strings.HasPrefix(host, "www.") {
 		return host
 	}
 	suffix, listed := publicsuffix.PublicSuffix(host)
+	if fileSuffixes[suffix] && strings.Count(host, ".") == 1 {
+		return "" // setup.py is a file before it is a host
+	}
 	if !listed || suffix == host || !strings.Contains(host, ".") {
 		return ""
 	}
 	return host
 }
+
+// fileSuffixes are top-level domains that mostly end the names of files.
+var fileSuffixes = wordSet("zip mov md py sh rs")
 
 // isScheme says whether what stands before "://" ends in a scheme whose addresses lead to hosts.
 func isScheme(word string) bool {

@@ -8,8 +8,9 @@ const maxLinkText = 256
 // An openLink is a link whose text is still being written.
 type openLink struct {
 	Link
-	text strings.Builder
-	full bool
+	pretended string // a host before an "@"
+	text      strings.Builder
+	full      bool
 }
 
 func (l *openLink) add(text string) {
@@ -36,27 +37,83 @@ func (w *walker) openLink() (*openLink, bool) {
 		w.result.Removed.Other++
 		return nil, false
 	}
-	return &openLink{Link: Link{URL: t.url, Host: t.host}}, true
+	end, via := destination(t)
+	link := &openLink{Link: Link{URL: t.url, Host: end.host, Via: via, Deceits: deceits(end.host)}}
+	if name := userHost(w.attributes.value(attrHref)); name != "" && !sameParty(name, end.host) {
+		link.Deceits = append(link.Deceits, Userinfo)
+		link.pretended = name
+	}
+	return link, true
 }
 
 // closeLink writes, after the link, the host that it leads to, unless its text
-// is that host; and says so where the text names somebody else's.
+// is that host; and says so where the text names somebody else's or the host is not
+// what it seems.
 func (w *walker) closeLink(l *openLink) {
 	l.Text = oneLine(l.text.String())
-	l.Claimed = claimedHost(l.Text)
-	l.Mismatch = l.Claimed != "" && !sameParty(l.Claimed, l.Host)
+	l.Claimed, l.Mismatch = claim(l.Text, l.Link)
+	w.writeHost(&l.Link)
+	if !l.Mismatch && l.pretended != "" { // the user information is gone from the link, and with it from what is written
+		l.Claimed, l.Mismatch = l.pretended, true
+	}
 	w.result.Links = append(w.result.Links, l.Link)
-	switch {
-	case l.Mismatch:
-		w.out.WriteString(`<span class="` + ClassMismatch + `"> [leads to `)
-		writeText(&w.out, l.Host)
+}
+
+// claim finds the host that a text names, one that is not the link's before others.
+func claim(text string, l Link) (host string, mismatch bool) {
+	for word := range strings.FieldsSeq(text) {
+		named := hostOf(word)
+		if named == "" {
+			continue
+		}
+		if host == "" {
+			host = named
+		}
+		if !sameParty(named, l.Host) && !(l.Via != "" && named == l.Via) {
+			return named, true
+		}
+	}
+	return host, false
+}
+
+// writeHost writes the notice behind a link.
+func (w *walker) writeHost(l *Link) {
+	number, imitation, short := false, false, false
+	for _, d := range l.Deceits {
+		number = number || d == BareNumber
+		imitation = imitation || d == Imitation
+		short = short || d == Shortened
+	}
+	grave := l.Mismatch || imitation || number && !strings.HasPrefix(l.URL, "mailto:")
+	if !grave && (strings.HasPrefix(l.URL, "mailto:") || l.Claimed == l.Host && l.Via == "" && !short) {
+		return
+	}
+	class, lead := ClassHost, " ["
+	if grave {
+		class, lead = ClassMismatch, " [leads to "
+	}
+	w.out.WriteString(`<span class="` + class + `">` + lead)
+	writeText(&w.out, l.Host)
+	if shown := shownHost(l.Host); shown != "" {
+		w.out.WriteString(" (")
+		writeText(&w.out, shown)
+		w.out.WriteByte(')')
+	}
+	if l.Mismatch {
 		w.out.WriteString(", not to ")
 		writeText(&w.out, l.Claimed)
-	case strings.HasPrefix(l.URL, "mailto:"), l.Claimed == l.Host:
-		return
-	default:
-		w.out.WriteString(`<span class="` + ClassHost + `"> [`)
-		writeText(&w.out, l.Host)
+	}
+	switch {
+	case imitation:
+		w.out.WriteString(", whose letters imitate others")
+	case number:
+		w.out.WriteString(", a number and no name")
+	case short:
+		w.out.WriteString(", which does not tell where it leads")
+	}
+	if l.Via != "" {
+		w.out.WriteString(", through ")
+		writeText(&w.out, l.Via)
 	}
 	w.out.WriteString("]</span>")
 }

@@ -11,6 +11,7 @@ const (
 	ClassHost      = "postern-host"      // the host that a link leads to
 	ClassMismatch  = "postern-mismatch"  // the same, where the link's text names another
 	ClassImage     = "postern-image"     // words in the place of an image
+	ClassHidden    = "postern-hidden"    // words that their author hid
 	ClassQuote     = "postern-quote"     // folded history
 	ClassSignature = "postern-signature" // a folded signature
 )
@@ -22,7 +23,13 @@ func (w *walker) open(t *tag) {
 	e.letters, e.ground = black, white
 	if parent := w.top(); parent != nil {
 		e.letters, e.ground, e.quote = parent.letters, parent.ground, parent.quote
+		e.veiled, e.small, e.image, e.ink, e.inked = parent.veiled, parent.small, parent.image, parent.ink, parent.inked
+		e.faint = parent.faint
 	}
+	if e.role == table {
+		e.inked = false // most mails are in quirks mode, where tables inherit no colour (Quirks Mode Standard, the tables inherit color from body quirk)
+	}
+	outer := e.unseen()
 	if name == "a" {
 		link, ok := w.openLink()
 		if !ok {
@@ -31,13 +38,21 @@ func (w *walker) open(t *tag) {
 		e.link = link
 	}
 	s := w.colours(&e)
+	if w.history && !e.quote && (e.role == block || e.role == table) {
+		w.openRest()
+		e.quote = true
+	}
+	if e.role != inline {
+		w.recent.newLine()
+	}
 	before, elements := "", 1
 	if class, apart := w.fold(name); class != "" && !e.quote {
 		e.quote = true
 		if apart { // what follows the element belongs to the fold, too
-			if !w.push(element{role: block, closing: "</details>", depth: 1, quote: true}, foldTags(class), 2) {
+			if !w.pushRest(class) {
 				return
 			}
+			e.letters, e.ground = w.top().letters, w.top().ground
 		} else {
 			before = foldTags(class)
 			e.closing += "</details>"
@@ -45,6 +60,9 @@ func (w *walker) open(t *tag) {
 		}
 	}
 	own := w.ownClass(&e)
+	if e.unseen() && !outer && own == "" && e.name != "details" {
+		own = ClassHidden
+	}
 	if !w.push(e, before, elements) {
 		return
 	}
@@ -57,9 +75,29 @@ func (w *walker) open(t *tag) {
 	w.plainAttributes(t)
 	if own != "" {
 		writeAttribute(&w.out, "class", own)
+	} else if e.name == "details" { // what a sender folds stands open
+		writeAttribute(&w.out, "open", "")
 	}
 	s.write(&w.out)
 	w.out.WriteByte('>')
+}
+
+// pushRest opens a fold that ends with the element that it stands in.
+func (w *walker) pushRest(class string) bool {
+	e := element{role: block, closing: "</details>", depth: 1, quote: true, rest: true}
+	return w.push(e, foldTags(class), 2)
+}
+
+// openRest goes on with history behind the element in which it began: Outlook's
+// header block mostly stands in an element of its own.
+func (w *walker) openRest() {
+	w.history = false
+	if top := w.top(); top != nil && (top.quote || top.role == table || top.role == tableBody || top.role == tableRow) {
+		w.history = !top.quote
+		return
+	}
+	w.endParagraph()
+	w.pushRest(ClassQuote)
 }
 
 // colours reads the style and colour attributes. Letters that could not be seen
@@ -71,11 +109,16 @@ func (w *walker) colours(e *element) style {
 		s = w.style(w.attributes.value(attrStyle))
 		w.countStyle(s)
 	}
+	e.veiled = e.veiled || s.hides() || w.attributes.has(attrHidden)
+	if s.veiled&(tinyFont|shownFont) != 0 {
+		e.small = s.veiled&tinyFont != 0
+	}
+	e.image = e.image || s.image || w.attributes.has(attrBackground)
 	letters, ground := e.letters, e.ground
-	grounded := s.grounded
+	grounded, lettered := s.grounded, s.lettered
 	if w.attributes.has(attrColor) && carries(e.name, e.role, attrColor) {
 		if c, ok := parseColor(w.attributes.value(attrColor)); ok {
-			letters = c
+			letters, lettered = c, true
 		}
 	}
 	if w.attributes.has(attrBGColor) && carries(e.name, e.role, attrBGColor) {
@@ -89,6 +132,10 @@ func (w *walker) colours(e *element) style {
 	if s.grounded {
 		ground = s.ground
 	}
+	if lettered {
+		e.ink, e.inked = letters, true
+	}
+	e.faint = e.inked && e.ink == ground && !e.image
 	if !legible(letters, ground) {
 		w.attributes.drop(attrColor)
 		s.lettered, letters = false, e.letters
@@ -144,6 +191,8 @@ func (w *walker) ownClass(e *element) string {
 	case e.name == "details" && (class == ClassQuote || class == ClassSignature):
 		e.quote = true
 	case e.name == "span" && class == ClassImage:
+	case class == ClassHidden:
+		e.veiled = true
 	default:
 		return ""
 	}
@@ -165,6 +214,7 @@ func (w *walker) void(t *tag) {
 		return
 	}
 	w.elements++
+	w.recent.newLine()
 	w.out.WriteString(t.opening)
 	w.plainAttributes(t)
 	w.out.WriteByte('>')

@@ -40,7 +40,7 @@ var oracleElements = words(`html head body a abbr acronym b bdi big cite code de
 	pre section summary ul li dd dt table tbody thead tfoot tr td th caption colgroup br col hr img wbr`)
 
 var oracleAttributes = words(`dir lang title align valign bgcolor color face size width height border
-	cellpadding cellspacing colspan rowspan span start value type alt class style href src rel target`)
+	cellpadding cellspacing colspan rowspan span start value type alt class style href src rel target open`)
 
 func words(text string) map[string]bool {
 	set := map[string]bool{}

@@ -17,6 +17,8 @@ type style struct {
 	grounded     bool // ground is given
 
 	tiny   bool // a width or height of at most one pixel, or not displayed at all
+	veiled veil // what would keep its text from being seen
+	image  bool // a picture or gradient is behind it
 	remote bool // would have fetched something
 	active bool // would have run something in some reader
 }
@@ -39,6 +41,11 @@ func parseStyle(text string) style {
 	}
 	s.declarations = kept.String()
 	return s
+}
+
+// hides says whether text in an element of this style would not be seen.
+func (s *style) hides() bool {
+	return s.veiled&hidden != 0 || s.veiled&(noRoom|cutOff) == noRoom|cutOff || s.veiled&(faraway|positioned) == faraway|positioned
 }
 
 // nextDeclaration cuts at the next semicolon outside quotes, parentheses and
@@ -83,11 +90,14 @@ func (s *style) declare(kept *strings.Builder, property, value string) {
 		strings.Contains(value, "script:") {
 		s.active = true
 	}
+	s.veiled |= veilOf(property, value)
 	switch property {
 	case "display":
 		s.tiny = s.tiny || value == "none"
 	case "width", "height", "max-width", "max-height":
-		s.tiny = s.tiny || value == "0" || value == "0px" || value == "1px"
+		s.tiny = s.tiny || onePixel(value)
+	case "background-image":
+		s.image = s.image || value != "none"
 	case "color":
 		if c, ok := parseColor(value); ok {
 			s.letters, s.lettered = c, true
@@ -96,6 +106,8 @@ func (s *style) declare(kept *strings.Builder, property, value string) {
 	case "background-color", "background":
 		if c, ok := parseColor(value); ok {
 			s.ground, s.grounded = c, true
+		} else if strings.Contains(value, "(") {
+			s.image = true
 		}
 		return
 	}
@@ -323,7 +335,7 @@ func fontFamily(value string) (string, bool) {
 		}) {
 			continue
 		}
-		if name = oneLine(name); name == "" {
+		if name = oneLine(name); name == "" || signFont(name) {
 			continue
 		}
 		if count++; count > 1 {
@@ -338,6 +350,17 @@ func fontFamily(value string) (string, bool) {
 		}
 	}
 	return names.String(), count > 0
+}
+
+// signFont says whether a font has other signs in the place of letters: what is
+// read in it is not what stands there.
+func signFont(name string) bool {
+	for _, part := range [...]string{"dings", "dingbats", "symbol", "blank", "barcode", "redacted"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // border accepts widths, line styles and colours in any order.

@@ -250,6 +250,7 @@ func (w *textWriter) endLink() {
 	if words == "" || refused != accepted {
 		return
 	}
+	t, _ = destination(t)
 	where := strings.TrimPrefix(t.url, "mailto:")
 	bare := strings.TrimSuffix(where, "/")
 	_, bareHost, _ := strings.Cut(bare, "://")

@@ -14,7 +14,14 @@ type element struct {
 	link    *openLink
 	letters color
 	ground  color
-	quote   bool // inside folded history or a folded signature
+	quote   bool  // inside folded history or a folded signature
+	veiled  bool  // nothing inside would be seen
+	small   bool  // its letters would be too small to be seen
+	ink     color // the colour that its author gave its letters
+	inked   bool  // they were given one
+	faint   bool  // it is that of their ground
+	image   bool  // a picture is behind it
+	rest    bool  // a fold that holds what follows an element
 }
 
 // A walker turns tokens into clean output. It never looks ahead and keeps no
@@ -34,6 +41,9 @@ type walker struct {
 	notice     notice          // a notice of ours that is being read again
 	images     map[string]bool // sources of our own
 	styles     map[string]style
+	seen       bool // words that are seen have been written
+	recent     recent
+	history    bool // all that follows is history, and the fold that it stood in was closed with the element around it
 }
 
 func newWalker(options Options) *walker {
@@ -282,6 +292,10 @@ func (w *walker) popTo(n int) {
 		w.stack = w.stack[:len(w.stack)-1]
 		w.depth -= last.depth
 		w.out.WriteString(last.closing)
+		w.history = w.history || last.rest
+		if last.role != inline {
+			w.recent.newLine()
+		}
 		if last.name == "p" {
 			w.paragraphs--
 		}
@@ -311,6 +325,7 @@ func (w *walker) push(e element, tags string, elements int) bool {
 		e.letters, e.ground = black, white
 		if parent := w.top(); parent != nil {
 			e.letters, e.ground = parent.letters, parent.ground
+			e.veiled, e.small, e.faint, e.image, e.ink, e.inked = parent.veiled, parent.small, parent.faint, parent.image, parent.ink, parent.inked
 		}
 	}
 	if e.link != nil {
@@ -374,6 +389,11 @@ func (w *walker) text(text string) {
 	if link := w.innermostLink(); link != nil {
 		link.add(text)
 	}
+	if w.history && strings.TrimSpace(text) != "" {
+		w.openRest()
+	}
+	w.account(text)
+	w.recent.add(text)
 	writeText(&w.out, text)
 }
 
