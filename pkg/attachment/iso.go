@@ -124,6 +124,7 @@ func (i *isoImage) directory(record []byte, folder string, depth int) error {
 		r := records[n : n+length]
 		n += length
 		raw := r[33 : 33+r[32]]
+		i.continuation(r[min(len(r), 33+int(r[32])+1-int(r[32])%2):]) // names are padded to an odd length
 		if len(raw) == 1 && raw[0] <= 1 { // the folder itself and the one above
 			continue
 		}
@@ -158,6 +159,18 @@ func (i *isoImage) directory(record []byte, folder string, depth int) error {
 		pieces, size, fresh = nil, 0, false
 	}
 	return nil
+}
+
+// continuation accounts for what extensions of a record keep elsewhere (SUSP 1.12
+// §5.1, of which Rock Ridge makes use).
+func (i *isoImage) continuation(use []byte) {
+	for len(use) >= 4 && int(use[2]) >= 4 && int(use[2]) <= len(use) {
+		if string(use[:2]) == "CE" && use[2] >= 28 {
+			from := int64(u32(use[4:]))*isoSector + int64(u32(use[12:]))
+			i.layout.add(spanStructure, from, from+int64(u32(use[20:])))
+		}
+		use = use[use[2]:]
+	}
 }
 
 // name decodes a file identifier and drops its version (§7.5.1).
