@@ -19,8 +19,8 @@ var layers = []struct {
 	packages []string
 }{
 	{"ground", []string{"fault", "event", "redact", "retention", "signet"}},
-	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "clean", "pii", "customer"}},
-	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "keyfolder", "reading", "resolve", "confine"}},
+	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "picture", "clean", "pii", "customer"}},
+	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "keyfolder", "reading", "resolve", "confine", "preview"}},
 	{"frame", []string{"config", "stage", "run", "archtest", "corpora"}},
 }
 
@@ -48,7 +48,7 @@ var doors = []door{
 var outward = []string{"os", "net", "net/http", "net/smtp", "net/rpc", "log", "log/slog", "syscall", "database/sql", "plugin"}
 
 // starters are who may start other programs: for a mail, only what is confined.
-var starters = []string{"pkg/confine", "services/postern/fleet", "services/ingest/imaptest", "pkg/bus/bustest", "pkg/clam/clamtest", "pkg/readmodel/redistest", "pkg/vault/s3/s3test"}
+var starters = []string{"pkg/confine", "pkg/preview", "services/postern/fleet", "services/ingest/imaptest", "pkg/bus/bustest", "pkg/clam/clamtest", "pkg/readmodel/redistest", "pkg/vault/s3/s3test"}
 
 // rights are packages whose import is a right, and who has it.
 var rights = []struct {

@@ -4,8 +4,11 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -93,11 +96,14 @@ func (o *order) root() error {
 	if interpreter { // a program that is linked dynamically needs its libraries to start
 		visible = append([]string{"/lib", "/lib64", "/usr/lib"}, visible...)
 	}
+	if o.Scratch > 0 { // for the programs that need it, which need these too
+		visible = append(visible, "/dev/null", "/dev/zero", "/dev/urandom")
+	}
 	sources := map[string]int{}
-	for _, dir := range visible {
-		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	for _, path := range visible {
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 		if err == nil {
-			sources[dir] = fd
+			sources[path] = fd
 		}
 	}
 	// Any folder will do to mount on, and this one is everywhere.
@@ -108,9 +114,9 @@ func (o *order) root() error {
 	if err := unix.Chdir(at); err != nil {
 		return err
 	}
-	for dir, fd := range sources {
-		if err := show(fd, dir); err != nil {
-			return fmt.Errorf("show %s: %w", dir, err)
+	for _, path := range slices.Sorted(maps.Keys(sources)) {
+		if err := show(sources[path], path); err != nil {
+			return fmt.Errorf("show %s: %w", path, err)
 		}
 	}
 	if o.Scratch > 0 {
@@ -133,10 +139,21 @@ func (o *order) root() error {
 	return unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "")
 }
 
-// show binds a folder into the new root, at the path that it has outside.
-func show(fd int, dir string) error {
-	target := "." + dir
-	if err := os.MkdirAll(target, 0o755); err != nil {
+// show binds a folder or a device into the new root, at the path that it has outside.
+func show(fd int, path string) error {
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return err
+	}
+	target, device := "."+path, stat.Mode&unix.S_IFMT == unix.S_IFCHR
+	if device {
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(target, nil, 0o644); err != nil {
+			return err
+		}
+	} else if err := os.MkdirAll(target, 0o755); err != nil {
 		return err
 	}
 	tree, err := unix.OpenTree(fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
@@ -145,6 +162,9 @@ func show(fd int, dir string) error {
 	}
 	defer func() { _ = unix.Close(tree) }()
 	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV}
+	if device {
+		attr.Attr_set = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
+	}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		return err
 	}
@@ -280,6 +300,11 @@ func (o *order) landlock() error {
 		}
 		if err := allow(tmp, landlockWrite); err != nil {
 			return err
+		}
+		if null, err := unix.Open("/dev/null", unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+			if err := allow(null, unix.LANDLOCK_ACCESS_FS_READ_FILE|unix.LANDLOCK_ACCESS_FS_WRITE_FILE); err != nil {
+				return err
+			}
 		}
 	}
 	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {

@@ -106,10 +106,10 @@ func simple(subject string) desktest.Mail {
 func rich(subject string) desktest.Mail {
 	mail := simple(subject)
 	mail.Message.Attachments = []*contentv1.Attachment{
-		{Name: "invoice.pdf", Type: "application/pdf", Size: 9, Verdict: "clean", Packet: 0},
+		{Name: "invoice.pdf", Type: "application/pdf", Size: 9, Verdict: "clean", Packet: 0, Preview: "first_pages", Pages: []*contentv1.Page{{Type: "image/png", Width: 40, Height: 60}}},
 		{Name: "run.exe", Type: "application/x-msdownload", Size: 7, Verdict: "suspicious", Reasons: []string{"executable"}, Packet: -1},
 	}
-	mail.Files = [][]byte{[]byte("%PDF-1.4\n")}
+	mail.Files, mail.Looks = [][]byte{[]byte("%PDF-1.4\n")}, [][]byte{[]byte("pixels")}
 	mail.Message.Masks = []*contentv1.Mask{
 		{Kind: "iban", Token: "‹iban ··3000 #1›", Packet: 0}, {Kind: "payment_card", Token: "‹payment_card ··1111 #2›", Packet: 1},
 	}

@@ -37,6 +37,7 @@ func TestEveryRouteOpensForItsRolesOnly(t *testing.T) {
 		{"GET", at, nil, readers},
 		{"GET", at + "/message", nil, readers},
 		{"GET", at + "/files/0", nil, readers},
+		{"GET", at + "/files/0/look", nil, readers},
 		{"POST", at + "/status", []string{"status", "pending"}, readers},
 		{"POST", at + "/assignee", []string{"assignee", ""}, []string{lead}},
 		{"POST", at + "/reveal", []string{"value", "0", "reason", "refund to this account"}, readers},

@@ -253,11 +253,14 @@ func TestAFileThatIsNotWholeIsNotHandedOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	inline := row.Record.GetLayers()[1].GetInline()
-	inline[len(inline)-1] ^= 1 // the last byte of the last file
-	w.Replace(t, ticket, row.Record)
-	a := as(w, t, "agnes").get("/tickets/" + ticket + "/files/0")
-	if a.StatusCode != 503 || a.has("PDF") {
-		t.Errorf("%d %q", a.StatusCode, a.body)
+	ends := row.Record.GetLayers()[1].GetPacketEnds()
+	for path, end := range map[string]int64{"": ends[2], "/look": ends[3]} { // the last byte of the file, and of the picture of it
+		inline[end-1] ^= 1
+		w.Replace(t, ticket, row.Record)
+		a := as(w, t, "agnes").get("/tickets/" + ticket + "/files/0" + path)
+		if a.StatusCode != 503 || a.has("PDF") {
+			t.Errorf("%s: %d %q", path, a.StatusCode, a.body)
+		}
 	}
 }
 

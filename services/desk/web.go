@@ -171,6 +171,7 @@ func (web *Web) routes() []route {
 		{"GET /tickets/{ticket}", readers, web.ticket},
 		{"GET /tickets/{ticket}/message", readers, web.message},
 		{"GET /tickets/{ticket}/files/{index}", readers, web.download},
+		{"GET /tickets/{ticket}/files/{index}/look", readers, web.look},
 		{"POST /tickets/{ticket}/status", readers, web.setStatus},
 		{"POST /tickets/{ticket}/assignee", readers, web.setAssignee},
 		{"POST /tickets/{ticket}/reveal", readers, web.reveal},

@@ -127,7 +127,7 @@ func layerWords(layer string) string {
 }
 
 var actText = map[string]string{
-	"open": "opened", "reveal": "revealed a masked value", "breakglass": "was given the original", "download": "downloaded an attachment",
+	"open": "opened", "reveal": "revealed a masked value", "breakglass": "was given the original", "download": "downloaded an attachment", "look_at_file": "looked at an attachment",
 	"register": "registered", "file": "filed", "layers": "added the ticket's layers", "ticket": "made a ticket of it",
 	"set_aside": "set it aside", "setaside": "set it aside", "retry": "took it up again", "place": "found it again in a folder that was numbered anew", "hold": "placed a hold", "release": "lifted a hold",
 	"destroy": "destroyed", "erase": "erased", "sign_in": "signed in", "sign_out": "signed out", "status": "changed the status", "assign": "assigned",

@@ -1,11 +1,14 @@
 package sanitize
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/clean"
 	"github.com/postern-mail/postern/pkg/mail"
+	"github.com/postern-mail/postern/pkg/picture"
+	"github.com/postern-mail/postern/pkg/preview"
 )
 
 // An Attachment is a file that passed. Images are drawn anew, so that what is
@@ -18,6 +21,9 @@ type Attachment struct {
 	Content   []byte
 	ContentID string // of an image that stands in the HTML; "" for others
 	Drawn     bool   // Content is an image that we drew and may be shown
+	Look      Look
+	Pages     []preview.Picture // of a document that was drawn
+	Text      string            // of a file that is shown as text, masked
 	Reasons   []attachment.Reason
 }
 
@@ -76,12 +82,17 @@ func shownType(a *attachment.Attachment) string {
 
 func (r *renderer) pass(p *mail.Part, a *attachment.Attachment, name string) {
 	passed := Attachment{Path: p.Path, Name: name, Type: shownType(a), Content: content(p), Reasons: a.Reasons}
-	if drawn, kind, ok := r.redraw(passed.Content); ok {
-		passed.Content, passed.Type, passed.Drawn = drawn, kind, true
-		passed.Name = withExtension(name, kind)
+	drawn, err := r.redraw(passed.Content)
+	switch {
+	case err == nil:
+		passed.Content, passed.Type, passed.Drawn, passed.Look = drawn.Content, drawn.Type, true, LookPicture
+		passed.Name = withExtension(name, drawn.Type)
 		if p.ContentID != "" {
 			r.inline(p.ContentID, &passed)
 		}
+	case !errors.Is(err, picture.ErrNone) && !errors.Is(err, picture.ErrLarge) || !r.look(p, &passed):
+		r.unknown(passed)
+		return
 	}
 	passed.Size = int64(len(passed.Content))
 	r.view.Attachments = append(r.view.Attachments, passed)

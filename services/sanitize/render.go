@@ -26,6 +26,8 @@ type Options struct {
 	Mask    pii.Options // what becomes of each kind
 	Regions []string    // countries whose national telephone numbers are known; empty: the default
 
+	Artist Artist // draws what is looked at; nil: a Hand
+
 	MaxText   int
 	MaxHTML   int
 	MaxPixels int
@@ -44,6 +46,9 @@ func (o Options) withDefaults() Options {
 		if *field.value <= 0 {
 			*field.value = field.initial
 		}
+	}
+	if o.Artist == nil {
+		o.Artist = Hand{}
 	}
 	return o
 }
@@ -143,6 +148,7 @@ type renderer struct {
 	images   map[string]string // content id to a data: URL of our own pixels
 	drawn    int               // pixels
 	inlined  int               // bytes
+	looked   int               // documents that were drawn
 }
 
 func (r *renderer) notice(n Notice) {

@@ -28,7 +28,7 @@ const (
 	iban       = "DE89 3704 0044 0532 0130 00"
 )
 
-func picture(t testing.TB, width, height int) string {
+func drawing(t testing.TB, width, height int) string {
 	t.Helper()
 	canvas := image.NewNRGBA(image.Rect(0, 0, width, height))
 	canvas.Set(0, 0, color.NRGBA{R: 255, A: 255})
@@ -151,7 +151,7 @@ Content-Type: image/png; name=pic.png
 Content-ID: <pic@x>
 Content-Transfer-Encoding: base64
 
-`+picture(t, 3, 2)+`
+`+drawing(t, 3, 2)+`
 --r--
 `, Options{})
 	if len(view.Attachments) != 1 || !view.Attachments[0].Drawn || view.Attachments[0].ContentID != "pic@x" {
@@ -167,7 +167,7 @@ Content-Transfer-Encoding: base64
 
 func TestAnImageAtTheLimitIsDrawnAndOnePastItIsNot(t *testing.T) {
 	mail := func(width int) string {
-		return "From: a@example.org\nContent-Type: image/png; name=p.png\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n" + picture(t, width, 10) + "\n"
+		return "From: a@example.org\nContent-Type: image/png; name=p.png\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n" + drawing(t, width, 10) + "\n"
 	}
 	options := Options{MaxPixels: 100}
 	if view := render(t, mail(10), options); len(view.Attachments) != 1 || !view.Attachments[0].Drawn {
@@ -190,7 +190,7 @@ func TestATextAtTheLimitIsWholeAndOnePastItIsCut(t *testing.T) {
 func TestImagesBeyondTheRoomInTheTextAreWords(t *testing.T) {
 	raw := "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=r\n\n" +
 		"--r\nContent-Type: text/html\n\n<img src=cid:p>\n--r\nContent-Type: image/png; name=p.png\nContent-ID: <p>\n" +
-		"Content-Transfer-Encoding: base64\n\n" + picture(t, 3, 2) + "\n--r--\n"
+		"Content-Transfer-Encoding: base64\n\n" + drawing(t, 3, 2) + "\n--r--\n"
 	if view := render(t, raw, Options{MaxInline: 8}); strings.Contains(view.HTML, "<img") || len(view.Attachments) != 1 {
 		t.Errorf("html %q", view.HTML)
 	}

@@ -49,13 +49,20 @@ type Worker struct {
 	keyring    Adder
 	vault      vault.Store
 	options    Options
+	gallery    Gallery
 	recipients *seal.Recipients
 	now        func() time.Time
 }
 
 // NewWorker reads at a desk and seals into a vault.
 func NewWorker(desk *reading.Desk, opener reading.Opener, keyring Adder, store vault.Store, options Options, now func() time.Time) *Worker {
-	return &Worker{desk, opener, keyring, store, options, new(seal.Recipients), now}
+	return &Worker{desk: desk, opener: opener, keyring: keyring, vault: store, options: options, recipients: new(seal.Recipients), now: now}
+}
+
+// DrawIn has what agents look at drawn in confined processes. It is called before anybody works.
+func (w *Worker) DrawIn(gallery Gallery) *Worker {
+	w.gallery = gallery
+	return w
 }
 
 // Sanitize turns what was archived into what is sanitized. The answer speaks of the
@@ -153,7 +160,10 @@ func (w *Worker) view(ctx context.Context, record *itemv1.Record) (View, about, 
 			return View{}, about{}, fmt.Errorf("sender evidence: %w", err)
 		}
 	}
-	view := w.render(message, report)
+	view, err := w.render(ctx, message, report)
+	if err != nil {
+		return View{}, about{}, err
+	}
 	if changed {
 		view.Notices = append(view.Notices, KeysChanged)
 	}
@@ -177,8 +187,18 @@ func closed(scanned, here []*contentv1.Encryption) []*contentv1.Encryption {
 	return all
 }
 
-func (w *Worker) render(message *mail.Message, report attachment.Report) View {
-	return Render(message, report, w.options)
+func (w *Worker) render(ctx context.Context, message *mail.Message, report attachment.Report) (View, error) {
+	if w.gallery.Pool == nil {
+		return Render(message, report, w.options), nil
+	}
+	artist := w.gallery.For(ctx)
+	options := w.options
+	options.Artist = artist
+	view := Render(message, report, options)
+	if err := artist.Err(); err != nil {
+		return View{}, fault.LaterFor(err, 0, "not_drawn")
+	}
+	return view, nil
 }
 
 // layers seals the view and the masked values to the berths that filing chose.
@@ -261,12 +281,25 @@ func viewPackets(record *itemv1.Record, view View, known about) ([][]byte, error
 		message.Masks = append(message.Masks, &contentv1.Mask{Kind: string(value.Kind), Token: value.Token, Packet: int32(i)})
 	}
 	var files [][]byte
+	keep := func(content []byte) int32 {
+		files = append(files, content)
+		return int32(1 + len(files)) //nolint:gosec // a mail has some thousand parts
+	}
 	for _, passed := range view.Attachments {
-		message.Attachments = append(message.Attachments, &contentv1.Attachment{
+		file := &contentv1.Attachment{
 			Path: passed.Path, Name: passed.Name, Type: passed.Type, Size: int64(len(passed.Content)),
-			Verdict: string(attachment.Clean), Packet: int32(2 + len(files)), ContentId: passed.ContentID,
-		})
-		files = append(files, passed.Content)
+			Verdict: string(attachment.Clean), Packet: keep(passed.Content), ContentId: passed.ContentID, Preview: string(passed.Look),
+		}
+		if passed.Drawn {
+			file.Pages = []*contentv1.Page{{Packet: file.GetPacket(), Type: passed.Type}}
+		}
+		for _, page := range passed.Pages {
+			file.Pages = append(file.Pages, &contentv1.Page{Packet: keep(page.PNG), Type: "image/png", Width: int32(page.Width), Height: int32(page.Height)}) //nolint:gosec // pixels
+		}
+		if passed.Text != "" {
+			file.TextPacket = keep([]byte(passed.Text))
+		}
+		message.Attachments = append(message.Attachments, file)
 	}
 	for _, kept := range view.Withheld {
 		held := &contentv1.Attachment{Path: kept.Path, Name: kept.Name, Type: kept.Type, Size: kept.Size, Verdict: string(kept.Verdict), Packet: -1}

@@ -328,7 +328,13 @@ type Attachment struct {
 	// Index of the data packet in the view layer, -1 where it is withheld.
 	Packet int32 `protobuf:"varint,7,opt,name=packet,proto3" json:"packet,omitempty"`
 	// Shown inside the message by its content id.
-	ContentId     string `protobuf:"bytes,8,opt,name=content_id,json=contentId,proto3" json:"content_id,omitempty"`
+	ContentId string `protobuf:"bytes,8,opt,name=content_id,json=contentId,proto3" json:"content_id,omitempty"`
+	// How it can be looked at without being opened, or why it cannot.
+	Preview string `protobuf:"bytes,9,opt,name=preview,proto3" json:"preview,omitempty"`
+	// Its first pages as pictures of ours, or one where it is a picture itself.
+	Pages []*Page `protobuf:"bytes,10,rep,name=pages,proto3" json:"pages,omitempty"`
+	// Index of the data packet with its text, masked; 0 where there is none.
+	TextPacket    int32 `protobuf:"varint,11,opt,name=text_packet,json=textPacket,proto3" json:"text_packet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -419,6 +425,96 @@ func (x *Attachment) GetContentId() string {
 	return ""
 }
 
+func (x *Attachment) GetPreview() string {
+	if x != nil {
+		return x.Preview
+	}
+	return ""
+}
+
+func (x *Attachment) GetPages() []*Page {
+	if x != nil {
+		return x.Pages
+	}
+	return nil
+}
+
+func (x *Attachment) GetTextPacket() int32 {
+	if x != nil {
+		return x.TextPacket
+	}
+	return 0
+}
+
+// A Page is a picture that stands for a part of a file.
+type Page struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Packet        int32                  `protobuf:"varint,1,opt,name=packet,proto3" json:"packet,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	Width         int32                  `protobuf:"varint,3,opt,name=width,proto3" json:"width,omitempty"`
+	Height        int32                  `protobuf:"varint,4,opt,name=height,proto3" json:"height,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Page) Reset() {
+	*x = Page{}
+	mi := &file_content_v1_view_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Page) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Page) ProtoMessage() {}
+
+func (x *Page) ProtoReflect() protoreflect.Message {
+	mi := &file_content_v1_view_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Page.ProtoReflect.Descriptor instead.
+func (*Page) Descriptor() ([]byte, []int) {
+	return file_content_v1_view_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Page) GetPacket() int32 {
+	if x != nil {
+		return x.Packet
+	}
+	return 0
+}
+
+func (x *Page) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *Page) GetWidth() int32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
+func (x *Page) GetHeight() int32 {
+	if x != nil {
+		return x.Height
+	}
+	return 0
+}
+
 // A Mask stands where a personal value was; the value is the pii layer's packet of that index.
 type Mask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -432,7 +528,7 @@ type Mask struct {
 
 func (x *Mask) Reset() {
 	*x = Mask{}
-	mi := &file_content_v1_view_proto_msgTypes[3]
+	mi := &file_content_v1_view_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -444,7 +540,7 @@ func (x *Mask) String() string {
 func (*Mask) ProtoMessage() {}
 
 func (x *Mask) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_view_proto_msgTypes[3]
+	mi := &file_content_v1_view_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -457,7 +553,7 @@ func (x *Mask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mask.ProtoReflect.Descriptor instead.
 func (*Mask) Descriptor() ([]byte, []int) {
-	return file_content_v1_view_proto_rawDescGZIP(), []int{3}
+	return file_content_v1_view_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Mask) GetKind() string {
@@ -492,7 +588,7 @@ type Value struct {
 
 func (x *Value) Reset() {
 	*x = Value{}
-	mi := &file_content_v1_view_proto_msgTypes[4]
+	mi := &file_content_v1_view_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -504,7 +600,7 @@ func (x *Value) String() string {
 func (*Value) ProtoMessage() {}
 
 func (x *Value) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_view_proto_msgTypes[4]
+	mi := &file_content_v1_view_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -517,7 +613,7 @@ func (x *Value) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Value.ProtoReflect.Descriptor instead.
 func (*Value) Descriptor() ([]byte, []int) {
-	return file_content_v1_view_proto_rawDescGZIP(), []int{4}
+	return file_content_v1_view_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Value) GetKind() string {
@@ -590,7 +686,7 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"\n" +
 	"encryption\x18\x11 \x03(\v2\x16.content.v1.EncryptionB\x04\xc8\xf3\x18\n" +
 	"R\n" +
-	"encryption:\x04\xd0\xf3\x18\x01\"\xfd\x01\n" +
+	"encryption:\x04\xd0\xf3\x18\x01\"\xf2\x02\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\x04path\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
@@ -605,7 +701,18 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"\x06packet\x18\a \x01(\x05B\x04\xc8\xf3\x18\x03R\x06packet\x12#\n" +
 	"\n" +
 	"content_id\x18\b \x01(\tB\x04\xc8\xf3\x18\n" +
-	"R\tcontentId:\x04\xd0\xf3\x18\x01\"`\n" +
+	"R\tcontentId\x12\x1e\n" +
+	"\apreview\x18\t \x01(\tB\x04\xc8\xf3\x18\x02R\apreview\x12,\n" +
+	"\x05pages\x18\n" +
+	" \x03(\v2\x10.content.v1.PageB\x04\xc8\xf3\x18\n" +
+	"R\x05pages\x12%\n" +
+	"\vtext_packet\x18\v \x01(\x05B\x04\xc8\xf3\x18\x03R\n" +
+	"textPacket:\x04\xd0\xf3\x18\x01\"~\n" +
+	"\x04Page\x12\x1c\n" +
+	"\x06packet\x18\x01 \x01(\x05B\x04\xc8\xf3\x18\x03R\x06packet\x12\x18\n" +
+	"\x04type\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x04type\x12\x1a\n" +
+	"\x05width\x18\x03 \x01(\x05B\x04\xc8\xf3\x18\x03R\x05width\x12\x1c\n" +
+	"\x06height\x18\x04 \x01(\x05B\x04\xc8\xf3\x18\x03R\x06height:\x04\xd0\xf3\x18\x01\"`\n" +
 	"\x04Mask\x12\x18\n" +
 	"\x04kind\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12\x1a\n" +
 	"\x05token\x18\x02 \x01(\tB\x04\xc8\xf3\x18\n" +
@@ -628,26 +735,28 @@ func file_content_v1_view_proto_rawDescGZIP() []byte {
 	return file_content_v1_view_proto_rawDescData
 }
 
-var file_content_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_content_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_content_v1_view_proto_goTypes = []any{
 	(*Card)(nil),                  // 0: content.v1.Card
 	(*Message)(nil),               // 1: content.v1.Message
 	(*Attachment)(nil),            // 2: content.v1.Attachment
-	(*Mask)(nil),                  // 3: content.v1.Mask
-	(*Value)(nil),                 // 4: content.v1.Value
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*Encryption)(nil),            // 6: content.v1.Encryption
+	(*Page)(nil),                  // 3: content.v1.Page
+	(*Mask)(nil),                  // 4: content.v1.Mask
+	(*Value)(nil),                 // 5: content.v1.Value
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*Encryption)(nil),            // 7: content.v1.Encryption
 }
 var file_content_v1_view_proto_depIdxs = []int32{
-	5, // 0: content.v1.Card.date:type_name -> google.protobuf.Timestamp
+	6, // 0: content.v1.Card.date:type_name -> google.protobuf.Timestamp
 	2, // 1: content.v1.Message.attachments:type_name -> content.v1.Attachment
-	3, // 2: content.v1.Message.masks:type_name -> content.v1.Mask
-	6, // 3: content.v1.Message.encryption:type_name -> content.v1.Encryption
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 2: content.v1.Message.masks:type_name -> content.v1.Mask
+	7, // 3: content.v1.Message.encryption:type_name -> content.v1.Encryption
+	3, // 4: content.v1.Attachment.pages:type_name -> content.v1.Page
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_content_v1_view_proto_init() }
@@ -662,7 +771,7 @@ func file_content_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_v1_view_proto_rawDesc), len(file_content_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

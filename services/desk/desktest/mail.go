@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ type Mail struct {
 	Card    *contentv1.Card
 	Message *contentv1.Message // the packets of its attachments are set here
 	Files   [][]byte           // of the attachments whose packet is not -1, in order
+	Looks   [][]byte           // of the pages and texts that stand for attachments, in order: their packets are set, too
 	Values  []*contentv1.Value
 	Raw     string
 	Stored  bool          // the layers lie in the vault, not in the record
@@ -68,9 +70,19 @@ func (w *World) Ticket(mail Mail) string {
 			next++
 		}
 	}
-	packets := append([][]byte{w.marshal(mail.Card), w.marshal(mail.Message)}, mail.Files...)
+	for _, attached := range mail.Message.Attachments {
+		for _, page := range attached.Pages {
+			page.Packet = next
+			next++
+		}
+		if attached.TextPacket != 0 {
+			attached.TextPacket = next
+			next++
+		}
+	}
+	packets := slices.Concat([][]byte{w.marshal(mail.Card), w.marshal(mail.Message)}, mail.Files, mail.Looks)
 	if int(next) != len(packets) {
-		w.t.Fatalf("%d packets for %d files", next, len(mail.Files))
+		w.t.Fatalf("%d packets for %d files and %d looks", next, len(mail.Files), len(mail.Looks))
 	}
 	record.Layers = append(record.Layers, w.layer(record, itemv1.LayerKind_LAYER_KIND_RAW, true, []byte(mail.Raw)))
 	record.Layers = append(record.Layers, w.layer(record, itemv1.LayerKind_LAYER_KIND_VIEW, mail.Stored, packets...))

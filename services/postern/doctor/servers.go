@@ -15,6 +15,7 @@ import (
 	"github.com/postern-mail/postern/pkg/clam"
 	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
+	"github.com/postern-mail/postern/pkg/preview"
 	"github.com/postern-mail/postern/pkg/resolve"
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/dir"
@@ -45,6 +46,17 @@ func (x *examination) confined(ctx context.Context) {
 		return
 	}
 	x.well("confine", "the kernel shuts decoders in: namespaces, Landlock, system calls, memory")
+	if !x.config.Sanitize.Previews {
+		return
+	}
+	switch forPDF, forOffice := preview.Installed(); {
+	case forPDF && forOffice:
+		x.well("previews", "poppler and LibreOffice are here: agents can look at documents without opening them")
+	case forPDF:
+		x.note("previews", "LibreOffice is not here: agents cannot look at office documents", "install Debian's libreoffice-writer-nogui, libreoffice-calc-nogui and libreoffice-impress-nogui beside sanitize, or set sanitize.previews: false")
+	default:
+		x.note("previews", "poppler is not here: agents cannot look at documents", "install Debian's poppler-utils, and libreoffice-writer-nogui, -calc-nogui and -impress-nogui, beside sanitize, or set sanitize.previews: false")
+	}
 }
 
 // confineAdvice says what to do about a kernel that refuses.

@@ -176,6 +176,8 @@ type SanitizeConfig struct {
 	Leave []string `yaml:"leave"`
 	// Regions are the countries whose national telephone numbers are known, such as DE or US.
 	Regions []string `yaml:"regions"`
+	// Previews has the first pages of PDF and office documents drawn as pictures, where poppler and LibreOffice are installed, so that agents can look at them without opening them.
+	Previews bool `yaml:"previews"`
 }
 
 // Default is the configuration of one process with everything inside.
@@ -195,7 +197,7 @@ func Default() Config {
 		Verify:     verify.DefaultConfig(),
 		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour), Opinions: scan.DefaultOpinions},
 		Archive:    archive.DefaultConfig(),
-		Sanitize:   SanitizeConfig{Regions: slices.Clone(pii.DefaultRegions)},
+		Sanitize:   SanitizeConfig{Regions: slices.Clone(pii.DefaultRegions), Previews: true},
 		Keyring:    keyring.Defaults(),
 		Retain:     retain.DefaultConfig(),
 		Audit:      audit.DefaultConfig(),

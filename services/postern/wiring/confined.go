@@ -7,13 +7,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-mail/postern/pkg/confine"
+	"github.com/postern-mail/postern/pkg/preview"
+	"github.com/postern-mail/postern/services/sanitize"
 	"github.com/postern-mail/postern/services/scan"
 )
 
 // Enter makes this process a confined one where it was started as such, and does not return then. A
 // program that runs services calls it before anything else.
 func Enter() {
-	confine.Enter(map[string]confine.Job{scan.Job: scan.Decode})
+	confine.Enter(map[string]confine.Job{scan.Job: scan.Decode, sanitize.Job: sanitize.Decode, preview.Job: preview.Decode})
 }
 
 // Room is what a confined process may use.
@@ -26,23 +28,55 @@ func (p *Process) pool() (*confine.Pool, error) {
 	if p.confined != nil {
 		return p.confined, nil
 	}
-	events := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "postern_confined_processes_total", Help: "What became of the processes that look into what was sent.",
-	}, []string{"event"})
-	p.Registry.MustRegister(events)
-	for _, event := range confine.Events {
-		events.WithLabelValues(string(event))
+	pool, err := p.openPool(p.Config.Confine.Room(), p.Config.Confine.Processes)
+	p.confined = pool
+	return pool, err
+}
+
+// openPool starts processes of one kind. p.mu is held.
+func (p *Process) openPool(room confine.Room, size int) (*confine.Pool, error) {
+	if p.confines == nil {
+		p.confines = prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_confined_processes_total", Help: "What became of the processes that look into what was sent.",
+		}, []string{"event"})
+		p.Registry.MustRegister(p.confines)
+		for _, event := range confine.Events {
+			p.confines.WithLabelValues(string(event))
+		}
 	}
+	events := p.confines
 	pool, err := confine.NewPool(confine.Options{
-		Room: p.Config.Confine.Room(), Size: p.Config.Confine.Processes, Log: p.Log,
-		Events: func(event confine.Event) { events.WithLabelValues(string(event)).Inc() },
+		Room: room, Size: size, Log: p.Log, Events: func(event confine.Event) { events.WithLabelValues(string(event)).Inc() },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("confine: %w", err)
 	}
 	p.closers = append(p.closers, pool.Close)
-	p.confined = pool
 	return pool, nil
+}
+
+// previewsAtOnce is how many documents are drawn at a time: each takes a processor for seconds.
+const previewsAtOnce = 2
+
+// gallery is what draws for sanitize. Its pool is nil when ctx ends before there is one. Documents
+// are drawn where there are programs for it.
+func (s *service) gallery(ctx context.Context) (sanitize.Gallery, error) {
+	pool, err := s.pool(ctx)
+	if pool == nil {
+		return sanitize.Gallery{}, err
+	}
+	gallery := sanitize.Gallery{Pool: pool}
+	if forPDF, _ := preview.Installed(); !forPDF || !s.Config.Sanitize.Previews {
+		return gallery, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	studio, err := s.openPool(preview.Room, previewsAtOnce)
+	if err != nil {
+		return sanitize.Gallery{}, err
+	}
+	gallery.Studio = preview.NewStudio(studio)
+	return gallery, nil
 }
 
 // pool waits for the kernel to let a process be confined: without one, no mail is taken up. It gives

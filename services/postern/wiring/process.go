@@ -71,6 +71,7 @@ type Process struct {
 	mu       sync.Mutex
 	hooks    hooks
 	confined *confine.Pool // nil until a service needs it
+	confines *prometheus.CounterVec
 }
 
 // hooks are parts that other parts of the same process reach for.

@@ -199,7 +199,11 @@ func runSanitize(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
-	worker := sanitize.NewWorker(s.reading, s.opener(client), client, s.Vault, s.Config.Sanitize.options(), s.Clock.Now)
+	gallery, err := s.gallery(ctx)
+	if gallery.Pool == nil {
+		return err
+	}
+	worker := sanitize.NewWorker(s.reading, s.opener(client), client, s.Vault, s.Config.Sanitize.options(), s.Clock.Now).DrawIn(gallery)
 	return together(ctx,
 		func(ctx context.Context) error {
 			return s.runStage(ctx, conn, client, "sanitize", typed[mailv1.Archived, mailv1.Sanitized](worker.Sanitize))
