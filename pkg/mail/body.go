@@ -48,6 +48,28 @@ func (p *parser) doubtWithoutBlankLine(part *Part, h headerRead) {
 	if slices.Contains(h.codes, "blank_line_with_spaces") {
 		p.doubt(part, "blank_line_with_spaces")
 	}
+	if p.mixed && endsDiffer(h.raw) { // who wants CRLF finds the end of the header elsewhere
+		p.doubt(part, "mixed_line_ends")
+	}
+}
+
+// endsDiffer says whether the lines of a header end in several ways.
+func endsDiffer(header []byte) bool {
+	kind := -1
+	for i, c := range header {
+		if c != '\n' {
+			continue
+		}
+		n := 0
+		for i-n > 0 && header[i-n-1] == '\r' && n < 2 {
+			n++
+		}
+		if kind >= 0 && kind != n {
+			return true
+		}
+		kind = n
+	}
+	return false
 }
 
 // doubtMessageLike marks what is of a type message/* and no message by its standard, but
@@ -130,7 +152,7 @@ func (s *scanner) multipart(part *Part, start int) delimiter {
 	text := []byte(part.Params["boundary"])
 	if len(text) == 0 {
 		text = s.guessBoundary(start)
-		if s.hasContent(start) {
+		if len(s.open) > 0 || s.hasContent(start) {
 			s.p.doubt(part, "missing_boundary")
 		}
 	}

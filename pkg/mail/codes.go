@@ -13,6 +13,7 @@ var Codes = map[string]string{
 	"header_line_without_colon": "A line that is no field stands between the fields of a header.",
 	"header_after_body":         "Fields about the content stand where the body has begun for some readers and not for others.",
 	"blank_line_with_spaces":    "A line of blanks stands in the header, which ends it for some readers.",
+	"odd_field_name":            "A field's name is that of a field about the content but for marks that some readers drop.",
 	"folded_field":              "A folded line looks like a field about the content, which it is to some readers.",
 	"control_in_header":         "Control characters stand in a field about the content.",
 	"space_before_colon":        "Blanks stand before the colon of a field about the content.",

@@ -146,11 +146,11 @@ func (p *parser) encoding(part *Part) {
 	}
 	s := parseStructured(f.Value, p.lim.Params)
 	name := strings.Trim(s.value, `"'`)
-	if name == "" {
-		return
-	}
 	if s.comment {
 		p.doubt(part, "comment_in_content_transfer_encoding")
+	}
+	if name == "" {
+		return
 	}
 	if !isIdentity(name) && !strings.EqualFold(f.Text(), name) { // strict readers compare the whole value
 		p.doubt(part, "odd_content_transfer_encoding")

@@ -93,6 +93,23 @@ func isStructural(name string) bool {
 		sameName(name, "Content-Disposition") || sameName(name, "MIME-Version")
 }
 
+// isPlainName says whether a name has only letters, digits and hyphens, as all that matter have.
+func isPlainName(name []byte) bool {
+	for _, c := range name {
+		if onlyPlain(rune(c)) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func onlyPlain(r rune) rune {
+	if r == '-' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+		return r
+	}
+	return -1
+}
+
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 // hasControl says whether control characters other than those of folding stand in a value.

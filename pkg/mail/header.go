@@ -228,6 +228,10 @@ func (s *scanner) field(name, line []byte, pos, next int, r *headerRead) Field {
 	if len(trimmed) != len(name) && isStructural(f.Name) {
 		r.doubt("space_before_colon") // RFC 5322 §4.5 only; readers differ
 	}
+	if !isPlainName(trimmed) && // "Content-Type(x)", "#Content-Type"
+		(isStructural(strings.Map(onlyPlain, f.Name)) || isStructural(strings.Map(onlyPlain, stripComments(f.Name)))) {
+		r.doubt("odd_field_name")
+	}
 	if r.marked && len(r.header) == 0 && isStructural(f.Name) { // to some readers the name begins with the mark
 		r.doubt("byte_order_mark")
 	}

@@ -24,10 +24,14 @@ func (s *scanner) doubtLateHeader(pos int, r *headerRead) {
 	}
 }
 
-// doubtEarlyBody looks for fields about the content where the body of a leaf begins: a
+// doubtEarlyBody looks for fields about the content where the body of a text begins: a
 // reader who passes over the blank line between would obey them.
 func (s *scanner) doubtEarlyBody(part *Part, start, end int) {
 	if part.Type == "text/rfc822-headers" || strings.HasPrefix(part.Type, "message/") {
+		return
+	}
+	if !part.isShown() {
+		s.doubtFieldsWithin(part, start, end)
 		return
 	}
 	fields := 0
@@ -52,7 +56,20 @@ func (s *scanner) doubtEarlyBody(part *Part, start, end int) {
 	}
 }
 
-// earlyFields is how many fields at the start of a body are looked at.
+// doubtFieldsWithin looks for such fields among the first lines of a file, whatever stands
+// between: who takes the header to go on to another blank line would obey them.
+func (s *scanner) doubtFieldsWithin(part *Part, start, end int) {
+	for pos, n := start, 0; pos < end && n < earlyFields; n++ {
+		line, next := s.line(pos)
+		if looksStructural(line) {
+			s.p.doubt(part, "header_after_body")
+			return
+		}
+		pos = next
+	}
+}
+
+// earlyFields is how many fields at the start of a body, or lines of a file, are looked at.
 const earlyFields = 20
 
 // looksStructural says whether some reader may take a line for a field that decides

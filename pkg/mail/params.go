@@ -101,8 +101,12 @@ func (r *fieldReader) param(out *structured) (param, bool) {
 		}
 		return param{}, false
 	}
+	blank := isBlank(r.in[r.pos-1])
 	r.pos++
 	p := param{name: name}
+	if blank || r.pos < len(r.in) && isBlank(r.in[r.pos]) { // RFC 2045 §5.1 has none there, RFC 822 had
+		p.odd = "blank_around_equals"
+	}
 	r.blanks()
 	if r.pos < len(r.in) && r.in[r.pos] == '(' && !isNameParam(name) {
 		r.comment()
@@ -111,12 +115,16 @@ func (r *fieldReader) param(out *structured) (param, bool) {
 	}
 	if r.pos < len(r.in) && r.in[r.pos] == '"' {
 		p.quoted = true
-		p.value, p.odd = r.quoted()
+		value, odd := r.quoted()
+		p.value = value
+		if odd != "" {
+			p.odd = odd
+		}
 		r.blanks()
 		if r.pos < len(r.in) && r.in[r.pos] == '(' {
 			r.comment()
 			r.blanks()
-			if p.odd == "" {
+			if p.odd == "" || p.odd == "blank_around_equals" {
 				p.odd = "comment"
 			}
 		}
@@ -164,6 +172,9 @@ func (r *fieldReader) param(out *structured) (param, bool) {
 		r.pos++
 	}
 	p.value = strings.TrimFunc(unfold(r.in[from:r.pos]), isBlankRune)
+	if p.odd == "" && strings.ContainsAny(p.value, `,<>@[]\`) {
+		p.odd = "special_without_quotes"
+	}
 	if p.first == p.value {
 		p.first = ""
 	}

@@ -100,6 +100,7 @@ func (p *parser) lineEnds(raw []byte, eol byte) {
 		return
 	}
 	withCR, without, start := false, false, 0
+	p.mixed = bytes.Contains(raw, []byte("\r\r\n"))
 	for start < len(raw) {
 		i := bytes.IndexByte(raw[start:], '\n')
 		n := i

@@ -25,7 +25,7 @@ func (p *parser) decode(part *Part) {
 	case "base64":
 		out, found := decodeBase64(body, room)
 		part.Content = out
-		shown := part.isShown()
+		shown := part.isShown() && !isBinary(out)
 		if found.bad || found.blank && !shown {
 			p.doubt(part, "base64_bad_characters")
 		}
@@ -40,6 +40,10 @@ func (p *parser) decode(part *Part) {
 		}
 	case "quoted-printable":
 		out, found := decodeQuotedPrintable(body, room, !part.isShown())
+		if part.isShown() && isBinary(out) {
+			p.spend(2 * len(body))
+			out, found = decodeQuotedPrintable(body, room, true)
+		}
 		part.Content = out
 		switch {
 		case found.odd: // readers get different files from it
@@ -65,6 +69,13 @@ func (p *parser) decode(part *Part) {
 		p.doubt(part, "decoded_limit")
 	}
 	p.afterDecode(part)
+}
+
+// isBinary says whether what is declared as a text is a file to who looks at it: there are
+// zeros near its start, or it begins as a document does that readers open.
+func isBinary(content []byte) bool {
+	head := content[:min(len(content), 1024)]
+	return bytes.IndexByte(head, 0) >= 0 || bytes.HasPrefix(head, []byte("%PDF")) || bytes.HasPrefix(head, []byte("MZ")) || bytes.HasPrefix(head, []byte("PK"))
 }
 
 func (p *parser) afterDecode(part *Part) {
