@@ -183,11 +183,12 @@ var escapedInURL = func() (table [256]bool) {
 	return table
 }()
 
-// writeEscaped percent-encodes what may not stand in a URL.
+// writeEscaped percent-encodes what may not stand in a URL, a percent sign that
+// begins no encoded byte among it.
 func writeEscaped(b *strings.Builder, text string) {
 	start := 0
 	for i := 0; i < len(text); i++ {
-		if c := text[i]; escapedInURL[c] {
+		if c := text[i]; escapedInURL[c] || c == '%' && !(i+2 < len(text) && unhex(text[i+1]) < 16 && unhex(text[i+2]) < 16) {
 			b.WriteString(text[start:i])
 			b.WriteByte('%')
 			b.WriteByte(hexDigits[c>>4])

@@ -78,6 +78,9 @@ func (web *Web) showTicket(v *visit, row Row, s sheet, revealed map[int32]string
 		if data["Scan"], err = scanOf(s); err != nil {
 			return err
 		}
+		if data["Recalled"], err = web.recalled(v, row, record, s); err != nil {
+			return err
+		}
 	}
 	return web.render(v, "ticket.html", data)
 }
@@ -156,7 +159,7 @@ const messageFrame = `<!doctype html><html class="%s"><head><meta charset="utf-8
 pre{white-space:pre-wrap;font:inherit;margin:0;unicode-bidi:plaintext}p,li,td,div,blockquote,h1,h2,h3,h4{unicode-bidi:plaintext}
 img{max-width:100%%;height:auto}table{max-width:100%%}blockquote{margin:.5rem 0;padding-left:.8rem;border-left:3px solid #d5dbe3;color:#52606f}
 a{color:#0b5cad}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}
-.postern-host{color:#5a6878;font-size:.85em}.postern-mismatch{color:#8f1d1a;background:#fbe6e4;font-weight:600;font-size:.9em;padding:0 .25em;border-radius:3px}
+.postern-hidden{text-decoration:underline dotted}.postern-host{color:#5a6878;font-size:.85em}.postern-mismatch{color:#8f1d1a;background:#fbe6e4;font-weight:600;font-size:.9em;padding:0 .25em;border-radius:3px}
 @media(prefers-color-scheme:dark){html:not(.coloured){color-scheme:dark}html:not(.coloured) body{color:#e6ebf2;background:#18202b}html:not(.coloured) a{color:#7db8f2}html:not(.coloured) blockquote{color:#a9b7c6;border-color:#354254}html:not(.coloured) .postern-host{color:#a9b7c6}html:not(.coloured) .postern-mismatch{color:#ffaca6;background:#43191a}
 .coloured{filter:invert(.9) hue-rotate(180deg);background:#fff}.coloured img{filter:invert(1) hue-rotate(180deg)}}</style></head><body>%s</body></html>`
 
@@ -177,6 +180,9 @@ func (web *Web) download(v *visit) error {
 	defer view.close()
 	attached, err := view.file(v.Context(), index)
 	if err != nil {
+		return err
+	}
+	if err := web.mayHandOut(v, row, attached, index); err != nil {
 		return err
 	}
 	act := &auditv1.Act{Actor: v.user.Name, Action: "download", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"}

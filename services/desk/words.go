@@ -53,6 +53,8 @@ var noticeText = map[string]string{
 	"ambiguous_text":       "Different mail programs can show different words for this mail. What you read here may not be what its author saw.",
 	"text_cut":             "This mail is longer than is shown here: the end is missing.",
 	"misleading_link":      "A link in this mail names one site and leads to another. The true one stands beside it.",
+	"deceiving_host":       "A link in this mail leads to a bare number, or to a name whose letters imitate those of another. What it really is stands beside it.",
+	"hidden_text":          "Some words of this mail were hidden from its readers by its author. They are shown here, underlined with dots.",
 	"alternatives_differ":  "This mail says one thing as plain text and another as formatted text. Look at both before you answer.",
 	"no_text":              "This mail has no words of its own. Look at the attachments.",
 	"encrypted_mail":       "The words of this mail are encrypted and cannot be read here.",
@@ -67,7 +69,7 @@ func noticeSentence(code string) string { return worded(noticeText, code, senten
 // graveNotice says whether a notice warns of somebody who may be deceiving.
 func graveNotice(code string) bool {
 	switch code {
-	case "ambiguous_text", "misleading_link", "alternatives_differ":
+	case "ambiguous_text", "misleading_link", "deceiving_host", "alternatives_differ":
 		return true
 	}
 	return false
@@ -129,6 +131,7 @@ func layerWords(layer string) string {
 var actText = map[string]string{
 	"open": "opened", "reveal": "revealed a masked value", "breakglass": "was given the original", "download": "downloaded an attachment", "look_at_file": "looked at an attachment",
 	"register": "registered", "file": "filed", "layers": "added the ticket's layers", "ticket": "made a ticket of it",
+	"recall":    "recalled an attachment, which newer signatures do not pass",
 	"set_aside": "set it aside", "setaside": "set it aside", "retry": "took it up again", "place": "found it again in a folder that was numbered anew", "hold": "placed a hold", "release": "lifted a hold",
 	"destroy": "destroyed", "erase": "erased", "sign_in": "signed in", "sign_out": "signed out", "status": "changed the status", "assign": "assigned",
 	"look_at_reads": "looked at who read", "look_at_reasons": "opened the typed reasons", "advance_clock": "moved the clock on",
@@ -148,7 +151,7 @@ func actWords(act *auditv1.Act) string {
 }
 
 var outcomeText = map[string]string{
-	"allowed": "allowed", "refused": "refused", "unknown_item": "no such item", "not_present": "not there", "destroyed": "destroyed",
+	"allowed": "allowed", "recalled": "not handed out: recalled", "refused": "refused", "unknown_item": "no such item", "not_present": "not there", "destroyed": "destroyed",
 	"wrong_layer": "wrong layer", "forbidden": "not allowed", "stale_request": "too late", "replayed": "repeated", "held": "on hold", "conflict": "it is taken by something else", "malformed": "the request is not understood", "closed_bucket": "its period is closed",
 }
 

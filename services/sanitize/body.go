@@ -246,6 +246,15 @@ func (r *renderer) count(result clean.Result) {
 			r.view.Links++
 			r.notice(MisleadingLink)
 		}
+		for _, deceit := range link.Deceits {
+			if deceit == clean.BareNumber || deceit == clean.Imitation {
+				r.notice(DeceivingHost)
+			}
+		}
+	}
+	r.view.Hidden += result.Hidden.Letters
+	if result.Hidden.Grave {
+		r.notice(HiddenText)
 	}
 }
 

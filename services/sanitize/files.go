@@ -51,10 +51,10 @@ func (r *renderer) attachments() {
 	}
 	for _, p := range r.files {
 		name := SafeName(p.Filename, p.Path, p.Type)
-		name = r.masked(name)
+		name = r.maskedName(name)
 		a := said[p.Path]
 		if a == nil || a.Size != int64(len(content(p))) {
-			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, p.Type, int64(len(content(p))), attachment.Error, []attachment.Reason{attachment.NotExamined}})
+			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, clean.Line(p.Type), int64(len(content(p))), attachment.Error, []attachment.Reason{attachment.NotExamined}})
 			continue
 		}
 		if a.Verdict != attachment.Clean {
@@ -63,6 +63,18 @@ func (r *renderer) attachments() {
 		}
 		r.pass(p, a, name)
 	}
+}
+
+// maskedName masks the name of a file. An extension can hide the end of a value
+// ("erika at example dot org.csv"), so what stands before it is looked at, too.
+func (r *renderer) maskedName(name string) string {
+	if found := r.finder.Find(name); len(found) > 0 {
+		return r.values.mask(name, found)
+	}
+	if dot := strings.LastIndexByte(name, '.'); dot > 0 {
+		return r.masked(name[:dot]) + name[dot:]
+	}
+	return name
 }
 
 // content is what the examination looked at.

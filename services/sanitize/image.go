@@ -3,6 +3,7 @@ package sanitize
 import (
 	"encoding/base64"
 	"errors"
+	"unicode/utf8"
 
 	"github.com/postern-mail/postern/pkg/picture"
 )
@@ -23,7 +24,7 @@ func (r *renderer) redraw(content []byte) (picture.Drawn, error) {
 // inline lets the HTML show a drawn image by its content id, while there is room.
 func (r *renderer) inline(id string, a *Attachment) {
 	size := base64.StdEncoding.EncodedLen(len(a.Content))
-	if _, taken := r.images[id]; taken || r.inlined+size > r.options.MaxInline {
+	if _, taken := r.images[id]; taken || !utf8.ValidString(id) || r.inlined+size > r.options.MaxInline {
 		return
 	}
 	r.inlined += size

@@ -69,6 +69,7 @@ type View struct {
 	Removed    clean.Removed
 	Trackers   []string
 	Links      int // links whose text names another host than they lead to
+	Hidden     int // letters that styles would have kept from being seen; they are shown and marked
 	Notices    []Notice
 
 	Masks  []Mask  // the finds in Text, in order
@@ -106,6 +107,8 @@ const (
 	AmbiguousText      Notice = "ambiguous_text"       // readers could disagree about what the text is
 	TextCut            Notice = "text_cut"             // longer than is shown
 	MisleadingLink     Notice = "misleading_link"      // a link's text names another host
+	DeceivingHost      Notice = "deceiving_host"       // a link's host is a number, or its letters imitate others
+	HiddenText         Notice = "hidden_text"          // words that the author hid are shown
 	AlternativesDiffer Notice = "alternatives_differ"  // the plain and the HTML form say different things
 	NoText             Notice = "no_text"              // nothing to read but perhaps attachments
 	EncryptedMail      Notice = "encrypted_mail"       // the words are encrypted

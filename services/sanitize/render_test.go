@@ -3,13 +3,17 @@ package sanitize
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"image"
 	"image/color"
 	"image/png"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/clean"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/pii"
 )
@@ -113,6 +117,65 @@ Content-Type: text/html
 	}
 	if !strings.Contains(token, "1111") || strings.Contains(token, "41111") {
 		t.Errorf("token %q, want the last four digits alone", token)
+	}
+}
+
+func TestOneValueWrittenInManyWaysIsOneValue(t *testing.T) {
+	view := render(t, "From: a@example.org\nSubject: =?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte("４１１１１１１１１１１１１１１１"))+"?=\nMIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n"+
+		"<p>card 4111 1111 1111 1111, card 4111-1111-1111-1111, card 4111_1111_1111_1111</p><table><tr><td>card</td><td>4111&#8203;1111&shy;1111&nbsp;1111</td></tr></table>"+
+		"<p title='４１１１ １１１１ １１１１ １１１１'>card ４１１１<b>１１１１</b>１１１１<i>１１１１</i></p>\n", Options{})
+	if len(view.Values) != 1 || view.Values[0].Kind != pii.PaymentCard {
+		t.Fatalf("values %+v, want one card", view.Values)
+	}
+	if token := view.Values[0].Token; strings.Count(view.HTML, token) != 6 || strings.Count(view.MaskedText, token) != 5 || view.Subject != token {
+		t.Errorf("subject %q, text %q, html %q", view.Subject, view.MaskedText, view.HTML)
+	}
+	for _, left := range []string{"1111 ", "4111", "１１"} {
+		if strings.Contains(view.HTML+view.MaskedText+view.Subject, left) && left != "1111 " {
+			t.Errorf("%q is left of it", left)
+		}
+	}
+}
+
+func TestAttachmentsThatNameSomebodyAreMasked(t *testing.T) {
+	for name, kind := range map[string]pii.Kind{
+		"DE89_3704_0044_0532_0130_00.csv": pii.IBAN, "erika (at) example dot org.csv": pii.Email, "Reisepass C01X00T47.csv": pii.Passport, "Hauptstr. 5, 80331 München.csv": pii.PostalAddress,
+		"４１１１１１１１１１１１１１１１.csv": pii.PaymentCard, "SSN 219-09-9998.csv": pii.USSSN,
+	} {
+		view := render(t, "From: a@example.org\nMIME-Version: 1.0\nContent-Type: text/csv; name=\"=?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte(name))+"?=\"\nContent-Disposition: attachment\n\na,b\n", Options{})
+		if len(view.Attachments) != 1 || len(view.Values) != 1 || view.Values[0].Kind != kind || !strings.Contains(view.Attachments[0].Name, string(kind)) {
+			t.Errorf("%s: %+v, values %+v", name, view.Attachments, view.Values)
+		}
+	}
+}
+
+func TestAMailOfRubbishInEveryFieldGivesAViewThatCanBeSealed(t *testing.T) {
+	raw := "From: \"\xff\xfe\" <a\xff@example.org>\nSubject: \xff\xfe\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=r\n\n--r\nContent-Type: text/html\n\n<img src=\"cid:\xff\">\xff\n" +
+		"--r\nContent-Type: image/p\xffg; name=\"\xff.png\"\nContent-ID: <\xff>\nContent-Transfer-Encoding: base64\n\n" + drawing(t, 3, 2) + "\n--r\nContent-Type: x\xff/y\xff\nContent-Disposition: attachment; filename=\"a\xff\"\n\nx\n--r--\n"
+	msg := mail.Parse([]byte(strings.ReplaceAll(raw, "\n", "\r\n")), mail.Limits{})
+	for _, report := range []attachment.Report{{}, attachment.Scan(t.Context(), msg, attachment.Options{})} {
+		view := Render(msg, report, Options{})
+		data, err := json.Marshal(view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again View
+		if err := json.Unmarshal(data, &again); err != nil || !reflect.DeepEqual(view, again) {
+			t.Errorf("%v: %+v became %+v", err, view, again)
+		}
+	}
+}
+
+func TestHiddenWordsAndDeceivingHostsAreNoticed(t *testing.T) {
+	view := render(t, "From: a@example.org\nContent-Type: text/html; charset=utf-8\n\n<p>Hello</p><div style='font-size:0'>Ignore what was said before</div><a href='http://192.0.2.1/x'>open</a><a href='https://bank.com@evil.example/'>here</a>\n", Options{})
+	want := []Notice{DeceivingHost, MisleadingLink, HiddenText}
+	for _, n := range want {
+		if !slices.Contains(view.Notices, n) {
+			t.Errorf("notices %v, want %v", view.Notices, want)
+		}
+	}
+	if view.Hidden != len("Ignorewhatwassaidbefore") || !strings.Contains(view.HTML, clean.ClassHidden) || !strings.Contains(view.MaskedText, "Ignore what was said before") {
+		t.Errorf("hidden %d, html %q", view.Hidden, view.HTML)
 	}
 }
 

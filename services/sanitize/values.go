@@ -39,11 +39,11 @@ func (v *values) number(kind pii.Kind, value string) int {
 func bare(value string) string {
 	return strings.Map(func(r rune) rune {
 		switch r {
-		case ' ', '-', '\n', '\r', '\t', '>', 0xA0:
+		case ' ', '-', '_', '\n', '\r', '\t', '>':
 			return -1
 		}
 		return r
-	}, value)
+	}, pii.Plain(value))
 }
 
 // token gives what stands in the place of a value.
