@@ -45,6 +45,9 @@ func (w *walker) openPicture(a *Attachment, f file) error {
 	if err != nil {
 		return pictureReason(a, format, err)
 	}
+	if config.Width <= 0 || config.Height <= 0 {
+		return MalformedPicture
+	}
 	if !w.budget.picture(config) {
 		a.add(PictureUnread)
 		return nil
@@ -122,7 +125,7 @@ func (b *budget) picture(config image.Config) bool {
 			each = 1
 		}
 	}
-	if config.Width <= 0 || config.Height <= 0 || pixels > b.limits.Pixels-b.pixels || pixels*each > b.limits.PictureBytes {
+	if pixels > b.limits.Pixels-b.pixels || pixels*each > b.limits.PictureBytes {
 		return false
 	}
 	b.pixels += pixels

@@ -125,7 +125,7 @@ func (i *isoImage) directory(record []byte, folder string, depth int) error {
 		n += length
 		raw := r[33 : 33+r[32]]
 		i.continuation(r[min(len(r), 33+int(r[32])+1-int(r[32])%2):]) // names are padded to an odd length
-		if len(raw) == 1 && raw[0] <= 1 { // the folder itself and the one above
+		if len(raw) == 1 && raw[0] <= 1 {                             // the folder itself and the one above
 			continue
 		}
 		name := folder + i.name(raw)

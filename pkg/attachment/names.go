@@ -9,12 +9,21 @@ import (
 // extensionOf is the last extension of a name, lower case and without the dot,
 // as Windows would read it: it ignores trailing dots and spaces.
 func extensionOf(name string) string {
-	base := strings.TrimRight(baseName(name), ". \u00a0")
+	base := strings.TrimRight(withoutStream(baseName(name)), ". \u00a0")
 	dot := strings.LastIndexByte(base, '.')
 	if dot < 0 {
 		return ""
 	}
 	return strings.ToLower(strings.TrimSpace(base[dot+1:]))
+}
+
+// withoutStream drops what NTFS takes for the name of a stream: "a.exe::$DATA" is
+// a.exe.
+func withoutStream(base string) string {
+	if i := strings.IndexByte(base, ':'); i > 1 {
+		return base[:i]
+	}
+	return base
 }
 
 // baseName is what follows the last slash of either kind.
@@ -55,7 +64,7 @@ func nameReasons(name string) []Reason {
 	if padded(base) {
 		found = append(found, PaddedName)
 	}
-	if mixesScripts(base) {
+	if strings.ContainsFunc(base, isLikeDot) || mixesScripts(base) {
 		found = append(found, MixedScriptName)
 	}
 	return found
@@ -109,7 +118,7 @@ func isInvisible(r rune) bool {
 }
 
 // lookalikes are the Cyrillic and Greek letters that read as Latin ones.
-const lookalikes = "аеорсухіјѕһԁԛԝАВЕКМНОРСТХІЈЅοινΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
+const lookalikes = "ѵϲϳаеорсухіјѕһԁԛԝАВЕКМНОРСТХІЈЅοινΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
 
 // mixesScripts tells whether one word has Latin letters and letters of another
 // alphabet that only look Latin.
@@ -131,6 +140,12 @@ func mixesScripts(base string) bool {
 		}
 	}
 	return false
+}
+
+// isLikeDot names the characters that look like the dot before an extension and
+// are none, where no script has them between its letters.
+func isLikeDot(r rune) bool {
+	return r == 0x2024 || r == 0xfe52 || r == 0xa4f8 || r == 0x1d16d
 }
 
 // memberReasons says what is wrong with a path inside a container.

@@ -21,6 +21,9 @@ func TestNamesThatDeceiveAreNamed(t *testing.T) {
 		"SETUP.EXE":                        {Executable},
 		"setup.exe.":                       {Executable}, // Windows drops the dot
 		"setup.exe ":                       {Executable},
+		"setup.exe::$DATA":                 {Executable}, // NTFS takes the rest for a stream
+		"notes.txt:setup.exe":              nil,
+		"invoice\u2024pdf.exe":             {Executable, MixedScriptName}, // a leader that looks like a dot
 		"run.ps1":                          {Script},
 		"jquery.min.js":                    {Script},
 		"a.lnk":                            {Shortcut},

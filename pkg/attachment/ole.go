@@ -246,6 +246,9 @@ func excelBinary(a *Attachment, b []byte) {
 			if length >= 6 && data[5] == 1 {
 				a.add(XLMMacro)
 			}
+			if length >= 6 && data[4]&3 == 2 {
+				a.add(VeryHiddenSheet)
+			}
 		case 0x0809, 0x0409, 0x0209, 0x0009: // BOF: version, kind of what begins
 			if length >= 4 && u16(data[2:]) == 0x0040 {
 				a.add(XLMMacro)

@@ -59,6 +59,12 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 	case strings.Contains(lower, "/embeddings/") && child.DetectedType == "application/x-ole-storage",
 		strings.Contains(lower, "/embeddings/") && strings.HasSuffix(base, ".bin"):
 		o.container.add(OLEObject)
+	case strings.HasSuffix(lower, "xl/workbook.xml"):
+		if bytes.Contains(bytes.ToLower(content), []byte(`"veryhidden"`)) {
+			o.container.add(VeryHiddenSheet)
+		}
+	case strings.HasPrefix(lower, "xl/") && strings.HasSuffix(base, ".bin"):
+		o.binary(lower, content)
 	case lower == "[content_types].xml":
 		o.contentTypes(content)
 	case strings.HasSuffix(base, ".rels"):
@@ -69,6 +75,44 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 		o.wordFields(content)
 	case strings.HasPrefix(lower, "xl/worksheets/") && formulaCalls(content):
 		o.container.add(DDE)
+	}
+}
+
+// binary looks through the records of a part of an xlsb workbook ([MS-XLSB] §2.1.4):
+// numbers of seven bits a byte say which it is and how long.
+func (o *ooxml) binary(name string, b []byte) {
+	number := func() (n int, ok bool) {
+		for shift := 0; shift < 28; shift += 7 {
+			if len(b) == 0 {
+				return 0, false
+			}
+			c := b[0]
+			b = b[1:]
+			n |= int(c&0x7f) << shift
+			if c&0x80 == 0 {
+				break
+			}
+		}
+		return n, true
+	}
+	for len(b) > 0 {
+		kind, ok1 := number()
+		size, ok2 := number()
+		if !ok1 || !ok2 || size > len(b) {
+			return
+		}
+		data := b[:size]
+		b = b[size:]
+		switch kind {
+		case 156: // BrtBundleSh: how visible a sheet is
+			if size >= 4 && u32(data) == 2 {
+				o.container.add(VeryHiddenSheet)
+			}
+		case 360: // BrtBeginSupBook: a workbook, a conversation with a program, or an object
+			if size >= 2 && u16(data) == 1 && strings.HasPrefix(name, "xl/externallinks/") {
+				o.container.add(DDE)
+			}
+		}
 	}
 }
 

@@ -71,6 +71,7 @@ const (
 	DiskImage            Reason = "disk_image"
 	VBAMacro             Reason = "vba_macro"
 	XLMMacro             Reason = "xlm_macro"
+	DocumentMacro        Reason = "document_macro"
 	DDE                  Reason = "dde_link"
 	DefaultPassword      Reason = "default_password"
 	ExternalTemplate     Reason = "external_template"
@@ -106,6 +107,7 @@ const (
 	NoSecondOpinion    Reason = "no_second_opinion"
 	RestrictedDocument Reason = "restricted_document"
 	PictureUnread      Reason = "picture_not_searched"
+	VeryHiddenSheet    Reason = "very_hidden_sheet"
 )
 
 // An Explanation says what a reason amounts to and what to tell an agent.
@@ -171,6 +173,7 @@ var Reasons = map[Reason]Explanation{
 	DiskImage:            {Suspicious, "This is a disk image, which hides its files from the usual warnings."},
 	VBAMacro:             {Suspicious, "This document contains macros (VBA)."},
 	XLMMacro:             {Suspicious, "This workbook contains macros of the old kind (Excel 4.0)."},
+	DocumentMacro:        {Suspicious, "This document contains macros (OpenDocument)."},
 	DDE:                  {Suspicious, "This document asks another program for data (DDE), which can start programs."},
 	DefaultPassword:      {Suspicious, "This document is encrypted with a password that Excel knows by itself, which hides it from scanners and from nobody else; it was opened with it."},
 	ExternalTemplate:     {Suspicious, "This document loads a template from elsewhere when it is opened."},
@@ -199,7 +202,8 @@ var Reasons = map[Reason]Explanation{
 
 	RestrictedDocument: {Clean, "This document is encrypted without a password, so that it is read and not changed; it was examined as everybody reads it."},
 
-	PictureUnread: {Clean, "This picture is of a kind or size that is not searched for QR codes."},
+	PictureUnread:   {Clean, "This picture is of a kind or size that is not searched for QR codes."},
+	VeryHiddenSheet: {Clean, "This workbook has a sheet that its own menus do not show."},
 
 	NoSecondOpinion: {Clean, "No virus scanner is set up; the examination is by structure alone."},
 }

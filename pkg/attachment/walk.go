@@ -104,6 +104,16 @@ func (w *walker) open(a *Attachment, f file) {
 	if len(f.content) == 0 {
 		return
 	}
+	extension := extensionOf(f.name)
+	if familyOf(a.DetectedType) == text && isTable(extension, f.declared) {
+		if isSYLK(f.content) {
+			w.run(a, f, w.openSYLK)
+		} else {
+			w.run(a, f, w.openTable)
+		}
+	} else if extension == "slk" {
+		w.run(a, f, w.openSYLK)
+	}
 	if decode := w.decoder(a.DetectedType); decode != nil {
 		w.run(a, f, decode)
 	} else if unopened[a.DetectedType] || a.DetectedType == octetStream && claimsContainer(f) {

@@ -34,7 +34,7 @@ func (w *walker) openZip(a *Attachment, f file) error {
 		d.find(DuplicateMember)
 	}
 	a.add(d.findings...)
-	document := newOOXML(a, d.entries)
+	document, open := newOOXML(a, d.entries), newOpenDocument(a)
 	for _, e := range append(d.entries, hidden...) {
 		child, err := w.zipMember(a, f, e)
 		if err != nil {
@@ -42,6 +42,7 @@ func (w *walker) openZip(a *Attachment, f file) error {
 		}
 		if child != nil && child.SHA256 != "" {
 			document.member(e.name, w.scratch[f.depth+1], child)
+			open.member(e.name, w.scratch[f.depth+1])
 		}
 	}
 	document.finish()

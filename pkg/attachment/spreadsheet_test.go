@@ -1,0 +1,93 @@
+package attachment
+
+import (
+	"bytes"
+	"testing"
+)
+
+func TestTablesThatCallProgramsAreNamed(t *testing.T) {
+	for table, acts := range map[string]bool{
+		"a,b\n1,=cmd|'/C calc'!A0\n":                     true,
+		"=cmd|' /C notepad'!'A1'\n":                      true,
+		"name;+cmd|' /C calc'!A0\n":                      true,
+		"x\t@SUM(1+1)*cmd|' /C calc'!A0\n":               true,
+		"\"=2+5+cmd|' /C calc'!A0\",x\n":                 true,
+		"-2+3+cmd|' /C calc'!D2\n":                       true,
+		"=MSEXCEL|'\\..\\..\\System32\\cmd.exe /c x'!''": true,
+		"=SUM(A1:A9),a|b\nprice!\n":                      false,
+		"a|b|c\n1|2|3\nYes!|No!|\n":                      false,
+		"name,note\nBob,see a|b! now\n":                  false,
+		"=HYPERLINK(\"http://a.example\"),x\n":           false,
+	} {
+		for _, content := range [][]byte{[]byte(table), append([]byte("\xff\xfe"), wideOf(table)...)} {
+			a := scanFile(t, "a.csv", content)
+			if contains(a.Reasons, DDE) != acts {
+				t.Errorf("%q: %v, want a call: %v", table, a.Reasons, acts)
+			}
+		}
+	}
+	want(t, scanWith(t, "list", "text/csv", []byte("=cmd|'/C calc'!A0\n"), Options{}), Suspicious, DDE)
+	want(t, scanFile(t, "a.txt", []byte("=cmd|'/C calc'!A0\n")), Clean)
+}
+
+func TestAWorkbookInSYLKIsNamedWhateverItIsCalled(t *testing.T) {
+	plain := []byte("ID;PWXL;N;E\nC;Y1;X1;K1\nE\n")
+	want(t, scanFile(t, "a.csv", plain), Suspicious, Shortcut)
+	want(t, scanFile(t, "a.slk", plain), Suspicious, Shortcut)
+	want(t, scanFile(t, "a.slk", []byte("ID;P\nO;E\nNN;NAuto_open;ER101C1;KOut Flank;F\nC;X1;Y101;EEXEC(\"calc\")\nE\n")), Suspicious, XLMMacro)
+	want(t, scanFile(t, "a.csv", []byte("ID;P\nC;Y1;X1;K0;Ecmd|'/c calc'!A0\nE\n")), Suspicious, DDE)
+	want(t, scanFile(t, "a.csv", []byte("ID,Name\n1,Bob\n")), Clean)
+}
+
+func TestSheetsThatNoMenuShowsAreNamed(t *testing.T) {
+	want(t, scanFile(t, "a.xlsx", wordPackage(t, member{name: "xl/workbook.xml", content: []byte(`<sheets><sheet name="a" state="veryHidden"/></sheets>`)})), Clean, VeryHiddenSheet)
+	// BrtBundleSh (156 is 9c 01): state 2, an id, and two empty texts ([MS-XLSB] §2.4.313).
+	sheet := append([]byte{0x9c, 0x01, 16, 2, 0, 0, 0, 1, 0, 0, 0}, make([]byte, 8)...)
+	want(t, scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/workbook.bin", content: sheet})), Clean, VeryHiddenSheet)
+	sheet[3] = 1
+	if a := scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/workbook.bin", content: sheet})); len(a.Reasons) > 0 {
+		t.Errorf("a hidden sheet is %v", a.Reasons)
+	}
+	// BoundSheet8: position, state 2, kind 1 ([MS-XLS] §2.4.28).
+	macros := []byte{0x85, 0, 8, 0, 0, 0, 0, 0, 2, 1, 0, 0}
+	want(t, scanFile(t, "a.xls", compoundFile([]string{"Workbook"}, [][]byte{macros})), Suspicious, XLMMacro, VeryHiddenSheet)
+	// BrtBeginSupBook (360 is e8 02) of kind 1 ([MS-XLSB] §2.4.220).
+	want(t, scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/externalLinks/externalLink1.bin", content: []byte{0xe8, 0x02, 2, 1, 0}})), Suspicious, DDE)
+	want(t, scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/externalLinks/externalLink1.bin", content: []byte{0xe8, 0x02, 2, 0, 0}})), Clean)
+}
+
+// openDocumentOf is a package whose first member, stored, says what it is (ODF 1.3
+// part 2 §3.3).
+func openDocumentOf(t testing.TB, members ...member) []byte {
+	return zipOf(t, append([]member{{name: "mimetype", content: []byte("application/vnd.oasis.opendocument.text"), stored: true}}, members...)...)
+}
+
+func TestWhatActsInOpenDocumentsIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		member  member
+		verdict Verdict
+		reason  Reason
+	}{
+		"nothing":              {member{name: "content.xml", content: []byte(`<text:a xlink:href="http://a.example"/>`)}, Clean, ""},
+		"no macros":            {member{name: "Basic/script-lc.xml", content: []byte("<library:libraries/>")}, Clean, ""},
+		"macros":               {member{name: "Basic/Standard/Module1.xml", content: []byte("<script:module>Sub Main</script:module>")}, Suspicious, DocumentMacro},
+		"scripts":              {member{name: "Scripts/python/a.py", content: []byte("import os")}, Suspicious, DocumentMacro},
+		"a listener":           {member{name: "content.xml", content: []byte(`<script:event-listener script:language="ooo:script" xlink:href="vnd.sun.star.script:x"/>`)}, Suspicious, DocumentMacro},
+		"a conversation":       {member{name: "content.xml", content: []byte(`<office:dde-source office:dde-application="cmd"/>`)}, Suspicious, DDE},
+		"a template":           {member{name: "meta.xml", content: []byte(`<meta:template xlink:href="http://a.example/t.ott"/>`)}, Suspicious, ExternalTemplate},
+		"a remote picture":     {member{name: "content.xml", content: []byte(`<draw:image xlink:href="http://a.example/p.png"/>`)}, Suspicious, ExternalObject},
+		"a picture of its own": {member{name: "content.xml", content: []byte(`<draw:image xlink:href="Pictures/p.png"/>`)}, Clean, ""},
+		"an object":            {member{name: "content.xml", content: []byte(`<draw:object-ole xlink:href="./Object 1"/>`)}, Suspicious, OLEObject},
+		"encryption":           {member{name: "META-INF/manifest.xml", content: []byte(`<manifest:encryption-data/>`)}, Encrypted, EncryptedDocument},
+	} {
+		a := scanFile(t, "a.odt", openDocumentOf(t, c.member))
+		if a.Verdict != c.verdict || c.reason != "" && !contains(allReasons(a), c.reason) {
+			t.Errorf("%s is %s %v, want %s %s", name, a.Verdict, allReasons(a), c.verdict, c.reason)
+		}
+	}
+	want(t, scanFile(t, "a.odt", made(t, "locked.odt")), Encrypted, EncryptedDocument)
+}
+
+func FuzzTables(f *testing.F) {
+	fuzzOne(f, "a.csv", []byte("a,=cmd|'/C calc'!A0\n"), []byte("ID;P\nO;E\nC;X1;Y1;Ecmd|' /c x'!A0\n"), bytes.Repeat([]byte("=a|"), 50))
+}
