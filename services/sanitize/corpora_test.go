@@ -2,7 +2,9 @@ package sanitize
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"path"
 	"reflect"
 	"strings"
@@ -123,6 +125,38 @@ func TestAViewIsTheSameBehindJSON(t *testing.T) {
 			t.Errorf("%s: another view came out", name)
 		}
 	}, "real", "mime")
+}
+
+// Mails as a bad line would bring them: bits, cuts, and pieces of one in another.
+func TestMutatedMailsGiveSoundViews(t *testing.T) {
+	var mails [][]byte
+	each(t, func(_ string, raw []byte) {
+		if len(raw) < 256<<10 {
+			mails = append(mails, raw)
+		}
+	}, "real", "mime")
+	random := rand.New(rand.NewPCG(7, 7))
+	for i, raw := range mails {
+		out := append([]byte(nil), raw...)
+		switch {
+		case len(out) == 0:
+			continue
+		case i%3 == 0:
+			for range 1 + len(out)/300 {
+				out[random.IntN(len(out))] ^= 1 << random.IntN(8)
+			}
+		case i%3 == 1:
+			out = out[:random.IntN(len(out))]
+		default:
+			other := mails[random.IntN(len(mails))]
+			at, from := random.IntN(len(out)), random.IntN(len(other)+1)
+			out = append(append(out[:at:at], other[from:min(len(other), from+3000)]...), out[at:]...)
+		}
+		msg := mail.Parse(out, mail.Limits{})
+		view := Render(msg, attachment.Scan(t.Context(), msg, attachment.Options{}), Options{MaxPixels: 1 << 20})
+		sound(t, fmt.Sprintf("mutated %d", i), msg, view)
+	}
+	t.Logf("%d mails", len(mails))
 }
 
 func FuzzRender(f *testing.F) {
