@@ -1,6 +1,7 @@
 package pii
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -204,6 +205,38 @@ func TestLinesForMachinesAreFound(t *testing.T) {
 	for _, text := range []string{"a << b << c", "<<<<<<< HEAD\n=======\n>>>>>>> main", "cat <<EOF\nX\nEOF"} {
 		if got := kindsIn(text); got != "" {
 			t.Errorf("%q gives %q", text, got)
+		}
+	}
+}
+
+// page is where the table stands for readers.
+const page = "../../docs/personal-data.md"
+
+// table writes the countries' numbers as the page has them.
+func table() string {
+	var out strings.Builder
+	out.WriteString("| Country | Number | Checked by | By whom, and where the examples are from |\n| --- | --- | --- | --- |\n")
+	for _, n := range nationals {
+		check := n.check
+		if n.wrong == "" {
+			check += " (words beside it must name it)"
+		}
+		out.WriteString("| " + n.country + " | `" + string(n.kind) + "` | " + check + " | " + n.source + " |\n")
+	}
+	return out.String()
+}
+
+func TestThePageHasTheTableAndEveryKind(t *testing.T) {
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), table()) {
+		t.Errorf("%s has another table; it should be\n%s", page, table())
+	}
+	for _, kind := range Kinds {
+		if !strings.Contains(string(data), "`"+string(kind)+"`") {
+			t.Errorf("%s does not speak of %s", page, kind)
 		}
 	}
 }
