@@ -29,6 +29,7 @@ func FuzzParse(f *testing.F) {
 		if total > 100+10*3 {
 			t.Errorf("%d parts", total)
 		}
+		wellFormed(t, "fuzz", raw, mail.Parse(raw, mail.Limits{Work: 4 * len(raw), Memory: 3000})) // closed half way
 	})
 }
 

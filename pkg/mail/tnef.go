@@ -42,6 +42,16 @@ type tnefFile struct {
 	title, long, short, shown, mediaType, id string
 	data                                     []byte
 	embedded                                 bool // a message or an OLE object in a format of its own
+	twice                                    bool // two contents that differ are given
+}
+
+// content takes the data of an attachment; the first counts.
+func (f *tnefFile) content(data []byte) {
+	if f.data == nil {
+		f.data = data
+		return
+	}
+	f.twice = f.twice || !bytes.Equal(f.data, data)
 }
 
 func (f tnefFile) name() string {
@@ -72,7 +82,11 @@ func (p *parser) unpackTNEF(part *Part) {
 			break
 		}
 		data := in[9 : 9+size]
-		in = in[min(int64(len(in)), 9+size+2):] // and a checksum
+		in = in[9+size:]
+		if len(in) >= 2 { // some writers leave the last one out
+			intact = intact && tnefSum(data) == binary.LittleEndian.Uint16(in)
+		}
+		in = in[min(2, len(in)):]
 		if p.parts+len(files) >= p.lim.Parts {
 			p.doubt(part, "part_limit")
 			break
@@ -90,14 +104,15 @@ func (p *parser) unpackTNEF(part *Part) {
 		case tnefAttachTitle:
 			files[len(files)-1].title = eightBit(data, codepage)
 		case tnefAttachData:
-			files[len(files)-1].data = data
+			files[len(files)-1].content(data)
 		case tnefAttachment:
 			f := &files[len(files)-1]
-			eachMAPI(data, func(prop uint16, kind uint16, v []byte) { f.set(prop, kind, v, codepage) })
+			whole := eachMAPI(data, func(prop uint16, kind uint16, v []byte) { f.set(prop, kind, v, codepage) })
+			intact = intact && whole
 		case tnefBody:
 			p.tnefText(part, "text/plain", "body.txt", []byte(eightBit(data, codepage)))
 		case tnefMessage:
-			eachMAPI(data, func(prop uint16, kind uint16, v []byte) {
+			whole := eachMAPI(data, func(prop uint16, kind uint16, v []byte) {
 				switch prop {
 				case mapiBody:
 					p.tnefText(part, "text/plain", "body.txt", []byte(mapiString(kind, v, codepage)))
@@ -107,6 +122,7 @@ func (p *parser) unpackTNEF(part *Part) {
 					p.tnefText(part, "text/rtf", "body.rtf", inflateRTF(v, p.lim.Decoded-p.decoded))
 				}
 			})
+			intact = intact && whole
 		}
 	}
 	for _, f := range files {
@@ -121,6 +137,12 @@ func (p *parser) unpackTNEF(part *Part) {
 		}
 		if f.embedded {
 			p.doubt(child, "embedded_object")
+		}
+		if f.twice {
+			p.doubt(child, "bad_tnef")
+		}
+		if f.title != "" && f.long != "" && differInKind(f.title, f.long) {
+			p.doubt(child, "conflicting_filename")
 		}
 		if isTNEF(child.Content) && p.enter(child) { // a message within the message
 			p.unpackTNEF(child)
@@ -165,17 +187,26 @@ func (f *tnefFile) set(prop, kind uint16, v []byte, codepage encoding.Encoding) 
 			v, f.embedded = v[16:], true
 			f.embedded = !isTNEF(v)
 		}
-		if f.data == nil {
-			f.data = v
-		}
+		f.content(v)
 	}
 }
 
+// tnefSum is the checksum of an attribute ([MS-OXTNEF] §2.1.3.2).
+func tnefSum(data []byte) (sum uint16) {
+	for _, c := range data {
+		sum += uint16(c)
+	}
+	return sum
+}
+
 // eachMAPI visits the first value of every property of a list. It ends where the
-// list does not hold what it promises.
-func eachMAPI(in []byte, visit func(prop, kind uint16, value []byte)) {
+// list does not hold what it promises, and says whether it holds it all.
+func eachMAPI(in []byte, visit func(prop, kind uint16, value []byte)) bool {
 	r := mapiReader{in: in}
-	for n := r.u32(); n > 0 && r.ok(); n-- {
+	for n := r.u32(); n > 0; n-- {
+		if !r.ok() {
+			return false
+		}
 		kind, prop := r.u16(), r.u16()
 		if prop >= 0x8000 { // a named property: its name
 			r.skip(16)
@@ -197,8 +228,8 @@ func eachMAPI(in []byte, visit func(prop, kind uint16, value []byte)) {
 			size = 16
 		case 0x0d, 0x1e, 0x1f, 0x102:
 			size = -1
-		default:
-			return
+		default: // a kind of which nobody knows how long it is
+			return false
 		}
 		count := uint32(1)
 		if many || size < 0 {
@@ -215,6 +246,7 @@ func eachMAPI(in []byte, visit func(prop, kind uint16, value []byte)) {
 			}
 		}
 	}
+	return !r.bad
 }
 
 type mapiReader struct {
