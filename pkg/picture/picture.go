@@ -13,6 +13,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"sync"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
@@ -73,6 +74,19 @@ func formatOf(content []byte) (format, bool) {
 // jpegQuality is what drawn photographs are encoded with.
 const jpegQuality = 88
 
+// pngBuffers are what the encoder works with, most of what drawing a small picture would
+// allocate.
+var pngBuffers buffers
+
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() *png.EncoderBuffer {
+	buffer, _ := b.pool.Get().(*png.EncoderBuffer)
+	return buffer
+}
+
+func (b *buffers) Put(buffer *png.EncoderBuffer) { b.pool.Put(buffer) }
+
 // Draw draws a picture of at most so many pixels anew. The error is ErrNone or ErrLarge.
 func Draw(content []byte, pixels int64) (drawn Drawn, err error) {
 	f, known := formatOf(content)
@@ -100,7 +114,7 @@ func Draw(content []byte, pixels int64) (drawn Drawn, err error) {
 	if f.photo {
 		drawn.Type, err = "image/jpeg", jpeg.Encode(&out, decoded, &jpeg.Options{Quality: jpegQuality})
 	} else {
-		encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+		encoder := png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &pngBuffers}
 		err = encoder.Encode(&out, decoded)
 	}
 	if err != nil {

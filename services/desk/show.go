@@ -28,7 +28,7 @@ var functions = template.FuncMap{
 	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
 	"actWords": actWords, "layerWords": layerWords, "ticketOf": event.Ticket, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
 	"paragraphs": paragraphs, "referenceWords": referenceWords, "declinedWords": declinedWords, "reference": plainReason, "name": shortName, "plural": plural, "join": strings.Join, "short": short, "fields": fields,
-	"canLook": canLook, "lookWords": func(code string) string { return lookWords[code] }, "after": func(n int) int { return n + 1 },
+	"canLook": canLook, "fileWords": fileWords, "lookWords": func(code string) string { return lookWords[code] }, "after": func(n int) int { return n + 1 },
 	"statuses": func() []string { return statuses }, "title": title,
 }
 

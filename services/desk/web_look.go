@@ -1,11 +1,13 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 
 	"github.com/postern-mail/postern/pkg/seal/open"
 	"github.com/postern-mail/postern/pkg/vault"
@@ -116,4 +118,20 @@ var lookWords = map[string]string{
 	"none_program":   "It cannot be looked at here: the program that draws such files is not installed.",
 	"none_not_drawn": "It cannot be looked at here: drawing it failed.",
 	"none_limit":     "It cannot be looked at here: the mail has more documents than are drawn.",
+}
+
+// fileText names the commonest types of files as people do.
+var fileText = map[string]string{
+	"application/pdf": "PDF", "image/jpeg": "picture (JPEG)", "image/png": "picture (PNG)", "text/plain": "text", "text/csv": "table (CSV)", "text/html": "web page", "application/zip": "archive (ZIP)",
+	"application/msword": "Word document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word document",
+	"application/vnd.ms-excel": "Excel workbook", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel workbook",
+	"application/vnd.ms-powerpoint": "PowerPoint presentation", "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PowerPoint presentation",
+	"application/vnd.oasis.opendocument.text": "OpenDocument text", "application/vnd.oasis.opendocument.spreadsheet": "OpenDocument spreadsheet", "application/vnd.oasis.opendocument.presentation": "OpenDocument presentation",
+	"text/rtf": "rich text", "application/rtf": "rich text", "message/rfc822": "mail", "text/calendar": "invitation",
+}
+
+// fileWords names a type, or gives it as it is.
+func fileWords(kind string) string {
+	base, _, _ := strings.Cut(kind, ";")
+	return cmp.Or(fileText[base], kind)
 }

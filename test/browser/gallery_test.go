@@ -1,7 +1,11 @@
 package browser
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -104,13 +108,15 @@ func newGallery(t testing.TB) gallery {
 			Scan:  []byte(`{"attachments":[],"scan":{"verdict":"infected","reasons":["eicar_test_file","encrypted_archive","double_extension"]}}`),
 			Masks: []*contentv1.Mask{{Kind: "iban", Token: "‹iban ··3000 #1›", Packet: 0}, {Kind: "payment_card", Token: "‹payment_card ··1111 #2›", Packet: 1}, {Kind: "se_personnummer", Token: "‹se_personnummer #3›", Packet: 2}, {Kind: "phone", Token: "‹phone ··20 #4›", Packet: 3}},
 			Attachments: append([]*contentv1.Attachment{
-				{Name: "receipt.pdf", Type: "application/pdf", Size: 48213, Verdict: "clean"}, {Name: "photo of the box.jpg", Type: "image/jpeg", Size: 2348213, Verdict: "clean"},
+				{Name: "receipt.pdf", Type: "application/pdf", Size: 48213, Verdict: "clean", Preview: "first_pages", Pages: []*contentv1.Page{{Type: "image/png", Width: 780, Height: 1100}, {Type: "image/png", Width: 1100, Height: 780}}},
+				{Name: "photo of the box.jpg", Type: "image/jpeg", Size: 2348213, Verdict: "clean", Preview: "picture", Pages: []*contentv1.Page{{Type: "image/png"}}},
 				{Name: "invoice.pdf.exe", Type: "application/x-msdownload", Size: 68, Verdict: "infected", Reasons: []string{"eicar_test_file", "double_extension"}, Packet: -1},
 				{Name: "archive.zip", Type: "application/zip", Size: 9312, Verdict: "encrypted", Reasons: []string{"encrypted_archive"}, Packet: -1},
-				{Name: strings.Repeat("a_name_without_any_place_to_break_", 6) + ".txt", Type: "text/plain", Size: 3, Verdict: "clean"}},
-				[]*contentv1.Attachment{{Name: "a.txt", Type: "text/plain", Size: 3, Verdict: "clean"}, {Name: "b.txt", Type: "text/plain", Size: 3, Verdict: "clean"}, {Name: "c.txt", Type: "text/plain", Size: 3, Verdict: "clean"}, {Type: "application/octet-stream", Size: 0, Verdict: "unsupported", Packet: -1}}...)},
+				{Name: strings.Repeat("a_name_without_any_place_to_break_", 6) + ".txt", Type: "text/plain", Size: 3, Verdict: "clean", Preview: "first_text", TextPacket: 1}},
+				[]*contentv1.Attachment{{Name: "a.docx", Type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document", Size: 3, Verdict: "clean", Preview: "none_program"}, {Name: "b.txt", Type: "text/plain", Size: 3, Verdict: "clean"}, {Name: "c.txt", Type: "text/plain", Size: 3, Verdict: "clean"}, {Type: "application/octet-stream", Size: 0, Verdict: "unsupported", Packet: -1}}...)},
 		func(m *desktest.Mail) {
 			m.Files = [][]byte{[]byte("1"), []byte("2"), []byte("3"), []byte("4"), []byte("5"), []byte("6")}
+			m.Looks = [][]byte{pagePixels(t, 780, 1100), pagePixels(t, 1100, 780), pagePixels(t, 300, 200), []byte(strings.Repeat("date;order;amount;‹iban ··3000 #1›\n", 40) + strings.Repeat("wide ", 200))}
 			m.Values = []*contentv1.Value{{Value: "DE89370400440532013000"}, {Value: "4111111111111111"}, {Value: "811218-9876"}, {Value: "+49 30 901820"}}
 		})
 	g.forged = add(12*time.Minute, &contentv1.Card{Subject: "URGENT: your mailbox is full", FromName: "IT Support", FromAddress: "it@example.com", SenderVerdict: "forged", Snippet: "Confirm your password within 24 hours.", Kind: "person"},
@@ -135,6 +141,26 @@ func newGallery(t testing.TB) gallery {
 	return g
 }
 
+// pagePixels is a page with something like lines on it.
+func pagePixels(t testing.TB, width, height int) []byte {
+	t.Helper()
+	canvas := image.NewGray(image.Rect(0, 0, width, height))
+	for y := range height {
+		for x := range width {
+			shade := color.Gray{Y: 255}
+			if y%24 > 18 && y > 60 && y < height-60 && x > 60 && x < width-60-(y*7)%90 {
+				shade.Y = 70
+			}
+			canvas.SetGray(x, y, shade)
+		}
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, canvas); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
 // newsletter brings colours of its own.
 const newsletter = `<table width="600" style="background-color: rgb(250, 240, 220); color: rgb(60, 40, 20)"><tr><td style="padding: 24px; background-color: rgb(120, 60, 20); color: rgb(255, 255, 255)"><h1>Five lamps</h1></td></tr>` +
 	`<tr><td style="padding: 24px"><p>The evenings grow long. Here is light.</p><p><a href="https://lamps.example/" rel="noopener noreferrer nofollow" target="_blank">See them all</a></p></td></tr><tr><td style="padding: 12px; font-size: 11px; color: rgb(110, 90, 70)">Lamp House, 1 Wick Street</td></tr></table>`
@@ -144,7 +170,7 @@ func (g gallery) pages() map[string]string {
 	at := func(ticket, rest string) string { return "/tickets/" + ticket + rest }
 	return map[string]string{
 		"list": "/tickets", "list-mine": "/tickets?assignee=me", "plain": at(g.plain, ""), "long": at(g.long, ""), "japanese": at(g.japanese, ""), "arabic": at(g.arabic, ""),
-		"files": at(g.files, ""), "forged": at(g.forged, ""), "gone": at(g.gone, ""), "reads": at(g.files, "/reads"), "allreads": "/reads", "original": at(g.plain, "/original"),
+		"files": at(g.files, ""), "look": at(g.files, "/files/0/look"), "look-picture": at(g.files, "/files/1/look"), "look-text": at(g.files, "/files/4/look"), "forged": at(g.forged, ""), "gone": at(g.gone, ""), "reads": at(g.files, "/reads"), "allreads": "/reads", "original": at(g.plain, "/original"),
 		"originals": "/originals", "aside": "/aside", "aside-one": "/aside/" + g.aside, "aside-stuck": "/aside/" + g.stuck, "aside-leaving": "/aside/" + g.leaving, "aside-delete": "/aside/" + g.stuck + "/delete", "aside-original": "/aside/" + g.stuck + "/original",
 		"sealed": at(g.sealed, ""), "shut": at(g.shut, ""), "help": "/help", "lookalike": at(g.lookalike, ""), "newsletter": at(g.newsletter, ""), "aside-reads": at(event.Ticket(g.stuck), "/reads?item="+g.stuck), "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
 	}
