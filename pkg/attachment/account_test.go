@@ -145,3 +145,13 @@ func TestEveryByteOfTheCorporasMailsIsAccountedFor(t *testing.T) {
 		t.Errorf("of %d files %v have bytes that belong to nothing", mails, gaps)
 	}
 }
+
+func FuzzAccount(f *testing.F) {
+	f.Add([]byte(twoParts))
+	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\n\n--b\n--b--\n--b\n\nx"))
+	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: base64\n\nLS1iCgp4Ci0tYi0t"))
+	f.Add([]byte("Content-Type: message/rfc822\n\nFrom x\nContent-Type: multipart/digest; boundary=\"\"\n\n--\n\n\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		addsUp(t, "fuzzed", Scan(t.Context(), mail.Parse(raw, mail.Limits{}), Options{}))
+	})
+}

@@ -61,6 +61,15 @@ func TestWhatActsInOfficePackagesIsNamed(t *testing.T) {
 	}
 }
 
+func TestRelationshipsAreReadInEveryEncodingAndOfEveryKind(t *testing.T) {
+	template := string(relationship("attachedTemplate", "https://a.example/t.dotm", "External"))
+	want(t, scanFile(t, "a.docx", wordPackage(t, member{name: "word/_rels/settings.xml.rels", content: append([]byte("\xff\xfe"), wideOf(template)...)})), Suspicious, ExternalTemplate)
+	for _, target := range []string{"https://a.example/p.png", `\\a.example\p.png`, "file://a.example/p.png"} {
+		want(t, scanFile(t, "a.docx", wordPackage(t, member{name: "word/_rels/document.xml.rels", content: relationship("image", target, "External")})), Suspicious, ExternalObject)
+	}
+	want(t, scanFile(t, "a.docx", wordPackage(t, member{name: "word/_rels/document.xml.rels", content: relationship("hyperlink", "https://a.example/", "External")})), Clean)
+}
+
 func TestWhatIsOrdinaryInOfficePackagesIsClean(t *testing.T) {
 	for name, m := range map[string]member{
 		"a link":           {name: "word/_rels/document.xml.rels", content: relationship("hyperlink", "https://example.org/", "External")},

@@ -49,6 +49,9 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 	}
 	lower := strings.ToLower(strings.ReplaceAll(name, `\`, "/"))
 	base := path.Base(lower)
+	if !strings.HasSuffix(base, ".bin") {
+		content = plainText(content) // ECMA-376 part 2 §8.1.4: UTF-16 is as good
+	}
 	switch {
 	case base == "vbaproject.bin":
 		o.container.add(VBAMacro)
@@ -198,7 +201,7 @@ func (o *ooxml) relationships(content []byte) {
 			if remote(target) {
 				o.container.add(ExternalTemplate)
 			}
-		case kind == "oleobject", kind == "frame", kind == "subdocument", kind == "package", kind == "externallinkpath" && remote(target):
+		case kind == "oleobject", kind == "frame", kind == "subdocument", kind == "package", kind != "hyperlink" && remote(target):
 			o.container.add(ExternalObject)
 		case strings.HasPrefix(target, "mhtml:"), strings.HasPrefix(target, "ms-msdt:"), strings.HasPrefix(target, "search-ms:"),
 			strings.HasPrefix(target, "script:"), strings.HasPrefix(target, "javascript:"), strings.HasPrefix(target, "vbscript:"):

@@ -37,8 +37,12 @@ var pdfPadding = []byte("\x28\xbf\x4e\x5e\x4e\x75\x8a\x41\x64\x00\x4e\x56\xff\xf
 // readPDFLock finds the encryption dictionary of a file; nil where there is none
 // that is understood.
 func readPDFLock(b []byte) *pdfLock {
-	var found *pdfLock
+	var places [][]byte
 	for rest := range afterPDFName(b, "Encrypt") {
+		places = append(places, rest)
+	}
+	var found *pdfLock
+	for _, rest := range places[max(0, len(places)-pdfLocks):] {
 		dictionary := bytes.TrimLeft(rest[:min(len(rest), pdfLockBytes)], pdfSpace)
 		if !bytes.HasPrefix(dictionary, []byte("<<")) {
 			dictionary = pdfObject(b, dictionary)
@@ -62,6 +66,7 @@ func readPDFLock(b []byte) *pdfLock {
 const (
 	pdfSpace     = "\x00\t\n\f\r "
 	pdfLockBytes = 8192 // of an encryption dictionary
+	pdfLocks     = 8    // places that name one; writers have one for each revision, the last of which counts
 )
 
 // afterPDFName gives what follows each place where a name stands.

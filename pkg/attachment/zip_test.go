@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -201,16 +201,26 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// measured runs a scan and gives what it allocated at most at a time, measured
-// by the heap's high-water mark between collections.
+// heapGrowth runs a scan and gives all that it allocated, whether it was collected
+// meanwhile or not: what it held at any time is less.
 func heapGrowth(t *testing.T, scan func()) uint64 {
 	t.Helper()
-	runtime.GC()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
 	scan()
-	runtime.ReadMemStats(&after)
-	return after.HeapSys - min(before.HeapSys, after.HeapSys)
+	metrics.Read(sample)
+	return sample[0].Value.Uint64() - before
+}
+
+// unpackedBy gives how many bytes and members a scan took out of one file: what it
+// costs in time is in proportion.
+func unpackedBy(t *testing.T, content []byte) (size int64, members int) {
+	t.Helper()
+	w := newWalker(t.Context(), Options{})
+	w.budget.part(int64(len(content)))
+	w.look(file{path: "1", name: "a.zip", content: content})
+	return w.budget.total, w.budget.members
 }
 
 // bombOf is a zip of zips of zips, sixteen at each of five levels, with 4 GB of
@@ -237,7 +247,10 @@ func TestAZipOfZipsThatUnfoldsToPetabytesEndsAtALimit(t *testing.T) {
 	grown := heapGrowth(t, func() { a = scanFile(t, "42.zip", bomb) })
 	want(t, a, Limit, RatioLimit)
 	if grown > 64<<20 {
-		t.Errorf("the heap grew by %d MB", grown>>20)
+		t.Errorf("%d MB were allocated", grown>>20)
+	}
+	if size, members := unpackedBy(t, bomb); size > DefaultLimits.RatioFloor+256<<10 || members > 64 {
+		t.Errorf("%d bytes in %d members were unpacked", size, members)
 	}
 }
 
@@ -249,7 +262,15 @@ func TestOverlappingMembersAreALimit(t *testing.T) {
 		r.offset, r.centralName = 0, fmt.Sprintf("%d", i)
 		records = append(records, r)
 	}
-	want(t, scanFile(t, "zbsm.zip", handZip(records...)), Ambiguous, OverlappingMembers, ConflictingZipHeaders)
+	overlapping := handZip(records...)
+	var zbsm Attachment
+	if grown := heapGrowth(t, func() { zbsm = scanFile(t, "zbsm.zip", overlapping) }); grown > 64<<20 {
+		t.Errorf("%d MB were allocated", grown>>20)
+	}
+	want(t, zbsm, Ambiguous, OverlappingMembers, ConflictingZipHeaders)
+	if size, _ := unpackedBy(t, overlapping); size > DefaultLimits.RatioFloor+256<<10 {
+		t.Errorf("%d bytes were unpacked", size)
+	}
 	// With one name for all nothing but the overlap is wrong.
 	content := []byte("hello\n")
 	a := storedRecord("a.txt", content)
