@@ -81,6 +81,23 @@ func imitates(host string) bool {
 	return false
 }
 
+// Imitates says whether a text names, in a URL or with www., a host whose letters
+// imitate others.
+func Imitates(text string) bool {
+	if !strings.Contains(text, "xn--") && onlyOf(text, func(c byte) bool { return c < 0x80 }) {
+		return false
+	}
+	for word := range strings.FieldsSeq(text) {
+		if !strings.Contains(word, "://") && !strings.Contains(word, "www.") {
+			continue
+		}
+		if host := hostOf(word); strings.Contains(host, "xn--") && imitates(host) {
+			return true
+		}
+	}
+	return false
+}
+
 // shownHost is a host as it is written where it has letters beyond ASCII, "" where
 // it has none or could be taken for another.
 func shownHost(host string) string {

@@ -95,3 +95,14 @@ func TestTextThatNamesAnotherHostInAnyWayIsFlagged(t *testing.T) {
 		}
 	}
 }
+
+func TestPlainTextThatNamesAnImitationIsKnown(t *testing.T) {
+	for text, want := range map[string]bool{
+		"see https://www.pаypal.com/login now": true, "www.раураl.com": true, "open http://xn--80ak6aa92e.com": true,
+		"see https://www.paypal.com/login": false, "grüße von www.bücher.example": false, "привет https://пример.рф/": false, "日本 https://日本語.jp": false, "": false,
+	} {
+		if got := Imitates(text); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}

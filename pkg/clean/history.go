@@ -198,7 +198,7 @@ func introduction(lines []textLine, i int) int {
 // time and an address, which is all that some programs write.
 func introduces(line string) bool {
 	digit := strings.ContainsFunc(line, unicode.IsDigit)
-	address := strings.Contains(line, "@")
+	address := hasAddress(line)
 	if containsOne(line, wroteWords) {
 		return address || digit && (opensWith(line, onWords) || hasYear(line))
 	}
@@ -206,9 +206,15 @@ func introduces(line string) bool {
 	return address && hasYear(line) && hasTime(line) && (strings.HasSuffix(bare, ">") || strings.HasSuffix(bare, ")"))
 }
 
+// hasAddress says whether a mail address stands in a line, or what stands for one
+// that is masked.
+func hasAddress(line string) bool {
+	return strings.Contains(line, "@") || strings.Contains(line, "‹")
+}
+
 // opensIntroduction says whether the first of several lines may begin one.
 func opensIntroduction(first string) bool {
-	return opensWith(first, onWords) && strings.ContainsFunc(first, unicode.IsDigit) || strings.Contains(first, "@") && !strings.HasSuffix(first, ".")
+	return opensWith(first, onWords) && strings.ContainsFunc(first, unicode.IsDigit) || hasAddress(first) && !strings.HasSuffix(first, ".")
 }
 
 // hasYear says whether four digits of this or the last century stand in a line.
@@ -281,7 +287,7 @@ func historyToEnd(lines []textLine, i int) bool {
 	for k := range n {
 		whole += lines[i+k].text + " "
 	}
-	return hasYear(whole) && (hasTime(whole) || strings.Contains(whole, "@"))
+	return hasYear(whole) && (hasTime(whole) || hasAddress(whole))
 }
 
 func anyFollows(lines []textLine, i int) bool {

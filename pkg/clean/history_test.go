@@ -76,6 +76,7 @@ func TestQuotedHistoryFoldsForEveryClientAndLanguage(t *testing.T) {
 			"without marks": "Answer.\n\n" + q.line + "\n\nold words\nolder words\n",
 			"broken":        "Answer.\n\n" + broken(q.line) + "\n> old words\n",
 			"marked itself": "Answer.\n\n> " + q.line + "\n> \n> old words\n",
+			"masked":        "Answer.\n\n" + strings.Replace(q.line, "erika@example.org", "‹email #1›", 1) + "\n> old words\n",
 		} {
 			folds := Folds(text)
 			if len(folds) != 1 || folds[0].Kind != Quote || folds[0].End != len(text) || strings.TrimSpace(text[:folds[0].Start]) != "Answer." {

@@ -183,6 +183,9 @@ func (r *renderer) words() {
 	if strings.TrimSpace(r.view.Text) == "" {
 		r.notice(NoText)
 	}
+	if clean.Imitates(r.view.Text) {
+		r.notice(DeceivingHost)
+	}
 	found := r.finder.Find(r.view.Text)
 	for _, m := range found {
 		r.view.Masks = append(r.view.Masks, Mask{m.Kind, m.Start, m.End, r.values.number(m.Kind, r.view.Text[m.Start:m.End])})
