@@ -2,6 +2,7 @@ package pii
 
 import (
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -46,15 +47,17 @@ func TestNastyTextsEnd(t *testing.T) {
 	}
 }
 
-// BenchmarkNastyDigits shows that time grows with the text and not faster.
-func BenchmarkNastyDigits(b *testing.B) {
+// BenchmarkNasty shows that time grows with the text and not faster.
+func BenchmarkNasty(b *testing.B) {
 	for name, unit := range nastyTexts {
-		b.Run(name, func(b *testing.B) {
-			text := strings.Repeat(unit, 1<<20/len(unit))
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				Find(text)
-			}
-		})
+		for _, size := range []int{1 << 18, 1 << 19, 1 << 20} {
+			b.Run(name+"/"+strconv.Itoa(size>>10)+"KB", func(b *testing.B) {
+				text := strings.Repeat(unit, size/len(unit))
+				b.SetBytes(int64(len(text)))
+				for b.Loop() {
+					Find(text)
+				}
+			})
+		}
 	}
 }
