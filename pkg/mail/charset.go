@@ -11,14 +11,14 @@ import (
 
 // Text gives the content as valid UTF-8 with lines that end in LF, and counts
 // the places that did not fit the declared charset. Files that stood within the
-// text are left out: they are the part's children.
+// text are left out: they are the part's children. So are zero bytes.
 func (p *Part) Text() (string, int) {
 	content := p.Content
 	if len(p.cutText) > 0 {
 		content = without(content, p.cutText)
 	}
 	text, n := decodeCharset(content, p.textCharset())
-	return lfLines(text), n
+	return lfLines(strings.ReplaceAll(text, "\x00", "")), n
 }
 
 // textCharset is the charset to read a text by: an HTML file may declare its own

@@ -87,6 +87,7 @@ var Codes = map[string]string{
 	"bad_yenc":                  "A yEnc file is not of the size or the check value that it names, or only a part of one.",
 	"bad_tnef":                  "A winmail.dat does not hold what it promises.",
 	"embedded_object":           "A winmail.dat holds an object in a format of its own.",
+	"nul_in_text":               "A zero byte stands in the text, which ends it for some readers.",
 	"charset_mismatch":          "Letters do not fit the character set that is declared for them.",
 
 	// Lines.

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"strings"
 )
 
 // decode fills the content of a leaf from its body, as its transfer encoding says.
@@ -84,6 +85,12 @@ func (p *parser) afterDecode(part *Part) {
 		p.issues += n
 		if n > 0 {
 			p.defect("charset_mismatch", part.Path)
+		}
+		if part.isShown() && bytes.IndexByte(part.Content, 0) >= 0 {
+			p.spend((decodeCost + 1) * len(part.Content))
+			if text, _ := decodeCharset(part.Content, part.textCharset()); strings.IndexByte(text, 0) >= 0 {
+				p.doubt(part, "nul_in_text") // readers in C end there
+			}
 		}
 	}
 }
