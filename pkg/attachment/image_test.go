@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"golang.org/x/image/bmp"
@@ -228,4 +229,45 @@ func FuzzQR(f *testing.F) {
 			linkHost(text)
 		}
 	})
+}
+
+func TestCodesInPicturesOfPDFsAreRead(t *testing.T) {
+	link := placed(pictureOf(t, "link.png"), 120, 110, f64.Aff3{1, 0, 10, 0, 1, 10})
+	var photograph bytes.Buffer
+	if err := jpeg.Encode(&photograph, link, nil); err != nil {
+		t.Fatal(err)
+	}
+	var gray, colours, bits []byte
+	for y := range 110 {
+		for x := range 120 {
+			v := link.RGBAAt(x, y).R
+			gray, colours = append(gray, v), append(colours, v, v, v)
+			if x%8 == 0 {
+				bits = append(bits, 0)
+			}
+			bits[len(bits)-1] |= v >> 7 << (7 - x%8)
+		}
+	}
+	var numbers []byte // 0 for dark, 1 for light
+	for _, v := range gray {
+		numbers = append(numbers, v>>7)
+	}
+	head := "5 0 obj << /Type /XObject /Subtype /Image /Width 120 /Height 110 "
+	for name, object := range map[string]string{
+		"a photograph": head + "/BitsPerComponent 8 /ColorSpace /DeviceRGB /Filter /DCTDecode /Length " + strconv.Itoa(photograph.Len()) + " >> stream\n" + photograph.String() + "\nendstream endobj",
+		"gray":         head + "/BitsPerComponent 8 /ColorSpace /DeviceGray /Filter /FlateDecode >> stream\n" + deflatedStream(t, gray) + "\nendstream endobj",
+		"colours":      head + "/BitsPerComponent 8 /ColorSpace 9 0 R /Filter /FlateDecode >> stream\n" + deflatedStream(t, colours) + "\nendstream endobj",
+		"bits":         head + "/BitsPerComponent 1 /ColorSpace /DeviceGray /Filter /FlateDecode >> stream\n" + deflatedStream(t, bits) + "\nendstream endobj",
+		"a mask":       head + "/ImageMask true /Filter /FlateDecode >> stream\n" + deflatedStream(t, bits) + "\nendstream endobj",
+		"a palette":    head + "/BitsPerComponent 8 /ColorSpace [/Indexed /DeviceRGB 1 6 0 R] /Filter /FlateDecode >> stream\n" + deflatedStream(t, numbers) + "\nendstream endobj",
+	} {
+		a := scanFile(t, "a.pdf", pdfOf(object))
+		want(t, a, Suspicious, QRLink)
+		if len(a.Children) != 1 || a.Children[0].Name != "login.example.com" {
+			t.Errorf("%s: %+v", name, a.Children)
+		}
+	}
+	// A page of one colour packs by a thousand and is no bomb.
+	white := "5 0 obj << /Subtype /Image /Width 3000 /Height 3000 /BitsPerComponent 8 /Filter /FlateDecode >> stream\n" + deflatedStream(t, make([]byte, 27_000_000)) + "\nendstream endobj"
+	want(t, scanFile(t, "a.pdf", pdfOf(white)), Clean)
 }

@@ -31,6 +31,14 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 		if !ok {
 			break
 		}
+		if s.picture && !s.objects && !s.file {
+			err := w.pdfPicture(a, f, s, lock)
+			streams.covered += int(s.data.Size()) - s.data.Len()
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		content, err := w.pdfStream(f, s, lock)
 		streams.covered += int(s.data.Size()) - s.data.Len()
 		if errors.Is(err, errStop) {

@@ -14,6 +14,9 @@ import (
 // A pdfStream is one stream object.
 type pdfStream struct {
 	objects, file bool // what its dictionary says it holds
+	picture       bool
+	width, height int
+	bits          int // of a sample of a picture
 	filters       []string
 	hidden        bool // filters or their parameters stand elsewhere
 	length        int  // as the dictionary says, -1 where it does not
@@ -69,7 +72,7 @@ func (p *pdfStreams) next() (s pdfStream, ok bool) {
 		} else {
 			s.object, s.generation = pdfHeading(p.b[:p.heading])
 		}
-		if s.objects || s.file || p.all {
+		if s.objects || s.file || s.picture || p.all {
 			s.data = bytes.NewReader(p.data(s))
 			return s, true
 		}
@@ -101,7 +104,7 @@ func (p *pdfStreams) data(s pdfStream) []byte {
 		begin++
 	}
 	rest := p.b[begin:]
-	if len(s.filters) > 0 {
+	if len(s.filters) > 0 && s.filters[0] != "DCTDecode" && s.filters[0] != "DCT" {
 		return rest
 	}
 	if s.length >= 0 && s.length <= len(rest) && bytes.HasPrefix(bytes.TrimLeft(rest[s.length:], pdfSpace), []byte("endstream")) {
@@ -133,13 +136,21 @@ func describePDFStream(before []byte) (s pdfStream) {
 		switch name {
 		case "ObjStm":
 			s.objects = true
+		case "Image":
+			s.picture = true
+		case "Width":
+			s.width = pdfNumber(value)
+		case "Height":
+			s.height = pdfNumber(value)
+		case "ImageMask":
+			s.bits = 1
 		case "N":
 			count = true
 		case "First":
 			first = true
 		case "EmbeddedFile":
 			s.file = true
-		case "Fl", "AHx", "A85", "LZW", "RL", "Crypt":
+		case "Fl", "AHx", "A85", "LZW", "RL", "Crypt", "DCT", "CCF":
 			s.filters = append(s.filters, name)
 		case "Filter", "DecodeParms", "DP":
 			s.hidden = s.hidden || elsewhere
@@ -155,6 +166,9 @@ func describePDFStream(before []byte) (s pdfStream) {
 			colors = pdfNumber(value)
 		case "BitsPerComponent":
 			bits = pdfNumber(value)
+			if s.bits == 0 {
+				s.bits = bits
+			}
 		case "EarlyChange":
 			s.hidden = s.hidden || pdfNumber(value) == 0
 		}
@@ -171,6 +185,38 @@ func describePDFStream(before []byte) (s pdfStream) {
 // pdfStream decodes a stream (§7.4). Damage at its end is passed over, as readers
 // do.
 func (w *walker) pdfStream(f file, s pdfStream, lock *pdfLock) ([]byte, error) {
+	r, err := pdfReader(s, lock)
+	if err != nil {
+		return nil, err
+	}
+	content, reason, err := w.stream(f, 0, r)
+	if reason != "" {
+		return nil, errStop
+	}
+	if err != nil && len(content) == 0 && s.data.Size() > 8 {
+		return nil, MalformedDocument
+	}
+	if lock != nil && err != nil {
+		return nil, MalformedDocument // a stream that a wrong key leaves
+	}
+	switch {
+	case s.predictor == 2:
+		if s.pixel > 1 {
+			return nil, UnsupportedMethod
+		}
+		for at := 0; at+s.columns <= len(content); at += s.columns {
+			for i := 1; i < s.columns; i++ {
+				content[at+i] += content[at+i-1]
+			}
+		}
+	case s.predictor >= 10:
+		content = unpredict(content, s.columns, s.pixel)
+	}
+	return content, nil
+}
+
+// pdfReader opens the filters of a stream.
+func pdfReader(s pdfStream, lock *pdfLock) (io.Reader, error) {
 	if s.hidden {
 		return nil, UnsupportedMethod
 	}
@@ -198,30 +244,7 @@ func (w *walker) pdfStream(f file, s pdfStream, lock *pdfLock) ([]byte, error) {
 			return nil, UnsupportedMethod
 		}
 	}
-	content, reason, err := w.stream(f, 0, r)
-	if reason != "" {
-		return nil, errStop
-	}
-	if err != nil && len(content) == 0 && s.data.Size() > 8 {
-		return nil, MalformedDocument
-	}
-	if lock != nil && err != nil {
-		return nil, MalformedDocument // a stream that a wrong key leaves
-	}
-	switch {
-	case s.predictor == 2:
-		if s.pixel > 1 {
-			return nil, UnsupportedMethod
-		}
-		for at := 0; at+s.columns <= len(content); at += s.columns {
-			for i := 1; i < s.columns; i++ {
-				content[at+i] += content[at+i-1]
-			}
-		}
-	case s.predictor >= 10:
-		content = unpredict(content, s.columns, s.pixel)
-	}
-	return content, nil
+	return r, nil
 }
 
 // unpredict undoes the filters that PNG has for rows (§7.4.4.4, RFC 2083 §6), in place.
