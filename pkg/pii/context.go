@@ -90,6 +90,7 @@ const (
 	aboutGST
 	aboutCC
 	aboutVerify
+	lastTopic // none: how many there are
 )
 
 // topics are a set of them.

@@ -15,7 +15,7 @@ type rule struct {
 // for it.
 func (s *scan) national(w *window) {
 	n := len(w.digits)
-	if n < 7 || n > 16 || w.lines || !w.apart || w.from == 0 && (w.run.lead != 0 && w.run.lead != '(') || w.groups() > 7 {
+	if n < 7 || n > 16 || !w.apart || w.from == 0 && (w.run.lead != 0 && w.run.lead != '(') || w.groups() > 7 {
 		return
 	}
 	for i := range rulesBySize[n] {
@@ -35,7 +35,7 @@ func (s *scan) speaks(r *rule, w *window) bool {
 			return !s.nobodys(w.start, about)
 		}
 	}
-	if s.nobodys(w.start, aboutNational) || s.near(aboutPhone, w.start, w.end, 24, 0) || s.inURL(w.start) {
+	if w.lines || s.nobodys(w.start, aboutNational) || s.near(aboutPhone, w.start, w.end, 24, 0) || s.inURL(w.start) {
 		return false
 	}
 	if w.groups() == 1 {

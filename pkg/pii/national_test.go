@@ -180,6 +180,7 @@ func TestNumbersOfStatesAreFoundHoweverTheyAreWritten(t *testing.T) {
 			"no-break":    strings.ReplaceAll(n.right, " ", "\u00a0"),
 			"soft hyphen": n.right[:3] + "\u00ad" + n.right[3:],
 			"dashes":      strings.ReplaceAll(n.right, "-", "\u2011"),
+			"broken":      broken(n.right),
 		} {
 			text := n.words + " " + value
 			found := Find(text)
@@ -188,6 +189,21 @@ func TestNumbersOfStatesAreFoundHoweverTheyAreWritten(t *testing.T) {
 			}
 		}
 	}
+}
+
+// broken breaks a number of digits at its second blank or sign, as lines of mail are
+// broken; what has letters or none of them stays.
+func broken(number string) string {
+	if strings.ContainsFunc(number, func(r rune) bool { return r >= 'A' }) {
+		return number
+	}
+	if first := strings.IndexByte(number, ' '); first > 0 {
+		if second := strings.IndexByte(number[first+1:], ' '); second > 0 {
+			return number[:first+1+second] + "\n> " + number[first+second+2:]
+		}
+		return number[:first] + "\n" + number[first+1:]
+	}
+	return number
 }
 
 // The specimen of ICAO Doc 9303, parts 4 and 5.

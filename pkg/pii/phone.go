@@ -15,7 +15,7 @@ const maxPhones = 2000
 // valid; national ones where words say so or their form leaves little doubt.
 func (s *scan) phone(w *window) {
 	n := len(w.digits)
-	if n < 7 || n > 15 || w.lines || w.groups() > 7 || openBracket(w) {
+	if n < 7 || n > 15 || w.groups() > 7 || openBracket(w) || w.lines && !s.broken(w) {
 		return
 	}
 	start := w.start
@@ -74,6 +74,21 @@ func (s *scan) phone(w *window) {
 			}
 		}
 	}
+}
+
+// broken says whether a line end within a window breaks an international number in
+// two: what stands before it is none by itself.
+func (s *scan) broken(w *window) bool {
+	if w.from != 0 || w.run.lead != '+' {
+		return false
+	}
+	for i := w.from + 1; i < w.to; i++ {
+		if w.run.groups[i].gap == '\n' {
+			before := w.run.digits[w.run.groups[w.from].first:w.run.groups[i].first]
+			return len(before) >= 2 && !s.given(before) && s.given(w.digits)
+		}
+	}
+	return false
 }
 
 // northAmerican says whether the digits are written the way that only telephone
@@ -136,6 +151,15 @@ func (s *scan) plan(text string, digits []byte, plus bool) bool {
 		return phonenumbers.IsPossibleNumber(parsed)
 	}
 	return phonenumbers.IsValidNumber(parsed)
+}
+
+// given says whether a number with its country code is one that is given out.
+func (s *scan) given(digits []byte) bool {
+	if s.phones++; s.phones > maxPhones {
+		return false
+	}
+	parsed, err := phonenumbers.Parse("+"+written(digits), "")
+	return err == nil && phonenumbers.IsValidNumber(parsed)
 }
 
 func written(digits []byte) string {

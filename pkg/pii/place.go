@@ -2,6 +2,7 @@ package pii
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -22,6 +23,7 @@ func placeAfter(text string, i int, told bool) (end int, found parts) {
 			end, found.unit = start+size, true
 		case kind == codeSegment:
 			end, found.code = start+size, true
+			found.town = found.town || hasLetters(segment[:size])
 		case kind == nameSegment && (told && size < 40 || comma && !lines && n == 0):
 			end = start + size
 		case kind == nameSegment:
@@ -37,7 +39,10 @@ func placeAfter(text string, i int, told bool) (end int, found parts) {
 type parts struct {
 	unit bool // a flat
 	code bool // a postcode
+	town bool // one with a name beside it
 }
+
+func hasLetters(text string) bool { return strings.IndexFunc(text, unicode.IsLetter) >= 0 }
 
 // nextSegment gives the start of the next segment, -1 for none.
 func nextSegment(text string, i int) (start int, lines, comma bool) {

@@ -411,15 +411,22 @@ func (s *scan) named(i, end int) int {
 	}
 	to, found := placeAfter(text, end, told)
 	line := startsLine(text, start) && end < len(text) && text[end] == '\n'
-	if !told && !found.unit && !(line && found.code) {
+	if !told && !found.unit && !(line && found.town) {
 		return 0
 	}
 	s.add(PostalAddress, start, to)
 	return to
 }
 
-// notNames are what words are about that are no name of a street.
-var notNames = topicsOf(aboutAddress, aboutOrder, aboutPhone, aboutVersion)
+// notNames are what words are about that are no name of a street: all but a few.
+var notNames = func() (set topics) {
+	for about := range lastTopic {
+		if about != aboutPhoneLabel && about != aboutSK {
+			set.add(about)
+		}
+	}
+	return set
+}()
 
 // within says whether words about one of some topics begin between two offsets.
 func (s *scan) within(start, end int, about topics) bool {
