@@ -380,7 +380,7 @@ func TestYencFilesAreDecoded(t *testing.T) {
 }
 
 func TestWordsThatBeginAreNoFiles(t *testing.T) {
-	raw := "From: a@example.com\n\nbegin 100 things\nbegin the day\n=ybegin line=1 size=2\nsecret text that must stay\n"
+	raw := "From: a@example.com\n\nbegin 100 things\nIt takes some fifty-six letters to look like a line of it.\nbegin 5 minutes\nIT TAKES SOME FIFTY-SIX LETTERS TO LOOK LIKE A LINE OF IT.\nbegin the day\n=ybegin line=1 size=2\nsecret text that must stay\n"
 	m := mail.Parse([]byte(raw), mail.Limits{})
 	if text, _ := m.Root.Text(); len(m.Root.Children) != 0 || !strings.Contains(text, "secret text") {
 		t.Errorf("%s %q", outline(m), text)

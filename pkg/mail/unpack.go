@@ -144,7 +144,7 @@ func readUU(in []byte, room int) (packedFile, bool) {
 		rest = next
 	}
 	f.size = len(in) - len(rest)
-	return f, len(f.content) > 0
+	return f, len(f.content) > 0 && len(mode) >= 3 // "begin 5 minutes" begins no file
 }
 
 // uuLine decodes one line: its first character says how many bytes it holds.
@@ -157,6 +157,11 @@ func uuLine(out, line []byte, room int) ([]byte, bool) {
 	data := line[1:]
 	if len(data) < need-3 || len(data) > need+4 { // blanks at the end get lost; some add a check
 		return out, false
+	}
+	for _, c := range data[:min(len(data), need)] {
+		if c < ' ' || c > '`' { // words, not code
+			return out, false
+		}
 	}
 	at := func(i int) byte {
 		if i >= len(data) {
