@@ -130,7 +130,7 @@ var phrases = map[topic]string{
 		teléfono|telefone|téléphone|telefoon|telefoonnummer|handy|handynummer|rufnummer|rückruf|anrufen|anruf|erreichen|erreichbar|durchwahl|
 		portable|appeler|appelez|joignable|llamar|llámame|móvil|movil|celular|cellulare|chiamare|chiamami|bellen|mobiel|puhelin|
 		puhelinnumero|telefonnr|tlf|telefonní|numer telefonu|tel nr|komórka|телефон|тел|мобильный|電話|電話番号|携帯|电话|手机|전화|번호|
-		הטלפון|هاتف|landline|voicemail|answering at|reached at|reachable at|messages to|message to|text messages|texts to|texting|texted|phoned|dialled|dialed|rang|calls from|called from|joindre|contacter au|llamada|llamadas|ligar|ligue|ligação|telefonar|zadzwonić|zadzwoń|dzwonić|ringa|ring til|звонить|позвоните|звоните|дзвоніть|zavolejte|volat|hívjon|hívás|sunați|apel|καλέστε|desk phone|reach me|my number|number is`,
+		הטלפון|هاتف|landline|voicemail|answering at|reached at|reachable at|messages to|message to|text messages|texts to|texting|texted|phoned|dialled|dialed|rang|calls from|called from|joindre|contacter au|mon numéro|mi número|mi numero|mio numero|mój numer|meu número|meine nummer|mijn nummer|mitt nummer|mit nummer|mitt telefonnummer|numaram|мой номер|мій номер|moje číslo|mé číslo|számom|telefonszámom|numărul meu|ο αριθμός μου|numeroni|please text|text me at|llamada|llamadas|ligar|ligue|ligação|telefonar|zadzwonić|zadzwoń|dzwonić|ringa|ring til|звонить|позвоните|звоните|дзвоніть|zavolejte|volat|hívjon|hívás|sunați|apel|καλέστε|desk phone|reach me|my number|number is`,
 	aboutPhoneLabel: `office|desk|home|work|direct|main|private|privat|büro|bureau|oficina|ufficio|kantoor`,
 	aboutOrder: `order|boarding pass|bus pass|day pass|season pass|ski pass|promo code|discount code|voucher|voucher code|coupon|coupon code|gutschein|gutscheincode|error code|fehlercode|postal code|zip code|code postal|orders|order number|order no|order id|offer|invoice|invoices|invoice number|tracking|tracking number|parcel|shipment|
 		consignment|ticket|ticket number|case|case number|case id|reference|reference number|ref|ref no|reference no|sku|item|item number|article|
@@ -142,7 +142,7 @@ var phrases = map[topic]string{
 		pedido|número de pedido|factura|seguimiento|envío|referencia|ordine|numero ordine|fattura|spedizione|bestelling|bestelnummer|factuur|
 		zending|zamówienie|zamówienia|faktura|przesyłka|encomenda|fatura|pedidos|ordre|ordrenummer|注文|注文番号|注文番號|追跡番号|订单|订单号|件名|version|build|
 		release|revision|timestamp|hash|checksum|log|pid|port|line|row|page|chapter|paragraph|section|law|act|chargennummer|message id`,
-	aboutBirth: `birth|birthday|date of birth|dob|born|born on|birthdate|birth date|geburtsdatum|geburtstag|geboren|geboren am|geb|geb am|
+	aboutBirth: `birth|birthday|date of birth|dob|d o b|born|born on|birthdate|birth date|geburtsdatum|geburtstag|geboren|geboren am|geb|geb am|
 		date de naissance|né le|née le|naissance|fecha de nacimiento|nacimiento|nacido|nacida|nacido el|data di nascita|nato il|nata il|nascita|
 		data de nascimento|nascimento|nascido em|nascida em|geboortedatum|geboren op|data urodzenia|urodzony|urodzona|født|fødselsdato|född|
 		födelsedatum|syntymäaika|datum narození|дата рождения|родился|родилась|生年月日|誕生日|出生日期|생년월일|생일|출생|ημερομηνία γέννησης|γεννήθηκα|γεννήθηκε|γεννημένος|γεννημένη|doğum tarihi|doğum|doğumlu|narozen|narozena|narozený|született|születési dátum|születési idő|szül|data nașterii|născut|născută|народився|народилася|дата народження|д р|fødselsdag|födelsedag|syntynyt|rođen|rođena|datum rođenja|rojen|rojena|datum rojstva|роден|родена|дата на раждане|dzimšanas datums|gimimo data|sünniaeg|sündinud|dátum narodenia|narodený|narodená|ngày sinh`,
@@ -160,7 +160,7 @@ var phrases = map[topic]string{
 	aboutPassport: `passport|passport number|passport no|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|paspoort|
 		paspoortnummer|passaporte|paszport|паспорт|旅券番号|護照|护照`,
 	aboutLicense: `driver license|drivers license|driver s license|driving licence|driving license|drivers licence|driver licence|licence number|
-		license number|dl number|führerschein|führerscheinnummer|fahrerlaubnis|permis de conduire|patente di guida|permiso de conducir|rijbewijs|
+		license number|dl number|dl|dl no|führerschein|führerscheinnummer|fahrerlaubnis|permis de conduire|patente di guida|permiso de conducir|rijbewijs|
 		rijbewijsnummer|carta de condução|prawo jazdy|körkort|kørekort|運転免許証番号`,
 	aboutHealth: `health insurance|insurance number|insurance id|insurance no|member id|policy number|krankenversicherung|
 		krankenversichertennummer|krankenversicherungsnummer|versichertennummer|versicherten nr|gesundheitskarte|kvnr|krankenkasse|

@@ -123,7 +123,7 @@ func TestOrdinaryNumbersAreNotEaten(t *testing.T) {
 		"boarding pass: 4567A", "promo code SUMMER2024", "discount code: SAVE20", "error code 500123", "Code postal: 75002 Paris",
 		"Auf Platz 3 liegt Bayern", "Parkplatz 12 ist frei", "Spring 2024 collection", "5 Minute Drive from here", "24 Hour Court date 5", "via DHL 12345 versandt", "Take Highway 66 and exit 12",
 		"Straße 5 Minuten", "On 12 May Road works begin", "Order 12345 Street Fighter 2", "Ticket 4711, Berlin 2024", "In Berlin 10 Leute", "Box 5 and Box 6 are missing", "Sitzplatz 14, Wagen 5",
-		"Der Termin ist am Montag, 10 Uhr, Raum 12, Berlin", "Kapitel 5\n10000 Wörter", "Windows 11 Pro 23H2", "iPhone 15 Pro Max, Galaxy S24", "Boeing 737, Airbus A320", "Level 5, Room 12",
+		"Der Termin ist am Montag, 10 Uhr, Raum 12, Berlin", "Kapitel 5\n10000 Wörter", "Kapitel 5, 10000 Wörter", "Team 5, 20000 Fans", "Rechnung 4711, 10115 Berlin", "am Montag 5, 12000 Leute", "Apollo 13, 1970", "Saison 12, 20000 Zuschauer kamen", "Windows 11 Pro 23H2", "iPhone 15 Pro Max, Galaxy S24", "Boeing 737, Airbus A320", "Level 5, Room 12",
 	} {
 		if got := kindsIn(text); got != "" {
 			t.Errorf("%q: found %q", text, got)
@@ -198,6 +198,8 @@ func TestTelephoneNumbersAreFound(t *testing.T) {
 		"+49 30\n> 901820":           "+49 30\n> 901820",
 		"+49 30 901820\n12 items":    "+49 30 901820",
 		"8 (495) 123-45-67":          "8 (495) 123-45-67",
+		"(02) 9876 5432":             "(02) 9876 5432",
+		"mi número es 612 345 678":   "612 345 678",
 		"(11) 91234-5678":            "(11) 91234-5678",
 		"138-0013-8000":              "138-0013-8000",
 	} {

@@ -112,7 +112,7 @@ func ownForm(w *window, bracket bool) string {
 		return "FR"
 	case shape == "1-3-3-2-2" && w.digits[0] == 8 && (opened || w.sign == '-'):
 		return "RU"
-	case (shape == "2-5-4" || shape == "2-4-4") && bracket:
+	case (shape == "2-5-4" || shape == "2-4-4") && bracket && w.digits[0] != 0:
 		return "BR"
 	case shape == "3-4-4" && w.sign == '-' && w.digits[0] == 1:
 		return "CN"

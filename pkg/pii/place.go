@@ -24,6 +24,7 @@ func placeAfter(text string, i int, told bool) (end int, found parts) {
 		case kind == codeSegment:
 			end, found.code = start+size, true
 			found.town = found.town || hasLetters(segment[:size])
+			found.far = found.far || hasLetters(segment[:size]) && countDigits(segment[:size]) >= 5
 		case kind == nameSegment && (told && size < 40 || comma && !lines && n == 0):
 			end = start + size
 		case kind == nameSegment:
@@ -40,6 +41,7 @@ type parts struct {
 	unit bool // a flat
 	code bool // a postcode
 	town bool // one with a name beside it
+	far  bool // and of five digits at least, as no year and hardly a count has beside a name
 }
 
 func hasLetters(text string) bool { return strings.IndexFunc(text, unicode.IsLetter) >= 0 }
@@ -56,6 +58,10 @@ func nextSegment(text string, i int) (start int, lines, comma bool) {
 			lines = true
 		case c == ',' || c == ';' && !comma:
 			comma = true
+		case strings.HasPrefix(text[i:], "·") || strings.HasPrefix(text[i:], "•"):
+			comma = true
+			_, size := utf8.DecodeRuneInString(text[i:])
+			i += size - 1
 		case c == '>' && lines, c == ' ', c == '\t', c == '\r', c == '.' && n == 0, c == '-' && i+1 < len(text) && text[i+1] == ' ', c == '|':
 		default:
 			if n == 0 {

@@ -398,8 +398,13 @@ func (s *scan) named(i, end int) int {
 	var buffer [4]textWord
 	words := wordsBefore(text, i, buffer[:0])
 	count := 0
-	for count < len(words) && capital(text[words[count].start:words[count].end]) && !words[count].dot && !notPlaces[lower(text[words[count].start:words[count].end])] {
-		count++
+	for n, word := range words {
+		name := text[word.start:word.end]
+		if capital(name) && !word.dot && !notPlaces[lower(name)] {
+			count = n + 1
+		} else if n == 0 || !particles[lower(name)] {
+			break
+		}
 	}
 	if count == 0 || text[i-1] == '\n' || words[0].end-words[0].start < 3 || unitWords[lower(text[words[0].start:words[0].end])] || numbered[lower(text[words[0].start:words[0].end])] || startsMonth(lower(text[words[0].start:words[0].end])) {
 		return 0
@@ -411,7 +416,7 @@ func (s *scan) named(i, end int) int {
 	}
 	to, found := placeAfter(text, end, told)
 	line := startsLine(text, start) && end < len(text) && text[end] == '\n'
-	if !told && !found.unit && !(line && found.town) {
+	if !told && !found.unit && !(line && found.town) && !(found.far && count > 1) {
 		return 0
 	}
 	s.add(PostalAddress, start, to)
@@ -428,9 +433,10 @@ var notNames = func() (set topics) {
 	return set
 }()
 
-// within says whether words about one of some topics begin between two offsets.
+// within says whether words about one of some topics reach into the text between
+// two offsets.
 func (s *scan) within(start, end int, about topics) bool {
-	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].start >= start })
+	i := sort.Search(len(s.marks), func(i int) bool { return s.marks[i].end > start })
 	for ; i < len(s.marks) && s.marks[i].start < end; i++ {
 		if s.marks[i].topics.any(about) {
 			return true

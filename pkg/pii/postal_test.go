@@ -34,6 +34,11 @@ func TestPostalAddressesAreFoundByTheirStructure(t *testing.T) {
 		"〒100-0001 東京都千代田区千代田1-1":                                    "〒100-0001 東京都千代田区千代田1-1",
 		"北京市朝阳区建国路88号":                                               "北京市朝阳区建国路88号",
 		"she lives at Brisas 6802, Dolores":                          "Brisas 6802, Dolores",
+		"Unter den Linden 77, 10117 Berlin":                          "Unter den Linden 77, 10117 Berlin",
+		"An der Alster 1 · 20099 Hamburg":                            "An der Alster 1 · 20099 Hamburg",
+		"Nowy Świat 15/17, 00-029 Warszawa":                          "Nowy Świat 15/17, 00-029 Warszawa",
+		"Rue de Rivoli 99, Paris":                                    "Rue de Rivoli 99, Paris",
+		"Gran Vía 28, Madrid":                                        "Gran Vía 28, Madrid",
 		"> Hauptstr. 5\n> 80331 München":                             "Hauptstr. 5\n> 80331 München",
 	} {
 		if got := kindsIn(text); got != "postal_address="+want {

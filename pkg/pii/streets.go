@@ -26,13 +26,13 @@ var streets = func() map[string]streetKind {
 	table := map[string]streetKind{}
 	for kind, words := range map[streetKind]string{
 		// German, Dutch, the North, Hungarian, Greek, Turkish, Baltic, South Slavic
-		nameFirst: `straße strasse str gasse allee chaussee damm ufer promenade straat laan gracht kade plein singel gatan gata vägen gränd torget
+		nameFirst: `vía straße strasse str gasse allee chaussee damm ufer promenade straat laan gracht kade plein singel gatan gata vägen gränd torget
 			gade vej vejen vei veien stræde katu tänav tn puiestee mnt utca utja körút rakpart rkp sétány caddesi cad sokak sok bulvarı gatvė iela ulica cesta`,
 		nameFirst | doubtful: `weg platz ring markt hof steig park dijk gt väg allé plads torv terrasse braut tie tori kuja polku u út tér köz sor st pst g pr trg`,
 		// Romance, Slavic, Greek
-		nameAfter: `calle avenida avda paseo plaza carretera rua travessa praça alameda rodovia viale piazza piazzale vicolo strada bulevardul calea aleea șoseaua
+		nameAfter: `rue calle avenida avda paseo plaza carretera rua travessa praça alameda rodovia viale piazza piazzale vicolo strada bulevardul calea aleea șoseaua
 			ul ulica aleja plac ulice třída náměstí nám ул улица проспект переулок бульвар шоссе вул вулиця провулок οδός λεωφόρος πλατεία`,
-		nameAfter | doubtful: `via c corso largo av bd bul al pl os tř пр пер λ str r camino estrada viala rue`,
+		nameAfter | doubtful: `via c corso largo av bd bul al pl os tř пр пер λ str r camino estrada viala`,
 		numberLead:           `street st avenue ave road rd boulevard blvd lane ln terrace crescent parkway pkwy`,
 		numberLead | doubtful: `drive dr court ct place pl way close gardens grove square sq highway hwy circle cir row mews hill quay walk view alley trail trl loop park
 			green rise gate heights plaza turnpike broadway point pass path run crossing bend cove ridge`,

@@ -217,7 +217,7 @@ func (s *scan) hyphened(word string, i, end int) {
 // afterWords finds what has no check of its own and stands right behind the
 // words that name it.
 func (s *scan) afterWords(word string, i, end, digits int) {
-	if to := s.joinedEnd(end); (i == 0 || s.text[i-1] != '-') && to-i >= 6 && to-i <= 24 && countDigits(s.text[i:to]) >= 4 && s.near(aboutLicense, i, end, 28, 0) {
+	if to := s.groupsEnd(s.joinedEnd(end), aboutLicense, i); (i == 0 || s.text[i-1] != '-') && to-i >= 6 && to-i <= 24 && countDigits(s.text[i:to]) >= 4 && s.near(aboutLicense, i, end, 28, 0) {
 		s.add(DriverLicense, i, to)
 		return
 	}
@@ -251,6 +251,25 @@ func countDigits(word string) (n int) {
 		}
 	}
 	return n
+}
+
+// groupsEnd goes on over groups of three or four digits that blanks keep apart, where
+// words right before speak of what the number is.
+func (s *scan) groupsEnd(end int, about topic, start int) int {
+	if !s.near(about, start, end, 28, 0) {
+		return end
+	}
+	for range 4 {
+		to := end + 1
+		for to < len(s.text) && isDigit(s.text[to]) {
+			to++
+		}
+		if end >= len(s.text) || s.text[end] != ' ' || to-end < 4 || to-end > 5 || to < len(s.text) && isAlnum(s.text[to]) {
+			break
+		}
+		end = to
+	}
+	return end
 }
 
 // joinedEnd is the end of what hyphens join to a word.
