@@ -89,7 +89,7 @@ func runAlone(in io.Reader, out io.Writer) error {
 	say := speaker(out)
 	go func() {
 		for tick := time.NewTicker(5 * time.Millisecond); ctx.Err() == nil; <-tick.C {
-			say(report{Done: int(world.done.Load()), CPU: cpuOf(syscall.RUSAGE_SELF), Peak: peakOf(os.Getpid()), Time: time.Now().UnixNano()})
+			say(report{Done: int(world.done.Load()), CPU: cpuOf(syscall.RUSAGE_SELF) + confined(), Peak: peakOf(os.Getpid()), Time: time.Now().UnixNano()})
 		}
 	}()
 	for lines.Scan() {

@@ -42,12 +42,13 @@ type order struct {
 
 // A report is one line of what the child says.
 type report struct {
-	Done     int    `json:"done,omitempty"`  // mails that are tickets or set aside
-	Aside    int    `json:"aside,omitempty"` // of them set aside
-	CPU      int64  `json:"cpu,omitempty"`   // nanoseconds that the process has used
-	Peak     int64  `json:"peak,omitempty"`  // bytes of memory at most so far
-	Now      int64  `json:"now,omitempty"`   // bytes of memory
-	Read     int    `json:"read,omitempty"`  // mailboxes that are looked at and well
+	Done     int    `json:"done,omitempty"`     // mails that are tickets or set aside
+	Aside    int    `json:"aside,omitempty"`    // of them set aside
+	CPU      int64  `json:"cpu,omitempty"`      // nanoseconds that the process has used, with those that it shut decoders in
+	Confined int64  `json:"confined,omitempty"` // of which by the latter
+	Peak     int64  `json:"peak,omitempty"`     // bytes of memory at most so far
+	Now      int64  `json:"now,omitempty"`      // bytes of memory
+	Read     int    `json:"read,omitempty"`     // mailboxes that are looked at and well
 	Profiled bool   `json:"profiled,omitempty"`
 	UID      uint32 `json:"uid,omitempty"`  // of a mail that is a ticket
 	Time     int64  `json:"time,omitempty"` // when, in nanoseconds since 1970
@@ -183,7 +184,7 @@ func reportOn(ctx context.Context, process *wiring.Process, say func(report)) {
 	defer tick.Stop()
 	for {
 		done, aside, read := settled(process)
-		say(report{Done: done, Aside: aside, Read: read, CPU: cpuOf(syscall.RUSAGE_SELF), Peak: peakOf(os.Getpid()), Now: memoryOf(os.Getpid(), "VmRSS"), Time: time.Now().UnixNano()})
+		say(report{Done: done, Aside: aside, Read: read, CPU: cpuOf(syscall.RUSAGE_SELF) + confined(), Confined: confined(), Peak: peakOf(os.Getpid()), Now: memoryOf(os.Getpid(), "VmRSS"), Time: time.Now().UnixNano()})
 		select {
 		case <-ctx.Done():
 			return
@@ -260,6 +261,9 @@ func tellFrom(ctx context.Context, conn *bus.Conn, from uint64, say func(report)
 	}
 	return from
 }
+
+// confined is the processor time of the processes that this one started.
+func confined() int64 { return cpuOf(syscall.RUSAGE_CHILDREN) + cpuOfChildren(os.Getpid()) }
 
 // cpuOf is the processor time of a process, user's and system's.
 func cpuOf(who int) int64 {

@@ -184,19 +184,46 @@ func scrape(ctx context.Context, operations string) (done, aside int) {
 	return done, aside
 }
 
-// cpuOfPID is the processor time of a process so far, in nanoseconds (proc(5)).
+// cpuOfPID is the processor time of a process so far with that of the processes it started, in
+// nanoseconds.
 func cpuOfPID(pid int) int64 {
+	own, ended := timesOf(pid)
+	return own + ended + cpuOfChildren(pid)
+}
+
+// cpuOfChildren is the processor time so far of the processes that one started and that still are.
+func cpuOfChildren(pid int) (total int64) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		for child := range strings.FieldsSeq(string(text)) {
+			if number, err := strconv.Atoi(child); err == nil {
+				own, ended := timesOf(number)
+				total += own + ended
+			}
+		}
+	}
+	return total
+}
+
+// timesOf is the processor time of a process, and of those that it started and that ended (proc(5)).
+func timesOf(pid int) (own, ended int64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	// The name in brackets may hold spaces; utime and stime are the 12th and 13th behind it.
+	// The name in brackets may hold spaces; utime, stime, cutime and cstime are the 12th to 15th behind it.
 	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0
+	if len(fields) < 15 {
+		return 0, 0
 	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return (user + system) * (int64(time.Second) / ticksASecond)
+	ticks := func(at int) int64 {
+		n, _ := strconv.ParseInt(fields[at], 10, 64)
+		return n * (int64(time.Second) / ticksASecond)
+	}
+	return ticks(11) + ticks(12), ticks(13) + ticks(14)
 }

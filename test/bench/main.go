@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // childWord starts this program as what is measured.

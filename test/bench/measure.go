@@ -54,6 +54,7 @@ func (b *bench) measureProcess(ctx context.Context) error {
 	for _, stage := range stages {
 		fmt.Printf("    %-14s %6.2f\n", stage.name, stage.seconds*1000/float64(max(after.Done, 1)))
 	}
+	fmt.Printf("    %-14s %6.2f\n", "(confined)", perMail(after.Confined-before.Confined, after.Done))
 	return s.stop()
 }
 
