@@ -63,7 +63,7 @@ func (s *scan) house(i, end int) int {
 		}
 	}
 	number := houseEnd(text, end)
-	if number == 0 {
+	if number == 0 || !s.besideWord(i, end) {
 		return 0
 	}
 	if start, doubted, ok := s.streetBefore(i); ok {
@@ -77,6 +77,26 @@ func (s *scan) house(i, end int) int {
 		}
 	}
 	return s.named(i, number)
+}
+
+// besideWord says whether a word in capitals or one that is known for a street may
+// stand beside a number: most numbers have none.
+func (s *scan) besideWord(i, end int) bool {
+	text := s.text
+	if end < len(text) && (text[end] == ' ' || text[end] == ',' || isLetter(text[end]) || text[end] == '-') {
+		at := end
+		for at < len(text) && at-end < 6 && (text[at] == ' ' || text[at] == ',') {
+			at++
+		}
+		if at < len(text) && (isLetter(text[at]) || text[at] >= utf8.RuneSelf || text[at] == '-' || isDigit(text[at])) {
+			return true
+		}
+	}
+	before := i
+	for before > 0 && i-before < 5 && strings.IndexByte(" .,:\t", text[before-1]) >= 0 {
+		before--
+	}
+	return before > 0 && (isLetter(text[before-1]) || text[before-1] >= utf8.RuneSelf)
 }
 
 // houseEnd reads what may belong to a house's number: "12a", "12-14", "12/3". It

@@ -29,7 +29,6 @@ const leastKey = 20
 // keys finds API keys, tokens and private keys by how they begin.
 func (s *scan) keys() {
 	text := s.text
-	s.hooks()
 	armoured := strings.Contains(text, "-----BEGIN ")
 	for i := 0; i+leastKey <= len(text); {
 		if !armoured { // skip what is shorter than any key
@@ -68,26 +67,28 @@ func (s *scan) keys() {
 // hookHosts are addresses whose path is the key to them.
 var hookHosts = []string{"hooks.slack.com/services/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "api.telegram.org/bot", "webhook.office.com/webhookb2/"}
 
-// hooks finds addresses of web hooks.
-func (s *scan) hooks() {
+// hook finds the key in the address of a web hook whose host begins at i.
+func (s *scan) hook(i int) {
+	rest := s.text[i:min(i+maxHookHost, len(s.text))]
 	for _, host := range hookHosts {
-		for at := 0; ; {
-			next := strings.Index(s.text[at:], host)
-			if next < 0 {
-				break
-			}
-			start := at + next + len(host)
-			end := start
-			for end < len(s.text) && end-start < 512 && (isKeyByte(s.text[end]) || strings.IndexByte("/:@", s.text[end]) >= 0) {
-				end++
-			}
-			if at = start; end-start >= leastKey {
-				s.add(APIKey, start, end)
-				at = end
-			}
+		at := strings.Index(rest, host)
+		if at < 0 {
+			continue
 		}
+		start := i + at + len(host)
+		end := start
+		for end < len(s.text) && end-start < 512 && (isKeyByte(s.text[end]) || strings.IndexByte("/:@", s.text[end]) >= 0) {
+			end++
+		}
+		if end-start >= leastKey {
+			s.add(APIKey, start, end)
+		}
+		return
 	}
 }
+
+// maxHookHost bounds the bytes of a URL in which the host of a web hook is looked for.
+const maxHookHost = 64
 
 func (s *scan) key(i, end int) {
 	word := s.text[i:end]
@@ -367,7 +368,7 @@ func (s *scan) codeToUse(m mark) {
 // maxUserinfo bounds the bytes of the user information of a URL.
 const maxUserinfo = 256
 
-// userinfo finds the passwords in URLs: scheme://user:password@host (RFC 3986
+// userinfo finds the keys and passwords in URLs: scheme://user:password@host (RFC 3986
 // §3.2.1).
 func (s *scan) userinfo() {
 	text := s.text
@@ -377,6 +378,7 @@ func (s *scan) userinfo() {
 			return
 		}
 		at += next + len("://")
+		s.hook(at)
 		colon := -1
 		for i := at; i < len(text) && i-at < maxUserinfo; i++ {
 			c := text[i]
