@@ -165,6 +165,29 @@ func TestStreamsInAnyNumberAreReadAndCutOnesAreNot(t *testing.T) {
 	}
 }
 
+func TestLaterVolumesAreNotCleanByTheirBytes(t *testing.T) {
+	middle := []byte("\x01\x02\x03 the middle of an archive \xff\xfe\xfd")
+	for _, name := range []string{"plans.7z.002", "plans.z01", "plans.r00", "plans.a17"} {
+		want(t, scanFile(t, name, middle), Unsupported, MissingVolume)
+	}
+	for _, name := range []string{"libarchive/test_rar_multivolume_single_file.part3.rar", "libarchive/test_read_format_rar5_multiarchive.part01.rar",
+		"libarchive/test_read_format_rar5_multiarchive_solid.part02.rar", "libarchive/test_rar_multivolume_uncompressed_files.part09.rar"} {
+		if a := scanFile(t, "a.rar", fileNamed(t, name)); a.Verdict == Clean {
+			t.Errorf("%s is clean", name)
+		}
+	}
+}
+
+func TestDictionariesUpToTheLimitAreUsedAndOnePastItIsALimit(t *testing.T) {
+	// LZMA2 with a dictionary of 2 MiB: property 18 is (2|0) << 20 (xz format 1.2 §5.3.1).
+	archive := sevenOf([]byte{1, 4, 6, 0, 1, 9, 5, 0, 7, 11, 1, 0, 1, 0x21, 0x21, 1, 18, 12, 5, 0, 0, 5, 1, 17, 5, 0, 'a', 0, 0, 0, 0, 0})
+	at := scanWith(t, "a.7z", octetStream, archive, Options{Limits: Limits{Dictionary: 2 << 20}})
+	if contains(allReasons(at), DictionaryLimit) {
+		t.Errorf("at the limit: %v", allReasons(at))
+	}
+	want(t, scanWith(t, "a.7z", octetStream, archive, Options{Limits: Limits{Dictionary: 2<<20 - 1}}), Limit, DictionaryLimit)
+}
+
 func TestADiskImageOfTwoFileSystemsIsNotClean(t *testing.T) {
 	a := scanFile(t, "a.iso", unpackedOf(t, "bridge.iso.gz"))
 	want(t, a, Suspicious, UnsupportedContainer, DiskImage, Executable)

@@ -70,6 +70,30 @@ func TestRelationshipsAreReadInEveryEncodingAndOfEveryKind(t *testing.T) {
 	want(t, scanFile(t, "a.docx", wordPackage(t, member{name: "word/_rels/document.xml.rels", content: relationship("hyperlink", "https://a.example/", "External")})), Clean)
 }
 
+func TestFieldsThatSpellWordsByNumbersAreNamed(t *testing.T) {
+	spelt := []byte(`<w:p xmlns:w="x"><w:fldChar/><w:instrText> QUOTE 68 68 69 65 85 84 79 </w:instrText><w:fldChar/></w:p>`)
+	want(t, scanFile(t, "a.docx", wordPackage(t, member{name: "word/header1.xml", content: spelt})), Suspicious, DDE)
+	quote := []byte(`<w:p xmlns:w="x"><w:fldChar/><w:instrText> QUOTE "12 of 40" </w:instrText><w:fldChar/></w:p>`)
+	want(t, scanFile(t, "a.docx", wordPackage(t, member{name: "word/header1.xml", content: quote})), Clean)
+}
+
+func TestPagesAndDrawingsAreReadHoweverTheyAreWritten(t *testing.T) {
+	drawing := `<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><script>x()</script></svg>`
+	narrow := bytes.ReplaceAll([]byte(wide(drawing)), []byte("\xff\xfe"), nil)
+	for name, content := range map[string][]byte{
+		"plain":               []byte(drawing),
+		"UTF-16":              append([]byte("\xff\xfe"), wideOf(drawing)...),
+		"UTF-16 without mark": narrow,
+		"by numbers":          []byte(`<svg xmlns="http://www.w3.org/2000/svg"><a href="java&#115;cript:x()"/></svg>`),
+		"by hexadecimal ones": []byte(`<svg xmlns="http://www.w3.org/2000/svg"><a href="java&#x73;cript:x()"/></svg>`),
+	} {
+		if a := scanFile(t, "a.svg", content); !contains(a.Reasons, SVGScript) {
+			t.Errorf("%s: %s %v", name, a.DetectedType, a.Reasons)
+		}
+	}
+	want(t, scanFile(t, "a.html", []byte(`<html><a href="&#106;avascript:x()">x</a>`)), Suspicious, HTMLScript)
+}
+
 func TestWhatIsOrdinaryInOfficePackagesIsClean(t *testing.T) {
 	for name, m := range map[string]member{
 		"a link":           {name: "word/_rels/document.xml.rels", content: relationship("hyperlink", "https://example.org/", "External")},

@@ -261,12 +261,16 @@ func (o *ooxml) wordFields(content []byte) {
 // fieldDDE knows the fields that ask another program (§17.16.5: DDE, DDEAUTO).
 var fieldDDE = regexp.MustCompile(`(?im)^\s*(?:DDE|DDEAUTO)\b`)
 
+// fieldSpelt knows fields that spell words by the numbers of their letters, as is done
+// to hide what another field asks.
+var fieldSpelt = regexp.MustCompile(`(?im)^\s*QUOTE(?:\s+[0-9]{2,3}){3}`)
+
 // fieldRemote knows fields that load a document from elsewhere.
 var fieldRemote = regexp.MustCompile(`(?im)^\s*(?:INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK)\b[^\n]*(?:https?:|ftp:|\\\\)`)
 
 func (o *ooxml) finish() {
 	fields := o.fields.String()
-	if fieldDDE.MatchString(fields) {
+	if fieldDDE.MatchString(fields) || fieldSpelt.MatchString(fields) {
 		o.container.add(DDE)
 	}
 	if strings.Contains(strings.ToUpper(fields), "LINK") && fieldRemote.MatchString(fields) {

@@ -136,13 +136,7 @@ func compoundTree(streams ...storedStream) []byte {
 	return out
 }
 
-func wideOf(s string) []byte {
-	var out []byte
-	for _, u := range utf16.Encode([]rune(s)) {
-		out = binary.LittleEndian.AppendUint16(out, u)
-	}
-	return out
-}
+func wideOf(s string) []byte { return []byte(wide(s)) }
 
 // attached is an attachment of a saved message, below a storage.
 func attached(prefix, number, name string, content []byte) []storedStream {

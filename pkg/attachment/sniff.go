@@ -134,10 +134,7 @@ func mailStart(lower []byte) bool {
 // that signatures match it too.
 func plainHead(content []byte) []byte {
 	head := content[:min(len(content), textHead)]
-	if len(head) >= 2 && (head[0] == 0xff && head[1] == 0xfe || head[0] == 0xfe && head[1] == 0xff) {
-		return bytes.ReplaceAll(head[2:], []byte{0}, nil)
-	}
-	return head
+	return plainText(head)
 }
 
 // startsAsText tells whether the first bytes could be a text with odd bytes in it.

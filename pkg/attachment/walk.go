@@ -118,8 +118,19 @@ func (w *walker) open(a *Attachment, f file) {
 		w.run(a, f, decode)
 	} else if unopened[a.DetectedType] || a.DetectedType == octetStream && claimsContainer(f) {
 		a.add(UnsupportedContainer)
+	} else if a.DetectedType == octetStream && isVolume(extension) {
+		a.add(MissingVolume)
 	}
 	w.openHidden(a, f)
+}
+
+// isVolume tells whether an extension is that of a later volume of an archive, whose
+// bytes alone say nothing: ".002", ".z01", ".r00".
+func isVolume(extension string) bool {
+	if len(extension) != 3 || extension[1] < '0' || extension[1] > '9' || extension[2] < '0' || extension[2] > '9' {
+		return false
+	}
+	return extension[0] >= '0' && extension[0] <= '9' || extension[0] == 'z' || extension[0] == 'r' || extension[0] == 'a'
 }
 
 // claimsContainer tells whether a name or a declaration promises a container. Its

@@ -3,6 +3,7 @@ package attachment
 import (
 	"bytes"
 	"encoding/base64"
+	"html"
 )
 
 // The marks of web pages that act when a browser opens them, in lower case.
@@ -28,7 +29,7 @@ func hasAny(b []byte, marks [][]byte) bool {
 // puts a file together and has it saved, or a link that holds the file itself.
 func (w *walker) openWebpage(a *Attachment, f file) error {
 	page := plainText(f.content)
-	lower := bytes.ToLower(page)
+	lower := unescaped(bytes.ToLower(page))
 	script := hasAny(lower, marksOfScript) || hasHandler(lower)
 	if script {
 		a.add(HTMLScript)
@@ -152,19 +153,34 @@ func (w *walker) openBase64(a *Attachment, f file, page []byte) error {
 // openDrawing looks through an SVG drawing.
 func (w *walker) openDrawing(a *Attachment, f file) error {
 	drawing := plainText(f.content)
-	lower := bytes.ToLower(drawing)
+	lower := unescaped(bytes.ToLower(drawing))
 	if hasAny(lower, marksInDrawing) || hasHandler(lower) {
 		a.add(SVGScript)
 	}
 	return w.openBase64(a, f, drawing)
 }
 
-// plainText narrows UTF-16 to single bytes, so that marks match it too.
+// plainText narrows UTF-16 to single bytes, so that marks match it too. Without a
+// mark at its beginning it is told by its first letter, as XML is (XML 1.0 appendix F).
 func plainText(content []byte) []byte {
-	if len(content) >= 2 && (content[0] == 0xff && content[1] == 0xfe || content[0] == 0xfe && content[1] == 0xff) {
+	if len(content) < 2 {
+		return content
+	}
+	switch string(content[:2]) {
+	case "\xff\xfe", "\xfe\xff":
 		return bytes.ReplaceAll(content[2:], []byte{0}, nil)
+	case "<\x00", "\x00<":
+		return bytes.ReplaceAll(content, []byte{0}, nil)
 	}
 	return content
+}
+
+// unescaped replaces characters that a page writes as numbers, where it writes any.
+func unescaped(lower []byte) []byte {
+	if !bytes.Contains(lower, []byte("&#")) {
+		return lower
+	}
+	return bytes.ToLower([]byte(html.UnescapeString(string(lower))))
 }
 
 // The marks of Office documents that are one XML file, with their macros inside
