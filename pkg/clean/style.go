@@ -19,7 +19,7 @@ type style struct {
 	tiny   bool // a width or height of at most one pixel, or not displayed at all
 	veiled veil // what would keep its text from being seen
 	image  bool // a picture or gradient is behind it
-	remote bool // would have fetched something
+	remote int  // how much it would have fetched
 	active bool // would have run something in some reader
 }
 
@@ -83,9 +83,7 @@ func nextDeclaration(text string) (declaration, rest string) {
 
 func (s *style) declare(kept *strings.Builder, property, value string) {
 	value = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "!important"))
-	if strings.Contains(value, "url(") || strings.Contains(value, "image-set(") {
-		s.remote = s.remote || strings.Contains(value, "//")
-	}
+	s.remote += remoteURLs(value)
 	if property == "behavior" || property == "-moz-binding" || strings.Contains(value, "expression(") ||
 		strings.Contains(value, "script:") {
 		s.active = true
@@ -120,6 +118,24 @@ func (s *style) declare(kept *strings.Builder, property, value string) {
 		kept.WriteString(property)
 		kept.WriteString(": ")
 		kept.WriteString(value)
+	}
+}
+
+// remoteURLs counts what a text of CSS, in lower case, would have fetched.
+func remoteURLs(text string) (count int) {
+	for at := 0; ; {
+		open := strings.IndexByte(text[at:], '(')
+		if open < 0 {
+			return count
+		}
+		open += at
+		at = open + 1
+		if name := text[:open]; !strings.HasSuffix(name, "url") && !strings.HasSuffix(name, "image-set") && !strings.HasSuffix(name, "src") && !strings.HasSuffix(name, "image") {
+			continue
+		}
+		if address := strings.TrimLeft(cutText(text[at:], 64), " \n\t\"'"); strings.HasPrefix(address, "//") || strings.HasPrefix(address, "http:") || strings.HasPrefix(address, "https:") || strings.HasPrefix(address, `\\`) {
+			count++
+		}
 	}
 }
 

@@ -409,8 +409,7 @@ func (w *walker) innermostLink() *openLink {
 // countSheet counts what a style sheet would have fetched or run.
 func (w *walker) countSheet(text string) {
 	lower := strings.ToLower(text)
-	w.result.Removed.Remote += strings.Count(lower, "url(http") + strings.Count(lower, "url('http") +
-		strings.Count(lower, `url("http`) + strings.Count(lower, "@import")
+	w.result.Removed.Remote += remoteURLs(strings.ReplaceAll(lower, "@import url(", "@import (")) + strings.Count(lower, "@import")
 	if strings.Contains(lower, "expression(") || strings.Contains(lower, "javascript:") ||
 		strings.Contains(lower, "-moz-binding") || strings.Contains(lower, "behavior:") {
 		w.result.Removed.Active++
@@ -418,9 +417,7 @@ func (w *walker) countSheet(text string) {
 }
 
 func (w *walker) countStyle(s style) {
-	if s.remote {
-		w.result.Removed.Remote++
-	}
+	w.result.Removed.Remote += s.remote
 	if s.active {
 		w.result.Removed.Active++
 	}
