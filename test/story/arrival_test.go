@@ -28,7 +28,7 @@ var senders = map[string][]string{
 // What each mail carries; the others nothing that is not clean.
 var carried = map[string]string{
 	"virus-in-nested-zip": "infected", "encrypted-zip": "encrypted", "double-extension": "suspicious",
-	"macro-document": "suspicious", "malformed": "ambiguous",
+	"macro-document": "suspicious", "malformed": "error",
 }
 
 // The standard policy: what is infected is dangerous, what programs wrote is a machine's.
