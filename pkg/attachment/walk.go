@@ -359,9 +359,13 @@ func (w *walker) read(depth int, size int64, r io.Reader) (content []byte, reaso
 }
 
 // grow gives a full buffer more room: to its declared size once half of that
-// has truly come, else by half.
+// has truly come, else four times as much, or twice where it is large, so that
+// little is left behind.
 func grow(buffer []byte, size, allowed int64) []byte {
-	more := max(int64(cap(buffer))+int64(cap(buffer))/2, 64<<10)
+	more := 4*int64(cap(buffer)) + 64<<10
+	if len(buffer) >= 8<<20 {
+		more = 2 * int64(cap(buffer))
+	}
 	if size > more && size <= 2*int64(cap(buffer))+64<<10 {
 		more = size + 1 // room to see the end
 	}
