@@ -29,6 +29,7 @@ func (s *scanner) body(part *Part, start int, h headerRead) delimiter {
 		s.doubtEarlyBody(part, h.body, end.content)
 		s.p.doubtWithoutBlankLine(part, h)
 		s.p.doubtMessageLike(part)
+		s.p.doubtContainerLike(part)
 		s.p.decode(part)
 		s.p.unpack(part)
 	}
@@ -93,6 +94,19 @@ func (p *parser) doubtMessageLike(part *Part) {
 			}
 			at = len(part.RawBody) - len(rest)
 		}
+	}
+}
+
+// doubtContainerLike marks what is no container by its type, but names a boundary and has it
+// in its body: some readers go by the boundary.
+func (p *parser) doubtContainerLike(part *Part) {
+	text := part.Params["boundary"]
+	if text == "" || len(text) > p.lim.Boundary {
+		return
+	}
+	p.spend(len(part.RawBody))
+	if bytes.Contains(part.RawBody, []byte("--"+text)) {
+		p.doubt(part, "boundary_without_container")
 	}
 }
 

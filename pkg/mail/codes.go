@@ -54,6 +54,7 @@ var Codes = map[string]string{
 	"odd_filename":                          "Readers take different file names from what is written.",
 
 	// Boundaries.
+	"boundary_without_container":  "What is no container by its type names a boundary and holds it.",
 	"missing_boundary":            "A container names no boundary.",
 	"conflicting_boundary":        "A container names two boundaries.",
 	"odd_boundary":                "Readers take different boundaries from what is written.",
