@@ -11,7 +11,7 @@ func (w *walker) openARJ(a *Attachment, f file) error {
 	for at := int64(0); ; {
 		head, next, ok := arjHeader(b, at)
 		if !ok {
-			return MalformedArchive
+			return nil // unsupported, as is said
 		}
 		all.add(spanStructure, at, next)
 		if head == nil { // the end
@@ -32,7 +32,7 @@ func (w *walker) openARJ(a *Attachment, f file) error {
 		}
 		packed, size := int64(u32(head[12:])), int64(u32(head[16:]))
 		if packed > int64(len(b))-at {
-			return MalformedArchive
+			return w.refuse(a, f, name, size, MalformedArchive)
 		}
 		all.add(spanMember, at, at+packed)
 		data := b[at : at+packed]

@@ -14,7 +14,7 @@ func (w *walker) openCabinet(a *Attachment, f file) error {
 	a.add(UnsupportedContainer)
 	c, ok := readCabinet(f.content)
 	if !ok {
-		return MalformedArchive
+		return nil // unsupported, as is said
 	}
 	if end := int64(c.size); !blank(f.content[end:]) {
 		a.add(DataAfterArchive)
