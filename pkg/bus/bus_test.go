@@ -186,10 +186,10 @@ func TestWhatIsDeniedIsSaidSo(t *testing.T) {
 	if _, err := scan.Request(ctx, "keyring.v1.destroy", nil); !errors.Is(err, bus.ErrDenied) {
 		t.Errorf("request: %v", err)
 	}
-	if _, err := scan.Last(ctx, "ITEMS", "items.a"); !errors.Is(err, bus.ErrDenied) {
+	if _, err := scan.Last(ctx, "AUDIT", "audit.v1.Entry.scan"); !errors.Is(err, bus.ErrDenied) {
 		t.Errorf("last: %v", err)
 	}
-	for _, err := range scan.Scan(ctx, "ITEMS", 0) {
+	for _, err := range scan.Scan(ctx, "AUDIT", 0) {
 		if !errors.Is(err, bus.ErrDenied) {
 			t.Errorf("scan: %v", err)
 		}

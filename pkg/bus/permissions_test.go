@@ -16,19 +16,19 @@ import (
 // subjects a service could wish to publish to: one of each stream and shape.
 var subjects = []string{
 	"items.1", "tickets.1", "cursors.1", "mailboxes.1", "keyring.v1.Published", "audit.v1.Checkpoint",
-	"mail.v1.Received", "mail.v1.Verified", "mail.v1.Scanned", "mail.v1.Archived", "mail.v1.Sanitized", "mail.v1.SetAside",
+	"mail.v1.Received", "mail.v1.Verified", "mail.v1.Scanned", "mail.v1.Archived", "mail.v1.Sanitized", "mail.v1.SetAside", "mail.v1.Outdated", "mail.v1.Recalled",
 	"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "retention.v1.Dismissed", "items.customer.1",
-	"leases.ingest.1", "leases.archive.1", "leases.sanitize.1", "leases.retain.1", "leases.audit.1",
+	"leases.ingest.1", "leases.scan.1", "leases.archive.1", "leases.sanitize.1", "leases.retain.1", "leases.audit.1",
 }
 
 // mayPublish is written by hand from the contracts, apart from the topology.
 var mayPublish = map[string][]string{
 	"ingest":    {"mail.v1.Received", "mail.v1.SetAside", "cursors.1", "mailboxes.1", "leases.ingest.1", "deaths.ingest-after.1"},
 	"verify":    {"mail.v1.Verified", "mail.v1.SetAside", "deaths.verify.1"},
-	"scan":      {"mail.v1.Scanned", "mail.v1.SetAside", "deaths.scan.1"},
+	"scan":      {"mail.v1.Scanned", "mail.v1.Outdated", "mail.v1.Recalled", "mail.v1.SetAside", "leases.scan.1", "deaths.scan.1", "deaths.rescan.1"},
 	"archive":   {"mail.v1.Archived", "mail.v1.SetAside", "leases.archive.1", "deaths.archive.1"},
 	"sanitize":  {"mail.v1.Sanitized", "mail.v1.SetAside", "leases.sanitize.1", "deaths.sanitize.1"},
-	"desk":      {"tickets.1", "mail.v1.SetAside", "retention.v1.Wished", "deaths.desk.1"},
+	"desk":      {"tickets.1", "mail.v1.SetAside", "retention.v1.Wished", "deaths.desk.1", "deaths.recall.1"},
 	"retain":    {"retention.v1.Planned", "retention.v1.Certified", "retention.v1.Wished", "retention.v1.Dismissed", "tickets.1", "leases.retain.1"},
 	"keyring":   {"items.1", "items.customer.1", "keyring.v1.Published"},
 	"audit":     {"audit.v1.Checkpoint", "leases.audit.1"},
@@ -43,7 +43,7 @@ var mayPublish = map[string][]string{
 var mayAsk = map[string][]string{
 	"ingest":    {"register", "setaside", "status"},
 	"verify":    {"open.verify", "open.replay", "open.card", "open.directory", "setaside", "status"},
-	"scan":      {"open.scan", "setaside", "status"},
+	"scan":      {"open.scan", "open.rescan", "rejudge", "setaside", "status"},
 	"archive":   {"file", "journalled", "setaside", "status"},
 	"sanitize":  {"layers", "open.sanitize", "setaside", "status"},
 	"desk":      {"ticket", "open.read", "open.reveal", "open.breakglass", "hold", "release", "setaside", "retry", "status"},

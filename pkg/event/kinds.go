@@ -19,8 +19,8 @@ import (
 // kinds is everything that may be said: an envelope of any other type is garbled.
 var kinds = byName(
 	&mailv1.Received{}, &mailv1.Verified{}, &mailv1.Scanned{}, &mailv1.Archived{},
-	&mailv1.Sanitized{}, &mailv1.SetAside{},
-	&ticketv1.Opened{}, &ticketv1.Assigned{}, &ticketv1.StatusChanged{}, &ticketv1.LayersDestroyed{},
+	&mailv1.Sanitized{}, &mailv1.SetAside{}, &mailv1.Outdated{}, &mailv1.Recalled{},
+	&ticketv1.Opened{}, &ticketv1.Assigned{}, &ticketv1.StatusChanged{}, &ticketv1.LayersDestroyed{}, &ticketv1.Recalled{},
 	&retentionv1.Planned{}, &retentionv1.Destroyed{}, &retentionv1.Certified{},
 	&retentionv1.Held{}, &retentionv1.Released{}, &retentionv1.Swept{}, &retentionv1.Withdrawn{}, &retentionv1.Wished{}, &retentionv1.Dismissed{},
 	&auditv1.Entry{}, &auditv1.Checkpoint{},

@@ -81,6 +81,69 @@ func Place(r *itemv1.Record) *itemv1.Place {
 	return &itemv1.Place{UidValidity: r.GetUidValidity(), Uid: r.GetUid(), Generation: r.GetGeneration(), InternalDate: r.GetInternalDate()}
 }
 
+// HeaderJudged is the header in which the message of a ticket's record says what JudgedWith does.
+const HeaderJudged = "Postern-Judged"
+
+// HeaderRecalled is the header in which the message of a record says when something of it was last recalled.
+const HeaderRecalled = "Postern-Recalled"
+
+// Unjudged is what JudgedWith says where the version of the signatures is not known.
+const Unjudged = "unknown"
+
+// JudgedWith is the version of the signatures that the files of a ticket were last judged with. There is
+// none where agents can open no file of it.
+func JudgedWith(r *itemv1.Record) (version string, files bool) {
+	if r.GetState() != itemv1.State_STATE_TICKETED || len(Files(r)) == 0 {
+		return "", false
+	}
+	if version = r.GetFindings().GetSignatures(); version == "" {
+		version = Unjudged
+	}
+	return version, true
+}
+
+// firstFile is the first packet of a view layer that can be a file: before it are card and message.
+const firstFile = 2
+
+// Files are the packets of a record's view, where it is there, that are files or made of files.
+func Files(r *itemv1.Record) []int32 {
+	var files []int32
+	for _, layer := range r.GetLayers() {
+		if layer.GetKind() != itemv1.LayerKind_LAYER_KIND_VIEW || layer.GetState() != itemv1.LayerState_LAYER_STATE_PRESENT {
+			continue
+		}
+		for packet := firstFile; packet < len(layer.GetPacketEnds()); packet++ {
+			files = append(files, int32(packet))
+		}
+	}
+	return files
+}
+
+// RecalledFile is what a record says of a file of its view that is not handed out any more; nil where it is.
+func RecalledFile(r *itemv1.Record, packet int32) *itemv1.Recalled {
+	for _, recalled := range r.GetRecalled() {
+		if recalled.GetPacket() == packet {
+			return recalled
+		}
+	}
+	return nil
+}
+
+// RecordHeaders are the headers of a record's message.
+func RecordHeaders(r *itemv1.Record) map[string][]string {
+	headers := map[string][]string{HeaderState: {StateWord(r.GetState())}}
+	if Retried(r) {
+		headers[HeaderRetried] = []string{"yes"}
+	}
+	if version, files := JudgedWith(r); files {
+		headers[HeaderJudged] = []string{version}
+	}
+	if n := len(r.GetRecalled()); n > 0 {
+		headers[HeaderRecalled] = []string{r.GetRecalled()[n-1].GetTime().AsTime().Format(time.RFC3339)}
+	}
+	return headers
+}
+
 // StateWord is a state as HeaderState carries it: registered, filed, set_aside.
 func StateWord(s itemv1.State) string {
 	return strings.ToLower(strings.TrimPrefix(s.String(), "STATE_"))

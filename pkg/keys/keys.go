@@ -26,6 +26,7 @@ const (
 	OpTicket     = "ticket"
 	OpSetAside   = "setaside"
 	OpRetry      = "retry"
+	OpRejudge    = "rejudge"
 	OpEnrol      = "enrol"
 	OpHold       = "hold"
 	OpRelease    = "release"
@@ -44,6 +45,7 @@ const (
 	ForVerify     = "verify"
 	ForScan       = "scan"
 	ForSanitize   = "sanitize"
+	ForRescan     = "rescan"    // the files that agents could open, when signatures have changed
 	ForReplay     = "replay"    // repeating a verdict in somebody's name
 	ForCard       = "card"      // a worker's look at who a customer is
 	ForCustomer   = "customer"  // a person's
@@ -261,6 +263,11 @@ func (c *Client) SetAside(ctx context.Context, r *keyringv1.SetAside) (*keyringv
 // Retry takes up again what was set aside.
 func (c *Client) Retry(ctx context.Context, r *keyringv1.Retry) (*keyringv1.Recorded, error) {
 	return ask[keyringv1.Recorded](ctx, c, OpRetry, r)
+}
+
+// Rejudge notes what newer signatures say of an item's files.
+func (c *Client) Rejudge(ctx context.Context, r *keyringv1.Rejudge) (*keyringv1.Recorded, error) {
+	return ask[keyringv1.Recorded](ctx, c, OpRejudge, r)
 }
 
 // Enrol asks for the record of a customer.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	eventv1 "github.com/postern-mail/postern/proto/event/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
@@ -40,6 +41,10 @@ func read(d Delivery) *mail {
 		m.garbled = fault.FinalFor(errors.New("its record has no time of receipt"), event.Garbled)
 	default:
 		m.waiting = event.Waiting(carrier.GetRecord())
+		// What is said of a mail that got through long ago has an age of its own.
+		if later, ok := m.msg.(interface{ GetTold() *timestamppb.Timestamp }); ok && later.GetTold().IsValid() {
+			m.waiting = later.GetTold().AsTime()
+		}
 	}
 	return m
 }

@@ -148,10 +148,11 @@ func (r reader) open(ctx context.Context, row Row, layer *itemv1.Layer, ask open
 type sheet struct {
 	Card    *contentv1.Card
 	Message *contentv1.Message
+	layer   *opened // for as long as it is open
 }
 
 func (o *opened) sheet(ctx context.Context) (sheet, error) {
-	s := sheet{new(contentv1.Card), new(contentv1.Message)}
+	s := sheet{Card: new(contentv1.Card), Message: new(contentv1.Message), layer: o}
 	if err := o.reader.message(ctx, o.key.Session, o.layer, cardPacket, cardLimit, s.Card); err != nil {
 		return sheet{}, err
 	}

@@ -66,6 +66,16 @@ func (w *Worker) Open(ctx context.Context, cause *eventv1.Envelope, sanitized *m
 	return nil
 }
 
+// Recall tells a ticket of files that are not handed out any more.
+func (w *Worker) Recall(recalled *mailv1.Recalled) (ticket string, said *ticketv1.Recalled) {
+	record := recalled.GetRecord()
+	said = &ticketv1.Recalled{Ticket: event.Ticket(record.GetItem())}
+	for _, file := range record.GetRecalled() {
+		said.Packets = append(said.Packets, file.GetPacket())
+	}
+	return said.GetTicket(), said
+}
+
 // apply folds one event of a ticket into its row.
 func apply(row Row, said proto.Message, at time.Time) (Row, error) {
 	row.Changed = at
@@ -92,6 +102,8 @@ func apply(row Row, said proto.Message, at time.Time) (Row, error) {
 			row.Destroyed[int32(kind)] = e.GetCertificate()
 			forget(row.Record, kind)
 		}
+	case *ticketv1.Recalled:
+		row.Recalled = e.GetPackets()
 	default:
 		return row, fmt.Errorf("%w: %s is not known", errFold, said.ProtoReflect().Descriptor().FullName())
 	}

@@ -33,6 +33,9 @@ type Row struct {
 	Record   *itemv1.Record `json:"-"`
 	// Destroyed are layers that are gone, by kind, with the certificate.
 	Destroyed map[int32]string `json:"destroyed"`
+	// Recalled are packets of files that are not handed out any more, as far as the ticket was told. Whether
+	// one is handed out the record says.
+	Recalled []int32 `json:"recalled,omitempty"`
 }
 
 // Over says whether the ticket's words are destroyed: nobody can work on it any more.

@@ -78,6 +78,9 @@ func (web *Web) showTicket(v *visit, row Row, s sheet, revealed map[int32]string
 		if data["Scan"], err = scanOf(s); err != nil {
 			return err
 		}
+		if data["Recalled"], err = web.recalled(v, row, record, s); err != nil {
+			return err
+		}
 	}
 	return web.render(v, "ticket.html", data)
 }
@@ -177,6 +180,9 @@ func (web *Web) download(v *visit) error {
 	defer view.close()
 	attached, err := view.file(v.Context(), index)
 	if err != nil {
+		return err
+	}
+	if err := web.mayHandOut(v, row, attached, index); err != nil {
 		return err
 	}
 	act := &auditv1.Act{Actor: v.user.Name, Action: "download", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"}

@@ -117,7 +117,7 @@ func (s *Service) do(ctx context.Context, c *call) (proto.Message, error) {
 	}
 	operation, known := map[string]func(context.Context, *call) (proto.Message, error){
 		keys.OpRegister: s.register, keys.OpFile: s.file, keys.OpLayers: s.layers, keys.OpTicket: s.ticket,
-		keys.OpSetAside: s.setAside, keys.OpRetry: s.retryItem, keys.OpEnrol: s.enrol, keys.OpHold: s.hold, keys.OpRelease: s.release, keys.OpClose: s.closeBuckets,
+		keys.OpSetAside: s.setAside, keys.OpRetry: s.retryItem, keys.OpRejudge: s.rejudge, keys.OpEnrol: s.enrol, keys.OpHold: s.hold, keys.OpRelease: s.release, keys.OpClose: s.closeBuckets,
 		keys.OpDestroy: s.destroy, keys.OpErase: s.erase, keys.OpForget: s.forget, keys.OpAttest: s.attest,
 		keys.OpJournalled: s.journalled,
 	}[c.operation]

@@ -53,11 +53,7 @@ func (b busRecords) Put(ctx context.Context, record *itemv1.Record, expected uin
 	if err != nil {
 		return 0, fmt.Errorf("item record: %w", err)
 	}
-	header := bus.Header{event.HeaderState: {event.StateWord(record.State)}}
-	if event.Retried(record) {
-		header[event.HeaderRetried] = []string{"yes"}
-	}
-	sequence, err := b.conn.Publish(ctx, event.RecordSubject(record.Item), data, bus.ExpectLastSubjectSeq(expected), bus.Headers(header))
+	sequence, err := b.conn.Publish(ctx, event.RecordSubject(record.Item), data, bus.ExpectLastSubjectSeq(expected), bus.Headers(event.RecordHeaders(record)))
 	if errors.Is(err, bus.ErrWrongSequence) {
 		return 0, fmt.Errorf("%w: %w", ErrConflict, err)
 	}

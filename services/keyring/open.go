@@ -33,6 +33,7 @@ var purposes = map[string]purpose{
 	keys.ForVerify:     {layer: raw, action: "open"},
 	keys.ForScan:       {layer: raw, action: "open"},
 	keys.ForSanitize:   {layer: raw, action: "open"},
+	keys.ForRescan:     {layer: view, action: "open"},
 	keys.ForReplay:     {layer: raw, people: true, action: "replay"},
 	keys.ForCard:       {layer: card, action: "open"},
 	keys.ForCustomer:   {layer: card, people: true, action: "open"},

@@ -52,7 +52,7 @@ func (s *Service) settleRecord(record *itemv1.Record) bool {
 	// A tombstone keeps ids, the keyed digest and the times; what the id was registered
 	// with stays, so that a repeat is known for one.
 	record.State = itemv1.State_STATE_TOMBSTONE
-	record.Findings, record.Details, record.Evidence, record.Pseudonyms, record.Berths, record.Holds, record.Tokens = nil, nil, nil, nil, nil, nil, nil
+	record.Findings, record.Details, record.Evidence, record.Pseudonyms, record.Berths, record.Holds, record.Tokens, record.Recalled = nil, nil, nil, nil, nil, nil, nil, nil
 	for _, l := range record.Layers {
 		l.Digest, l.PacketEnds = nil, nil
 	}

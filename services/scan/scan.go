@@ -49,12 +49,20 @@ type Worker struct {
 	opener reading.Opener
 	judge  Judging
 	young  func(record *itemv1.Record) bool
+	// versions tell which signatures the second opinion rests on; nil: nobody does.
+	versions Versions
 }
 
 // NewWorker reads at a desk. While a mail is young, a scanner that cannot answer, and a judgement that
 // cannot be had, is waited for; after that its silence is a verdict of error, never of clean.
 func NewWorker(desk *reading.Desk, opener reading.Opener, judge Judging, young func(*itemv1.Record) bool) *Worker {
 	return &Worker{desk: desk, opener: opener, judge: judge, young: young}
+}
+
+// Noting has a worker note in its findings which signatures were in force when it began to judge.
+func (w *Worker) Noting(versions Versions) *Worker {
+	w.versions = versions
+	return w
 }
 
 // Scan turns what was verified into what is scanned.
@@ -65,6 +73,10 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 		return nil, err
 	}
 	defer opened.Close()
+	var signatures string
+	if w.versions != nil {
+		signatures = w.versions.Current() // before: what comes while it judges is found when it is judged anew
+	}
 	report, err := w.judge(ctx, opened.Message)
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -87,6 +99,7 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 		return nil, err
 	}
 	findings, _ := proto.Clone(verified.GetFindings()).(*itemv1.Findings)
+	findings.Signatures = signatures
 	findings.ScanVerdict = string(report.Scan.Verdict)
 	for _, reason := range report.Scan.Reasons {
 		findings.ScanReasons = append(findings.ScanReasons, string(reason))

@@ -69,6 +69,9 @@ func ConsumerTable() string {
 			says = "(the mailbox action)"
 		case "tickets.*":
 			says = "`tickets.<id>` (Opened)"
+			if c.Stage == "recall" {
+				says = "`tickets.<id>` (Recalled)"
+			}
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %d | %s |\n", c.Stage, c.Takes, says, span(c.AckWait), c.InFlight, span(c.Patience))
 	}

@@ -40,8 +40,8 @@ type Service struct {
 
 // Operations are what the keyring answers, each under keyring.v1.
 var Operations = []string{
-	"register", "file", "layers", "ticket", "setaside", "retry", "enrol",
-	"open.verify", "open.scan", "open.sanitize", "open.replay",
+	"register", "file", "layers", "ticket", "setaside", "retry", "rejudge", "enrol",
+	"open.verify", "open.scan", "open.sanitize", "open.rescan", "open.replay",
 	"open.card", "open.customer", "open.directory",
 	"open.read", "open.reveal", "open.breakglass", "open.rebuild",
 	"hold", "release", "close", "destroy", "erase", "forget", "attest",
@@ -65,8 +65,9 @@ var Services = []Service{
 	},
 	{
 		Name:      "scan",
-		Publishes: []string{"mail.v1.Scanned", "mail.v1.SetAside", "audit.v1.Entry.scan"},
-		Asks:      []string{"open.scan", "setaside", "status"},
+		Publishes: []string{"mail.v1.Scanned", "mail.v1.Outdated", "mail.v1.Recalled", "mail.v1.SetAside", "audit.v1.Entry.scan"},
+		Asks:      []string{"open.scan", "open.rescan", "rejudge", "setaside", "status"},
+		Reads:     []string{Items, Tickets}, Headers: []string{Items}, Leases: true,
 	},
 	{
 		Name:      "archive",

@@ -107,6 +107,8 @@ var Consumers = []Consumer{
 	{"archive", "archive", Mail, "mail.v1.Scanned", "mail.v1.Archived", 30 * time.Second, 256, 3 * day},
 	{"sanitize", "sanitize", Mail, "mail.v1.Archived", "mail.v1.Sanitized", 60 * time.Second, 256, 3 * day},
 	{"desk", "desk", Mail, "mail.v1.Sanitized", "tickets.*", 30 * time.Second, 256, 3 * day},
+	{"rescan", "scan", Mail, "mail.v1.Outdated", "mail.v1.Recalled", 30 * time.Second, 2, 3 * day},
+	{"recall", "desk", Mail, "mail.v1.Recalled", "tickets.*", 30 * time.Second, 16, 3 * day},
 	{"ingest-after", "ingest", Mail, "mail.v1.Archived", "", 60 * time.Second, 64, 14 * day},
 }
 

@@ -96,6 +96,52 @@ func (x *Findings) GetEncryption() []*Encryption {
 	return nil
 }
 
+// A Found is what a second opinion found in a file that had passed before.
+type Found struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name that the scanner has for it.
+	Signature     string `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Found) Reset() {
+	*x = Found{}
+	mi := &file_content_v1_findings_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Found) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Found) ProtoMessage() {}
+
+func (x *Found) ProtoReflect() protoreflect.Message {
+	mi := &file_content_v1_findings_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Found.ProtoReflect.Descriptor instead.
+func (*Found) Descriptor() ([]byte, []int) {
+	return file_content_v1_findings_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Found) GetSignature() string {
+	if x != nil {
+		return x.Signature
+	}
+	return ""
+}
+
 // An Encryption is what became of one encrypted piece of a mail: an entry of encryption in the inspect document.
 type Encryption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -113,7 +159,7 @@ type Encryption struct {
 
 func (x *Encryption) Reset() {
 	*x = Encryption{}
-	mi := &file_content_v1_findings_proto_msgTypes[1]
+	mi := &file_content_v1_findings_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -125,7 +171,7 @@ func (x *Encryption) String() string {
 func (*Encryption) ProtoMessage() {}
 
 func (x *Encryption) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_findings_proto_msgTypes[1]
+	mi := &file_content_v1_findings_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -138,7 +184,7 @@ func (x *Encryption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encryption.ProtoReflect.Descriptor instead.
 func (*Encryption) Descriptor() ([]byte, []int) {
-	return file_content_v1_findings_proto_rawDescGZIP(), []int{1}
+	return file_content_v1_findings_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Encryption) GetPath() string {
@@ -192,7 +238,10 @@ const file_content_v1_findings_proto_rawDesc = "" +
 	"\n" +
 	"encryption\x18\x04 \x03(\v2\x16.content.v1.EncryptionB\x04\xc8\xf3\x18\n" +
 	"R\n" +
-	"encryption:\x04\xd0\xf3\x18\x01\"\x9a\x01\n" +
+	"encryption:\x04\xd0\xf3\x18\x01\"1\n" +
+	"\x05Found\x12\"\n" +
+	"\tsignature\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\tsignature:\x04\xd0\xf3\x18\x01\"\x9a\x01\n" +
 	"\n" +
 	"Encryption\x12\x18\n" +
 	"\x04path\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
@@ -214,13 +263,14 @@ func file_content_v1_findings_proto_rawDescGZIP() []byte {
 	return file_content_v1_findings_proto_rawDescData
 }
 
-var file_content_v1_findings_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_content_v1_findings_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_content_v1_findings_proto_goTypes = []any{
 	(*Findings)(nil),   // 0: content.v1.Findings
-	(*Encryption)(nil), // 1: content.v1.Encryption
+	(*Found)(nil),      // 1: content.v1.Found
+	(*Encryption)(nil), // 2: content.v1.Encryption
 }
 var file_content_v1_findings_proto_depIdxs = []int32{
-	1, // 0: content.v1.Findings.encryption:type_name -> content.v1.Encryption
+	2, // 0: content.v1.Findings.encryption:type_name -> content.v1.Encryption
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
@@ -239,7 +289,7 @@ func file_content_v1_findings_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_v1_findings_proto_rawDesc), len(file_content_v1_findings_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -312,7 +312,9 @@ type Record struct {
 	// names, addresses and number.
 	Tokens [][]byte `protobuf:"bytes,33,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	// The customer as they were recorded since: this card only waits to be destroyed.
-	Successor     string `protobuf:"bytes,34,opt,name=successor,proto3" json:"successor,omitempty"`
+	Successor string `protobuf:"bytes,34,opt,name=successor,proto3" json:"successor,omitempty"`
+	// Files that agents could open until newer signatures said otherwise, each once.
+	Recalled      []*Recalled `protobuf:"bytes,35,rep,name=recalled,proto3" json:"recalled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -585,6 +587,110 @@ func (x *Record) GetSuccessor() string {
 	return ""
 }
 
+func (x *Record) GetRecalled() []*Recalled {
+	if x != nil {
+		return x.Recalled
+	}
+	return nil
+}
+
+// A Recalled file had passed and is not handed out any more.
+type Recalled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its data packet in the view layer.
+	Packet  int32                  `protobuf:"varint,1,opt,name=packet,proto3" json:"packet,omitempty"`
+	Verdict string                 `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Reasons []string               `protobuf:"bytes,3,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	Time    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	// Version of the signatures that found it; empty where it was not them.
+	Signatures string `protobuf:"bytes,5,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	// What was found (content.v1.Found), sealed under the view layer's session key.
+	Details []byte `protobuf:"bytes,6,opt,name=details,proto3" json:"details,omitempty"`
+	// Its index among the view's attachments, by which downloads are recorded; -1 where nobody could look.
+	Index         int32 `protobuf:"varint,7,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recalled) Reset() {
+	*x = Recalled{}
+	mi := &file_item_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recalled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recalled) ProtoMessage() {}
+
+func (x *Recalled) ProtoReflect() protoreflect.Message {
+	mi := &file_item_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recalled.ProtoReflect.Descriptor instead.
+func (*Recalled) Descriptor() ([]byte, []int) {
+	return file_item_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Recalled) GetPacket() int32 {
+	if x != nil {
+		return x.Packet
+	}
+	return 0
+}
+
+func (x *Recalled) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *Recalled) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *Recalled) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Recalled) GetSignatures() string {
+	if x != nil {
+		return x.Signatures
+	}
+	return ""
+}
+
+func (x *Recalled) GetDetails() []byte {
+	if x != nil {
+		return x.Details
+	}
+	return nil
+}
+
+func (x *Recalled) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 // A Place is a mail's number in its folder.
 type Place struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -599,7 +705,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_item_v1_record_proto_msgTypes[1]
+	mi := &file_item_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +717,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[1]
+	mi := &file_item_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +730,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Place) GetUidValidity() uint32 {
@@ -686,7 +792,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_item_v1_record_proto_msgTypes[2]
+	mi := &file_item_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +804,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[2]
+	mi := &file_item_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -711,7 +817,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Layer) GetKind() LayerKind {
@@ -833,7 +939,7 @@ type Berth struct {
 
 func (x *Berth) Reset() {
 	*x = Berth{}
-	mi := &file_item_v1_record_proto_msgTypes[3]
+	mi := &file_item_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +951,7 @@ func (x *Berth) String() string {
 func (*Berth) ProtoMessage() {}
 
 func (x *Berth) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[3]
+	mi := &file_item_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +964,7 @@ func (x *Berth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Berth.ProtoReflect.Descriptor instead.
 func (*Berth) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Berth) GetKind() LayerKind {
@@ -897,14 +1003,16 @@ type Findings struct {
 	ScanVerdict   string                 `protobuf:"bytes,3,opt,name=scan_verdict,json=scanVerdict,proto3" json:"scan_verdict,omitempty"`
 	ScanReasons   []string               `protobuf:"bytes,4,rep,name=scan_reasons,json=scanReasons,proto3" json:"scan_reasons,omitempty"`
 	// person, list, auto_reply, bounce, receipt, report, calendar.
-	Kind          string `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind string `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Version of the signatures that the second opinion on the files last rested on; empty where it is not known.
+	Signatures    string `protobuf:"bytes,6,opt,name=signatures,proto3" json:"signatures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Findings) Reset() {
 	*x = Findings{}
-	mi := &file_item_v1_record_proto_msgTypes[4]
+	mi := &file_item_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1024,7 @@ func (x *Findings) String() string {
 func (*Findings) ProtoMessage() {}
 
 func (x *Findings) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[4]
+	mi := &file_item_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1037,7 @@ func (x *Findings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Findings.ProtoReflect.Descriptor instead.
 func (*Findings) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Findings) GetSenderVerdict() string {
@@ -967,6 +1075,13 @@ func (x *Findings) GetKind() string {
 	return ""
 }
 
+func (x *Findings) GetSignatures() string {
+	if x != nil {
+		return x.Signatures
+	}
+	return ""
+}
+
 // A SetAside says why an item left the pipeline for a person to look at.
 type SetAside struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -985,7 +1100,7 @@ type SetAside struct {
 
 func (x *SetAside) Reset() {
 	*x = SetAside{}
-	mi := &file_item_v1_record_proto_msgTypes[5]
+	mi := &file_item_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1112,7 @@ func (x *SetAside) String() string {
 func (*SetAside) ProtoMessage() {}
 
 func (x *SetAside) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[5]
+	mi := &file_item_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1125,7 @@ func (x *SetAside) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAside.ProtoReflect.Descriptor instead.
 func (*SetAside) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetAside) GetCode() string {
@@ -1076,7 +1191,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_item_v1_record_proto_msgTypes[6]
+	mi := &file_item_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1203,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_item_v1_record_proto_msgTypes[6]
+	mi := &file_item_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1216,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_item_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_item_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Hold) GetId() string {
@@ -1136,8 +1251,7 @@ var File_item_v1_record_proto protoreflect.FileDescriptor
 
 const file_item_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xf2\n" +
-	"\n" +
+	"\x14item/v1/record.proto\x12\aitem.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18privacy/v1/privacy.proto\"\xa7\v\n" +
 	"\x06Record\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1e\n" +
 	"\amailbox\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\amailbox\x12\x1c\n" +
@@ -1180,7 +1294,18 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x0eheaders_period\x18\x1f \x01(\tB\x04\xc8\xf3\x18\x02R\rheadersPeriod\x12 \n" +
 	"\bevidence\x18  \x01(\fB\x04\xc8\xf3\x18\aR\bevidence\x12\x1c\n" +
 	"\x06tokens\x18! \x03(\fB\x04\xc8\xf3\x18\x06R\x06tokens\x12\"\n" +
-	"\tsuccessor\x18\" \x01(\tB\x04\xc8\xf3\x18\x01R\tsuccessor\"\xb5\x01\n" +
+	"\tsuccessor\x18\" \x01(\tB\x04\xc8\xf3\x18\x01R\tsuccessor\x123\n" +
+	"\brecalled\x18# \x03(\v2\x11.item.v1.RecalledB\x04\xc8\xf3\x18\bR\brecalled\"\x80\x02\n" +
+	"\bRecalled\x12\x1c\n" +
+	"\x06packet\x18\x01 \x01(\x05B\x04\xc8\xf3\x18\x03R\x06packet\x12\x1e\n" +
+	"\averdict\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\averdict\x12\x1e\n" +
+	"\areasons\x18\x03 \x03(\tB\x04\xc8\xf3\x18\x02R\areasons\x124\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04time\x12$\n" +
+	"\n" +
+	"signatures\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\n" +
+	"signatures\x12\x1e\n" +
+	"\adetails\x18\x06 \x01(\fB\x04\xc8\xf3\x18\aR\adetails\x12\x1a\n" +
+	"\x05index\x18\a \x01(\x05B\x04\xc8\xf3\x18\x03R\x05index\"\xb5\x01\n" +
 	"\x05Place\x12'\n" +
 	"\fuid_validity\x18\x01 \x01(\rB\x04\xc8\xf3\x18\x03R\vuidValidity\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\rB\x04\xc8\xf3\x18\x03R\x03uid\x12$\n" +
@@ -1212,13 +1337,16 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x06bucket\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x01R\x06bucket\x12#\n" +
 	"\n" +
 	"public_key\x18\x03 \x01(\fB\x04\xc8\xf3\x18\x05R\tpublicKey\x122\n" +
-	"\x03due\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x03due\"\xd0\x01\n" +
+	"\x03due\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x03due\"\xf6\x01\n" +
 	"\bFindings\x12+\n" +
 	"\x0esender_verdict\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\rsenderVerdict\x12+\n" +
 	"\x0esender_reasons\x18\x02 \x03(\tB\x04\xc8\xf3\x18\x02R\rsenderReasons\x12'\n" +
 	"\fscan_verdict\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\vscanVerdict\x12'\n" +
 	"\fscan_reasons\x18\x04 \x03(\tB\x04\xc8\xf3\x18\x02R\vscanReasons\x12\x18\n" +
-	"\x04kind\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\"\xac\x02\n" +
+	"\x04kind\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12$\n" +
+	"\n" +
+	"signatures\x18\x06 \x01(\tB\x04\xc8\xf3\x18\x02R\n" +
+	"signatures\"\xac\x02\n" +
 	"\bSetAside\x12\x18\n" +
 	"\x04code\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x04code\x12\x1a\n" +
 	"\x05stage\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05stage\x124\n" +
@@ -1277,55 +1405,58 @@ func file_item_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_item_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_item_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_item_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_item_v1_record_proto_goTypes = []any{
 	(Direction)(0),                // 0: item.v1.Direction
 	(State)(0),                    // 1: item.v1.State
 	(LayerKind)(0),                // 2: item.v1.LayerKind
 	(LayerState)(0),               // 3: item.v1.LayerState
 	(*Record)(nil),                // 4: item.v1.Record
-	(*Place)(nil),                 // 5: item.v1.Place
-	(*Layer)(nil),                 // 6: item.v1.Layer
-	(*Berth)(nil),                 // 7: item.v1.Berth
-	(*Findings)(nil),              // 8: item.v1.Findings
-	(*SetAside)(nil),              // 9: item.v1.SetAside
-	(*Hold)(nil),                  // 10: item.v1.Hold
-	nil,                           // 11: item.v1.Hold.HomesEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Recalled)(nil),              // 5: item.v1.Recalled
+	(*Place)(nil),                 // 6: item.v1.Place
+	(*Layer)(nil),                 // 7: item.v1.Layer
+	(*Berth)(nil),                 // 8: item.v1.Berth
+	(*Findings)(nil),              // 9: item.v1.Findings
+	(*SetAside)(nil),              // 10: item.v1.SetAside
+	(*Hold)(nil),                  // 11: item.v1.Hold
+	nil,                           // 12: item.v1.Hold.HomesEntry
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_item_v1_record_proto_depIdxs = []int32{
-	12, // 0: item.v1.Record.internal_date:type_name -> google.protobuf.Timestamp
-	12, // 1: item.v1.Record.received:type_name -> google.protobuf.Timestamp
+	13, // 0: item.v1.Record.internal_date:type_name -> google.protobuf.Timestamp
+	13, // 1: item.v1.Record.received:type_name -> google.protobuf.Timestamp
 	0,  // 2: item.v1.Record.direction:type_name -> item.v1.Direction
 	1,  // 3: item.v1.Record.state:type_name -> item.v1.State
-	12, // 4: item.v1.Record.changed:type_name -> google.protobuf.Timestamp
-	6,  // 5: item.v1.Record.layers:type_name -> item.v1.Layer
-	8,  // 6: item.v1.Record.findings:type_name -> item.v1.Findings
-	9,  // 7: item.v1.Record.set_aside:type_name -> item.v1.SetAside
-	10, // 8: item.v1.Record.holds:type_name -> item.v1.Hold
-	7,  // 9: item.v1.Record.berths:type_name -> item.v1.Berth
-	9,  // 10: item.v1.Record.past_asides:type_name -> item.v1.SetAside
-	5,  // 11: item.v1.Record.place:type_name -> item.v1.Place
-	12, // 12: item.v1.Place.internal_date:type_name -> google.protobuf.Timestamp
-	2,  // 13: item.v1.Layer.kind:type_name -> item.v1.LayerKind
-	3,  // 14: item.v1.Layer.state:type_name -> item.v1.LayerState
-	12, // 15: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
-	12, // 16: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
-	12, // 17: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
-	12, // 18: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
-	2,  // 19: item.v1.Berth.kind:type_name -> item.v1.LayerKind
-	12, // 20: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
-	12, // 21: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
-	1,  // 22: item.v1.SetAside.from:type_name -> item.v1.State
-	12, // 23: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
-	12, // 24: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
-	12, // 25: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
-	11, // 26: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	13, // 4: item.v1.Record.changed:type_name -> google.protobuf.Timestamp
+	7,  // 5: item.v1.Record.layers:type_name -> item.v1.Layer
+	9,  // 6: item.v1.Record.findings:type_name -> item.v1.Findings
+	10, // 7: item.v1.Record.set_aside:type_name -> item.v1.SetAside
+	11, // 8: item.v1.Record.holds:type_name -> item.v1.Hold
+	8,  // 9: item.v1.Record.berths:type_name -> item.v1.Berth
+	10, // 10: item.v1.Record.past_asides:type_name -> item.v1.SetAside
+	6,  // 11: item.v1.Record.place:type_name -> item.v1.Place
+	5,  // 12: item.v1.Record.recalled:type_name -> item.v1.Recalled
+	13, // 13: item.v1.Recalled.time:type_name -> google.protobuf.Timestamp
+	13, // 14: item.v1.Place.internal_date:type_name -> google.protobuf.Timestamp
+	2,  // 15: item.v1.Layer.kind:type_name -> item.v1.LayerKind
+	3,  // 16: item.v1.Layer.state:type_name -> item.v1.LayerState
+	13, // 17: item.v1.Layer.due:type_name -> google.protobuf.Timestamp
+	13, // 18: item.v1.Layer.attempted:type_name -> google.protobuf.Timestamp
+	13, // 19: item.v1.Layer.erased:type_name -> google.protobuf.Timestamp
+	13, // 20: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
+	2,  // 21: item.v1.Berth.kind:type_name -> item.v1.LayerKind
+	13, // 22: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
+	13, // 23: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
+	1,  // 24: item.v1.SetAside.from:type_name -> item.v1.State
+	13, // 25: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
+	13, // 26: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
+	13, // 27: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
+	12, // 28: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_item_v1_record_proto_init() }
@@ -1339,7 +1470,7 @@ func file_item_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_item_v1_record_proto_rawDesc), len(file_item_v1_record_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -556,6 +556,70 @@ func (x *Retry) GetFetchLimit() int64 {
 	return 0
 }
 
+// Rejudge notes what newer signatures say of the files that an item's view hands out: which
+// version it was, and what is recalled. What was recalled before stays as it was.
+type Rejudge struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Item  string                 `protobuf:"bytes,1,opt,name=item,proto3" json:"item,omitempty"`
+	// Empty where nobody could judge.
+	Signatures string `protobuf:"bytes,2,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	// Their time and signatures are the keyring's to fill in.
+	Recalled      []*v1.Recalled `protobuf:"bytes,3,rep,name=recalled,proto3" json:"recalled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rejudge) Reset() {
+	*x = Rejudge{}
+	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rejudge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rejudge) ProtoMessage() {}
+
+func (x *Rejudge) ProtoReflect() protoreflect.Message {
+	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rejudge.ProtoReflect.Descriptor instead.
+func (*Rejudge) Descriptor() ([]byte, []int) {
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Rejudge) GetItem() string {
+	if x != nil {
+		return x.Item
+	}
+	return ""
+}
+
+func (x *Rejudge) GetSignatures() string {
+	if x != nil {
+		return x.Signatures
+	}
+	return ""
+}
+
+func (x *Rejudge) GetRecalled() []*v1.Recalled {
+	if x != nil {
+		return x.Recalled
+	}
+	return nil
+}
+
 // Enrol asks for the record of a customer. Its layer is a card, sealed to the published key
 // of customers, inline.
 type Enrol struct {
@@ -571,7 +635,7 @@ type Enrol struct {
 
 func (x *Enrol) Reset() {
 	*x = Enrol{}
-	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	mi := &file_keyring_v1_register_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +647,7 @@ func (x *Enrol) String() string {
 func (*Enrol) ProtoMessage() {}
 
 func (x *Enrol) ProtoReflect() protoreflect.Message {
-	mi := &file_keyring_v1_register_proto_msgTypes[7]
+	mi := &file_keyring_v1_register_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +660,7 @@ func (x *Enrol) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrol.ProtoReflect.Descriptor instead.
 func (*Enrol) Descriptor() ([]byte, []int) {
-	return file_keyring_v1_register_proto_rawDescGZIP(), []int{7}
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Enrol) GetItem() string {
@@ -627,7 +691,7 @@ func (x *Enrol) GetReplaces() []string {
 	return nil
 }
 
-// Recorded answers the seven above: the record as it stands now, and whether this request changed it.
+// Recorded answers the eight above: the record as it stands now, and whether this request changed it.
 type Recorded struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Record  *v1.Record             `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
@@ -640,7 +704,7 @@ type Recorded struct {
 
 func (x *Recorded) Reset() {
 	*x = Recorded{}
-	mi := &file_keyring_v1_register_proto_msgTypes[8]
+	mi := &file_keyring_v1_register_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +716,7 @@ func (x *Recorded) String() string {
 func (*Recorded) ProtoMessage() {}
 
 func (x *Recorded) ProtoReflect() protoreflect.Message {
-	mi := &file_keyring_v1_register_proto_msgTypes[8]
+	mi := &file_keyring_v1_register_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +729,7 @@ func (x *Recorded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recorded.ProtoReflect.Descriptor instead.
 func (*Recorded) Descriptor() ([]byte, []int) {
-	return file_keyring_v1_register_proto_rawDescGZIP(), []int{8}
+	return file_keyring_v1_register_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Recorded) GetRecord() *v1.Record {
@@ -742,7 +806,13 @@ const file_keyring_v1_register_proto_rawDesc = "" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12\x1a\n" +
 	"\x05actor\x18\x02 \x01(\tB\x04\xc8\xf3\x18\tR\x05actor\x12%\n" +
 	"\vfetch_limit\x18\x03 \x01(\x03B\x04\xc8\xf3\x18\x03R\n" +
-	"fetchLimit\"\x89\x01\n" +
+	"fetchLimit\"~\n" +
+	"\aRejudge\x12\x18\n" +
+	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12$\n" +
+	"\n" +
+	"signatures\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\n" +
+	"signatures\x123\n" +
+	"\brecalled\x18\x03 \x03(\v2\x11.item.v1.RecalledB\x04\xc8\xf3\x18\bR\brecalled\"\x89\x01\n" +
 	"\x05Enrol\x12\x18\n" +
 	"\x04item\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x01R\x04item\x12(\n" +
 	"\x04card\x18\x02 \x01(\v2\x0e.item.v1.LayerB\x04\xc8\xf3\x18\bR\x04card\x12\x1a\n" +
@@ -765,7 +835,7 @@ func file_keyring_v1_register_proto_rawDescGZIP() []byte {
 	return file_keyring_v1_register_proto_rawDescData
 }
 
-var file_keyring_v1_register_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_keyring_v1_register_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_keyring_v1_register_proto_goTypes = []any{
 	(*Register)(nil),              // 0: keyring.v1.Register
 	(*File)(nil),                  // 1: keyring.v1.File
@@ -774,29 +844,32 @@ var file_keyring_v1_register_proto_goTypes = []any{
 	(*Ticket)(nil),                // 4: keyring.v1.Ticket
 	(*SetAside)(nil),              // 5: keyring.v1.SetAside
 	(*Retry)(nil),                 // 6: keyring.v1.Retry
-	(*Enrol)(nil),                 // 7: keyring.v1.Enrol
-	(*Recorded)(nil),              // 8: keyring.v1.Recorded
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*v1.Layer)(nil),              // 10: item.v1.Layer
-	(*v1.Findings)(nil),           // 11: item.v1.Findings
-	(v1.LayerKind)(0),             // 12: item.v1.LayerKind
-	(*v1.Record)(nil),             // 13: item.v1.Record
+	(*Rejudge)(nil),               // 7: keyring.v1.Rejudge
+	(*Enrol)(nil),                 // 8: keyring.v1.Enrol
+	(*Recorded)(nil),              // 9: keyring.v1.Recorded
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*v1.Layer)(nil),              // 11: item.v1.Layer
+	(*v1.Findings)(nil),           // 12: item.v1.Findings
+	(v1.LayerKind)(0),             // 13: item.v1.LayerKind
+	(*v1.Recalled)(nil),           // 14: item.v1.Recalled
+	(*v1.Record)(nil),             // 15: item.v1.Record
 }
 var file_keyring_v1_register_proto_depIdxs = []int32{
-	9,  // 0: keyring.v1.Register.internal_date:type_name -> google.protobuf.Timestamp
-	10, // 1: keyring.v1.Register.raw:type_name -> item.v1.Layer
-	11, // 2: keyring.v1.File.findings:type_name -> item.v1.Findings
+	10, // 0: keyring.v1.Register.internal_date:type_name -> google.protobuf.Timestamp
+	11, // 1: keyring.v1.Register.raw:type_name -> item.v1.Layer
+	12, // 2: keyring.v1.File.findings:type_name -> item.v1.Findings
 	2,  // 3: keyring.v1.File.dues:type_name -> keyring.v1.Due
-	12, // 4: keyring.v1.Due.layer:type_name -> item.v1.LayerKind
-	9,  // 5: keyring.v1.Due.due:type_name -> google.protobuf.Timestamp
-	10, // 6: keyring.v1.Layers.layers:type_name -> item.v1.Layer
-	10, // 7: keyring.v1.Enrol.card:type_name -> item.v1.Layer
-	13, // 8: keyring.v1.Recorded.record:type_name -> item.v1.Record
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	13, // 4: keyring.v1.Due.layer:type_name -> item.v1.LayerKind
+	10, // 5: keyring.v1.Due.due:type_name -> google.protobuf.Timestamp
+	11, // 6: keyring.v1.Layers.layers:type_name -> item.v1.Layer
+	14, // 7: keyring.v1.Rejudge.recalled:type_name -> item.v1.Recalled
+	11, // 8: keyring.v1.Enrol.card:type_name -> item.v1.Layer
+	15, // 9: keyring.v1.Recorded.record:type_name -> item.v1.Record
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_keyring_v1_register_proto_init() }
@@ -810,7 +883,7 @@ func file_keyring_v1_register_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_keyring_v1_register_proto_rawDesc), len(file_keyring_v1_register_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

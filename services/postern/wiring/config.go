@@ -168,6 +168,8 @@ type ScanConfig struct {
 	Patience config.Duration `yaml:"patience"`
 	// Opinions is how many of clamd's opinions are remembered, in memory and for as long as its signatures stay the same, so that a file that comes again need not be asked for; 0: none. Each takes some two hundred bytes.
 	Opinions int `yaml:"opinions"`
+	// Pace is how many tickets a second are at most taken up to be scanned anew when clamd's signatures have changed. New mail goes on meanwhile.
+	Pace int `yaml:"pace"`
 }
 
 // SanitizeConfig says what is masked.
@@ -195,7 +197,7 @@ func Default() Config {
 		Retention:  retention.Standard(),
 		Ingest:     ingest.Default(),
 		Verify:     verify.DefaultConfig(),
-		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour), Opinions: scan.DefaultOpinions},
+		Scan:       ScanConfig{Patience: config.Duration(24 * time.Hour), Opinions: scan.DefaultOpinions, Pace: scan.DefaultPace},
 		Archive:    archive.DefaultConfig(),
 		Sanitize:   SanitizeConfig{Regions: slices.Clone(pii.DefaultRegions), Previews: true},
 		Keyring:    keyring.Defaults(),
@@ -284,6 +286,9 @@ func (c Config) checkServices() error {
 	}
 	if c.Scan.Opinions < 0 {
 		problems = append(problems, errors.New("scan.opinions must not be below zero; 0 remembers none"))
+	}
+	if c.Scan.Pace < 1 {
+		problems = append(problems, errors.New("scan.pace must be 1 or more"))
 	}
 	if c.Audit.CheckpointEvery <= 0 {
 		problems = append(problems, errors.New("audit.checkpoint_every must be above zero, such as 10s"))

@@ -97,12 +97,21 @@ func runDesk(ctx context.Context, s *service, conn *bus.Conn) error {
 		}
 		return nil, worker.Open(ctx, envelope, sanitized)
 	}
+	recall := func(_ context.Context, _ *eventv1.Envelope, message proto.Message) ([]stage.Out, error) {
+		recalled, ok := message.(*mailv1.Recalled)
+		if !ok {
+			return nil, fault.Final("unexpected_event")
+		}
+		ticket, said := worker.Recall(recalled)
+		return []stage.Out{{Message: said, Subject: "tickets." + ticket}}, nil
+	}
 	return together(ctx,
 		func(ctx context.Context) error {
 			defer context.AfterFunc(ctx, web.Drain)()
 			return run.ServeHTTP(ctx, listener, web.Handler(), run.DefaultHTTPLimits())
 		},
 		func(ctx context.Context) error { return s.runStage(ctx, conn, client, "desk", work) },
+		func(ctx context.Context) error { return s.runStage(ctx, conn, client, "recall", recall) },
 		desk.NewProjector(board, conn, s.Log).Run,
 		shelf.Run,
 	)

@@ -22,6 +22,7 @@ import (
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
+	ticketv1 "github.com/postern-mail/postern/proto/ticket/v1"
 	verifyv1 "github.com/postern-mail/postern/proto/verify/v1"
 	"github.com/postern-mail/postern/services/archive"
 	"github.com/postern-mail/postern/services/sanitize"
@@ -42,15 +43,21 @@ func (a asider) SetAside(ctx context.Context, item, code, stage string) (*itemv1
 
 // runStage runs one stage of the topology.
 func (s *service) runStage(ctx context.Context, conn *bus.Conn, client *keys.Client, name string, work stage.Work) error {
+	var ends stage.SetAsider = asider{client}
+	if name == "desk" {
+		ends = opened{ends, conn, client}
+	}
+	return s.runStageTo(ctx, conn, name, work, ends)
+}
+
+// runStageTo runs one whose mails end otherwise than by being set aside.
+func (s *service) runStageTo(ctx context.Context, conn *bus.Conn, name string, work stage.Work, ends stage.SetAsider) error {
 	consumer, ok := topology.ConsumerOf(name)
 	if !ok {
 		return fmt.Errorf("stage %s is not in the topology", name)
 	}
 	deps := stage.OnBus(conn, consumer)
-	deps.SetAsider = asider{client}
-	if name == "desk" {
-		deps.SetAsider = opened{deps.SetAsider, conn, client}
-	}
+	deps.SetAsider = ends
 	deps.Process = s.stage
 	deps.Clock = s.Clock
 	deps.Log = s.Log
@@ -163,13 +170,47 @@ func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
 		second = scan.NewOpinions(second, signatures, s.Config.Scan.Opinions, s.Registry)
 	}
 	judge := scan.Confined(pool, attachment.Options{SecondOpinion: second}, mail.DefaultLimits)
-	worker := scan.NewWorker(s.reading, s.opener(client), judge, young)
+	opener := s.opener(client)
+	worker := scan.NewWorker(s.reading, opener, judge, young).Noting(signatures)
+	deps := stage.SweepOnBus(conn)
+	deps.Clock, deps.Log = s.Clock, s.Log
+	anew := &scan.Rescanner{
+		Records: deps.Records, Views: views{conn}, Vault: s.Vault, Opener: opener, Keyring: client, Second: second,
+		Versions: signatures, Now: s.Clock.Now, Patience: s.Config.Scan.Patience.Std(),
+	}
 	return together(ctx,
 		signatures.Run,
 		func(ctx context.Context) error {
 			return s.runStage(ctx, conn, client, "scan", typed[mailv1.Verified, mailv1.Scanned](worker.Scan))
 		},
+		func(ctx context.Context) error {
+			return s.runStageTo(ctx, conn, "rescan", typed[mailv1.Outdated, mailv1.Recalled](anew.Rescan), anew)
+		},
+		scan.NewOutdated(deps, signatures, s.Config.Scan.Pace, s.Registry).Run,
 	)
+}
+
+// views are the sealed views that rode in their tickets' first events.
+type views struct{ conn *bus.Conn }
+
+func (v views) Inline(ctx context.Context, ticket string) ([]byte, error) {
+	for message, err := range v.conn.Scan(ctx, topology.Tickets, 1, bus.Matching("tickets."+ticket)) {
+		if err != nil {
+			return nil, err
+		}
+		_, said, err := event.Open(message.Subject, message.Data)
+		if err != nil {
+			return nil, err
+		}
+		first, _ := said.(*ticketv1.Opened)
+		for _, layer := range first.GetRecord().GetLayers() {
+			if layer.GetKind() == itemv1.LayerKind_LAYER_KIND_VIEW {
+				return layer.GetInline(), nil
+			}
+		}
+		break
+	}
+	return nil, bus.ErrNoMessage
 }
 
 func runArchive(ctx context.Context, s *service, conn *bus.Conn) error {
