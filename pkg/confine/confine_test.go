@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,7 +22,53 @@ func TestMain(m *testing.M) {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil { // as the program does
 		panic(err)
 	}
+	if os.Getenv(asParent) != "" {
+		os.Exit(parent())
+	}
 	os.Exit(m.Run())
+}
+
+// asParent has the tests' binary start a child, give it a job without an end, and tell its number.
+const asParent = "POSTERN_TEST_CONFINE_PARENT"
+
+func parent() int {
+	p, err := NewPool(Options{Size: 1})
+	if err != nil {
+		return 1
+	}
+	c := <-p.ready
+	fmt.Println(c.cmd.Process.Pid)
+	_, _ = c.do(context.Background(), "spin", nil, nil)
+	return 2
+}
+
+func TestChildrenDieWithWhoStartedThem(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asParent+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	if _, err := fmt.Fscan(out, &child); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(child, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // of a test
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	ended := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ended, 120_000); n != 1 {
+		t.Errorf("the child is still at it: %v", err)
+	}
 }
 
 // jobs are what the children of these tests can be asked to do, or to try.

@@ -167,6 +167,8 @@ func (q *questionReader) Read(p []byte) (int, error) {
 		}
 		kind, body, err := q.w.receive()
 		switch {
+		case errors.Is(err, io.EOF):
+			q.err = io.ErrUnexpectedEOF // the child is gone: what came is not the whole
 		case err != nil:
 			q.err = err
 		case kind == frameMore || kind == framePart:
@@ -187,11 +189,9 @@ var errQuestion = errors.New("question ended early")
 
 // skip passes over what was not read.
 func (q *questionReader) skip() error {
-	for !q.last {
-		if _, err := q.Read(make([]byte, 4<<10)); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, errQuestion) {
-			return err
-		}
-		q.rest = nil
+	_, err := io.Copy(io.Discard, q)
+	if errors.Is(err, errQuestion) {
+		return nil
 	}
-	return nil
+	return err
 }

@@ -13,7 +13,7 @@ import (
 // Options say what a pool is made of.
 type Options struct {
 	Room   Room
-	Size   int // children that wait or work; 0: AtOnce()
+	Size   int // children at most; 0: AtOnce()
 	Log    *slog.Logger
 	Events func(Event) // told what becomes of children; nil: nobody. It must not wait
 }
@@ -36,7 +36,8 @@ var Events = []Event{Started, Refused, Replaced, Died, TimedOut}
 // retryStart is how long a pool waits before it tries again to start what could not be started.
 const retryStart = 5 * time.Second
 
-// A Pool keeps confined children ready. It may be used by many goroutines.
+// A Pool keeps a confined child ready, and starts more, up to its size, while none is. It may be used
+// by many goroutines.
 type Pool struct {
 	options Options
 	program *program
@@ -48,6 +49,7 @@ type Pool struct {
 
 	mu      sync.Mutex
 	alive   int
+	wanted  int           // that are alive or are to be started
 	refused error         // why the last start failed; nil once one succeeded
 	changed chan struct{} // closed when a child was started, or could not be
 }
@@ -71,9 +73,7 @@ func NewPool(options Options) (*Pool, error) {
 	}
 	p := &Pool{options: options, program: program, ready: make(chan *child, options.Size), vacant: make(chan struct{}, options.Size), changed: make(chan struct{})}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	for range options.Size {
-		p.vacant <- struct{}{}
-	}
+	p.want()
 	p.done.Go(p.start)
 	return p, nil
 }
@@ -133,6 +133,9 @@ func (p *Pool) take(ctx context.Context) (*child, error) {
 		}
 		select {
 		case c := <-p.ready:
+			if len(p.ready) == 0 {
+				p.want() // whoever comes next
+			}
 			return c, nil
 		case <-changed:
 		case <-ctx.Done():
@@ -140,6 +143,16 @@ func (p *Pool) take(ctx context.Context) (*child, error) {
 		case <-p.ctx.Done():
 			return nil, ErrNone
 		}
+	}
+}
+
+// want has one more child started, where there is room for one.
+func (p *Pool) want() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wanted < p.options.Size {
+		p.wanted++
+		p.vacant <- struct{}{}
 	}
 }
 

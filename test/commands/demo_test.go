@@ -35,11 +35,16 @@ func demo(t *testing.T, data string, more ...string) *life {
 func (l *life) ends(t *testing.T, data string) {
 	t.Helper()
 	children := descendants(l.command.Process.Pid)
+	for _, child := range children {
+		if name := string(read(t, fmt.Sprintf("/proc/%d/cmdline", child))); !strings.HasPrefix(name, "postern-confined\x00") {
+			t.Errorf("it started %q", name)
+		}
+	}
 	if code := l.interrupt(t); code != done || !strings.Contains(l.out.String(), "Stopped.") {
 		t.Errorf("interrupted: exit %d\n%s", code, l.out.String())
 	}
-	if left := alive(children); len(children) > 0 || len(left) > 0 {
-		t.Errorf("one process had %d children, and %v are left", len(children), left)
+	if left := alive(children); len(left) > 0 {
+		t.Errorf("of %d decoders %v are left", len(children), left)
 	}
 	if left := leftovers(t, l.temporary, data); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
