@@ -72,8 +72,8 @@ func (o *opened) recalledOf(record *itemv1.Record, message *contentv1.Message) m
 	return all
 }
 
-// mayHandOut asks the record as it stands whether a file is still handed out. Without it none is.
-func (web *Web) mayHandOut(v *visit, row Row, attached *contentv1.Attachment, index int) error {
+// mayHandOut asks the record as it stands whether a file is still handed out or shown. Without it none is.
+func (web *Web) mayHandOut(v *visit, row Row, attached *contentv1.Attachment, index int, action string) error {
 	record, err := web.retention.Record(v.Context(), row.Record.GetItem())
 	if err != nil {
 		return err
@@ -82,8 +82,8 @@ func (web *Web) mayHandOut(v *visit, row Row, attached *contentv1.Attachment, in
 		return nil
 	}
 	act := &auditv1.Act{
-		Actor: v.user.Name, Action: "download", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer,
-		Value: int32(index), Outcome: "recalled",
+		Actor: v.user.Name, Action: action, Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer,
+		Value: int32(index), Outcome: "recalled", //nolint:gosec // of a list
 	}
 	if err := web.voice.Record(v.Context(), act); err != nil {
 		return err

@@ -44,6 +44,9 @@ func (web *Web) look(v *visit) error {
 	if !canLook(file) {
 		return vault.ErrNotFound
 	}
+	if err := web.mayHandOut(v, row, file, index, "look_at_file"); err != nil {
+		return err
+	}
 	act := &auditv1.Act{Actor: v.user.Name, Action: "look_at_file", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"} //nolint:gosec // of a list
 	if err := web.voice.Record(v.Context(), act); err != nil {
 		return err

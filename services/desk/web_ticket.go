@@ -182,7 +182,7 @@ func (web *Web) download(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := web.mayHandOut(v, row, attached, index); err != nil {
+	if err := web.mayHandOut(v, row, attached, index, "download"); err != nil {
 		return err
 	}
 	act := &auditv1.Act{Actor: v.user.Name, Action: "download", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"}

@@ -222,3 +222,31 @@ func (w *World) RecordOf(item string) *itemv1.Record {
 	defer w.mu.Unlock()
 	return proto.CloneOf(w.records[item])
 }
+
+// Recall has the keyring recall the files of some packets of a ticket's view, infected by what is called found.
+func (w *World) Recall(ticket, found string, packets ...int32) {
+	item := w.Item(ticket)
+	plain := w.marshal(&contentv1.Found{Signature: found})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	outcome := w.outcome(item, itemv1.LayerKind_LAYER_KIND_VIEW)
+	if outcome.Err != nil {
+		w.t.Fatal(outcome.Err)
+	}
+	defer outcome.Key.Clear()
+	details, err := seal.Under(outcome.Key.Session, plain)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, packet := range packets {
+		w.records[item].Recalled = append(w.records[item].Recalled, &itemv1.Recalled{
+			Packet: packet, Verdict: "infected", Reasons: []string{"scanner_signature"}, Time: timestamppb.New(w.now), Signatures: "two", Details: details,
+		})
+	}
+}
+
+// Mislay has the record of a ticket's item be where nobody finds it.
+func (w *World) Mislay(ticket string) {
+	item := w.Item(ticket)
+	w.set(func() { delete(w.records, item) })
+}
