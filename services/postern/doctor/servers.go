@@ -221,6 +221,10 @@ func (x *examination) clamd(ctx context.Context) {
 		return
 	}
 	x.signatures(version, time.Now())
+	if _, err := client.Signatures(ctx); errors.Is(err, clam.ErrSignatures) {
+		x.note("signatures", "clamd does not tell which it has: no opinion is remembered, and what agents could open is not scanned anew when they change",
+			"fetch the published signatures, or install your own with deploy/clamav/rules")
+	}
 }
 
 // staleAfter is how old clamd's newest signatures may be. They are published every day.
