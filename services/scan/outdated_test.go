@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +25,7 @@ import (
 
 // records are kept as ITEMS keeps them: the last of each item under a growing sequence.
 type records struct {
+	mu    sync.Mutex
 	seq   uint64
 	kept  []*bus.Message
 	all   map[string]*itemv1.Record
@@ -46,6 +49,8 @@ func (r *records) put(n int, signatures string, recalled ...time.Time) string {
 }
 
 func (r *records) keep(record *itemv1.Record) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.all == nil {
 		r.all = map[string]*itemv1.Record{}
 	}
@@ -58,6 +63,8 @@ func (r *records) keep(record *itemv1.Record) string {
 }
 
 func (r *records) Headers(_ context.Context, from uint64) iter.Seq2[*bus.Message, error] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.froms = append(r.froms, from)
 	kept := slices.Clone(r.kept)
 	return func(yield func(*bus.Message, error) bool) {
@@ -70,6 +77,8 @@ func (r *records) Headers(_ context.Context, from uint64) iter.Seq2[*bus.Message
 }
 
 func (r *records) Record(_ context.Context, item string) (*itemv1.Record, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.all[item], nil
 }
 
@@ -82,6 +91,8 @@ func (r *records) Turn(ctx context.Context) (context.Context, func(), error) {
 }
 
 func (r *records) Publish(_ context.Context, letters []stage.Letter) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, letter := range letters {
 		_, said, err := event.Open(letter.Subject, letter.Data)
 		if err != nil {
@@ -103,7 +114,19 @@ type clock struct{}
 
 func (clock) Now() time.Time { return time.Now() }
 
-func outdated(r *records, version *fixed, pace int, meters prometheus.Registerer) *scan.Outdated {
+// moving is a version that changes while others read it.
+type moving struct{ atomic.Value }
+
+func (m *moving) Current() string { return m.Load().(string) }
+
+// sofar is who was told of, and when.
+func (r *records) sofar() ([]string, []time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.told), slices.Clone(r.at)
+}
+
+func outdated(r *records, version scan.Versions, pace int, meters prometheus.Registerer) *scan.Outdated {
 	return scan.NewOutdated(stage.SweepDeps{Records: r, Turns: r, Outlet: r, Clock: clock{}}, version, pace, meters)
 }
 
@@ -119,7 +142,8 @@ func during(t *testing.T, o *scan.Outdated, d time.Duration) {
 
 func TestWhatWasJudgedWithOtherSignaturesIsToldOfAtItsPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, version, meters := new(records), fixed("two"), prometheus.NewRegistry()
+		r, version, meters := new(records), new(moving), prometheus.NewRegistry()
+		version.Store("two")
 		var want []string
 		for n := range 40 {
 			switch n % 4 {
@@ -133,16 +157,18 @@ func TestWhatWasJudgedWithOtherSignaturesIsToldOfAtItsPace(t *testing.T) {
 				r.keep(&itemv1.Record{Item: event.Item("support", "INBOX", 1, uint32(n), 0), State: []itemv1.State{itemv1.State_STATE_FILED, itemv1.State_STATE_TICKETED}[n/4%2]})
 			}
 		}
-		o := outdated(r, &version, 4, meters)
+		o := outdated(r, version, 4, meters)
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
+		defer cancel()
+		ended := make(chan error, 1)
 		go func() { ended <- o.Run(ctx) }()
 		time.Sleep(20 * time.Second)
-		if !slices.Equal(r.told, want) {
-			t.Errorf("%d were told of, want %d", len(r.told), len(want))
+		told, at := r.sofar()
+		if !slices.Equal(told, want) {
+			t.Fatalf("%d were told of, want %d", len(told), len(want))
 		}
-		for i := range r.at[1:] {
-			if between := r.at[i+1].Sub(r.at[i]); between != time.Second/4 {
+		for i := range at[1:] {
+			if between := at[i+1].Sub(at[i]); between != time.Second/4 {
 				t.Errorf("between two are %v", between)
 			}
 		}
@@ -156,17 +182,18 @@ func TestWhatWasJudgedWithOtherSignaturesIsToldOfAtItsPace(t *testing.T) {
 			}
 		}
 		time.Sleep(30 * time.Minute)
-		if len(r.told) != len(want) {
-			t.Errorf("%d more were told of too early", len(r.told)-len(want))
+		if told, _ = r.sofar(); len(told) != len(want) {
+			t.Errorf("%d more were told of too early", len(told)-len(want))
 		}
 		time.Sleep(time.Hour)
-		if len(r.told) != len(want)+1 || r.told[len(want)] != want[0] {
-			t.Errorf("%d were told of again", len(r.told)-len(want))
+		if told, _ = r.sofar(); len(told) != len(want)+1 || told[len(want)] != want[0] {
+			t.Errorf("%d were told of again", len(told)-len(want))
 		}
 		// A version of another name is another day.
-		version = "three"
+		version.Store("three")
 		time.Sleep(time.Minute)
-		if got := len(r.told) - len(want) - 1; got != 30 {
+		told, _ = r.sofar()
+		if got := len(told) - len(want) - 1; got != 30 {
 			t.Errorf("with new signatures %d are told of", got)
 		}
 		cancel()
