@@ -139,6 +139,29 @@ func (r *renderer) isText(p *mail.Part) bool {
 	return false
 }
 
+// doubted are the parts that are ambiguous, or stand within something that is.
+func (r *renderer) doubted() map[*mail.Part]bool {
+	all := map[*mail.Part]bool{}
+	var below func(p *mail.Part, doubt bool)
+	below = func(p *mail.Part, doubt bool) {
+		doubt = doubt || len(p.Ambiguous) > 0
+		if doubt {
+			all[p] = true
+		}
+		for _, child := range p.Children {
+			below(child, doubt)
+		}
+		for _, opened := range p.Opened {
+			below(opened, doubt)
+		}
+		if p.Message != nil {
+			below(p.Message.Root, doubt)
+		}
+	}
+	below(r.msg.Root, false)
+	return all
+}
+
 // words makes the text and the HTML of the view, then masks both.
 func (r *renderer) words() {
 	var text []string
@@ -148,6 +171,7 @@ func (r *renderer) words() {
 		hasHTML = hasHTML || s.html != nil
 	}
 	var secret, open bool
+	doubted := r.doubted()
 	for _, s := range r.sections {
 		words, document := r.section(s)
 		if strings.TrimSpace(words) != "" {
@@ -161,7 +185,7 @@ func (r *renderer) words() {
 		}
 		documents = append(documents, document)
 		for _, part := range []*mail.Part{s.plain, s.html} {
-			if part != nil && len(part.Ambiguous) > 0 {
+			if part != nil && doubted[part] {
 				r.notice(AmbiguousText)
 			}
 		}

@@ -24,7 +24,7 @@ func (v *values) number(kind pii.Kind, value string) int {
 	if v.options.Action(kind) == pii.Leave {
 		return -1
 	}
-	key := [2]string{string(kind), bare(value)}
+	key := [2]string{string(kind), bare(kind, value)}
 	if i, ok := v.index[key]; ok {
 		return i
 	}
@@ -35,11 +35,18 @@ func (v *values) number(kind pii.Kind, value string) int {
 	return i
 }
 
-// bare is a value without the signs that people write it with or without.
-func bare(value string) string {
+// bare is a value without the signs that people write it with or without. In an address or a secret
+// every sign counts.
+func bare(kind pii.Kind, value string) string {
+	signs := " -_\n\r\t>"
+	switch kind {
+	case pii.Password, pii.PrivateKey:
+		return value
+	case pii.Email, pii.IP, pii.APIKey, pii.CryptoWallet, pii.PostalAddress, pii.OneTimeCode, pii.PIN:
+		signs = " \n\r\t>" // where lines are broken
+	}
 	return strings.Map(func(r rune) rune {
-		switch r {
-		case ' ', '-', '_', '\n', '\r', '\t', '>':
+		if strings.ContainsRune(signs, r) {
 			return -1
 		}
 		return r

@@ -36,7 +36,7 @@ func (l *life) ends(t *testing.T, data string) {
 	t.Helper()
 	children := descendants(l.command.Process.Pid)
 	for _, child := range children {
-		if name := string(read(t, fmt.Sprintf("/proc/%d/cmdline", child))); !strings.HasPrefix(name, "postern-confined\x00") {
+		if name := string(read(t, fmt.Sprintf("/proc/%d/cmdline", child.pid))); !strings.HasPrefix(name, "postern-confined\x00") {
 			t.Errorf("it started %q", name)
 		}
 	}

@@ -176,6 +176,8 @@ type ScanConfig struct {
 type SanitizeConfig struct {
 	// Leave are kinds of personal data that stay readable, such as email or phone.
 	Leave []string `yaml:"leave"`
+	// Masks says for each kind of personal data what agents see in its place: mask (nothing of it), last_four (its last four signs), or leave (all of it). Payment cards and bank accounts show their last four where nothing is said, and all else nothing. What is masked is revealed one value at a time, for a reason.
+	Masks map[string]string `yaml:"masks"`
 	// Regions are the countries whose national telephone numbers are known, such as DE or US.
 	Regions []string `yaml:"regions"`
 	// Previews has the first pages of PDF and office documents drawn as pictures, where poppler and LibreOffice are installed, so that agents can look at them without opening them.

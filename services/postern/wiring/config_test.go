@@ -38,6 +38,9 @@ func TestAValueWithWhichNothingWouldRunIsRefusedWhenTheFileIsRead(t *testing.T) 
 		"ingest: {max_size: 100MiB}":     "ingest.max_size is over 64MiB",
 
 		"sanitize: {leave: [emial]}":                                           `sanitize.leave: "emial" is none of`,
+		"sanitize: {masks: {emial: mask}}":                                     `sanitize.masks: "emial" is none of`,
+		"sanitize: {masks: {email: last4}}":                                    `sanitize.masks.email: "last4" is none of mask, last_four, leave`,
+		"sanitize: {leave: [email], masks: {email: mask}}":                     `sanitize.masks: email stands in sanitize.leave too`,
 		"sanitize: {leave: [email, Phone]}":                                    `sanitize.leave: "Phone" is none of`,
 		"sanitize: {regions: [de]}":                                            `sanitize.regions: "de" is no country`,
 		"retention: {rules: [{kind: [newsletter], class: machine}]}":           `the 1. rule, kind: "newsletter" is none of person, list`,
@@ -57,6 +60,7 @@ func TestAValueWithWhichNothingWouldRunIsRefusedWhenTheFileIsRead(t *testing.T) 
 	for _, text := range []string{
 		"ingest: {max_size: 64MiB}", "desk: {listen: ':8080'}", "desk: {listen: '[::1]:0'}", "operations: {listen: ''}", "trace: {ratio: 0}", "trace: {ratio: 1}", "archive: {journal_every: 1s}", "keyring: {late_after: 2h}",
 		"sanitize: {leave: [email, phone], regions: [DE, US]}",
+		"sanitize: {masks: {email: last_four, iban: mask, phone: leave}}",
 		mailboxes + `verify: {boundaries: [{mailbox: support}, {mailbox: "*"}]}`,
 		"verify: {boundaries: [{mailbox: support}]}", // of a file that lists no mailboxes
 		mailboxes + "retention: {rules: [{mailbox: [support], sender: [forged], scan: [clean], kind: [calendar], class: machine}]}",

@@ -256,11 +256,14 @@ func runSanitize(ctx context.Context, s *service, conn *bus.Conn) error {
 }
 
 func (c SanitizeConfig) options() sanitize.Options {
-	leave := map[pii.Kind]pii.Action{}
-	for _, kind := range c.Leave {
-		leave[pii.Kind(kind)] = pii.Leave
+	actions := map[pii.Kind]pii.Action{}
+	for kind, action := range c.Masks {
+		actions[pii.Kind(kind)] = pii.Action(action)
 	}
-	return sanitize.Options{Mask: pii.Options{Actions: leave}, Regions: slices.Clone(c.Regions)}
+	for _, kind := range c.Leave {
+		actions[pii.Kind(kind)] = pii.Leave
+	}
+	return sanitize.Options{Mask: pii.Options{Actions: actions}, Regions: slices.Clone(c.Regions)}
 }
 
 // guarded turns a panic of a part, which has a goroutine of its own, into an error that tells only

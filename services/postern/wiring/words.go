@@ -3,6 +3,7 @@ package wiring
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,6 +31,13 @@ func (c Config) checkWords() error {
 		}
 	}
 	among("sanitize.leave", c.Sanitize.Leave, words(pii.Kinds))
+	among("sanitize.masks", slices.Sorted(maps.Keys(c.Sanitize.Masks)), words(pii.Kinds))
+	for _, kind := range slices.Sorted(maps.Keys(c.Sanitize.Masks)) {
+		among("sanitize.masks."+kind, []string{c.Sanitize.Masks[kind]}, words([]pii.Action{pii.Hide, pii.LastFour, pii.Leave}))
+		if slices.Contains(c.Sanitize.Leave, kind) {
+			problems = append(problems, fmt.Errorf("sanitize.masks: %s stands in sanitize.leave too: say it in one place", kind))
+		}
+	}
 	for _, region := range c.Sanitize.Regions {
 		if !pii.KnownRegion(region) {
 			problems = append(problems, fmt.Errorf("sanitize.regions: %q is no country whose numbers are known: write two capitals, such as DE", region))

@@ -115,7 +115,7 @@ func (w *world) start(t *testing.T, services ...string) *running {
 }
 
 // patience bounds every wait of these tests.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // until waits for a condition, and fails the test where it does not come.
 func until(t *testing.T, what string, met func(ctx context.Context) (bool, error)) {
