@@ -63,3 +63,6 @@ func alive(beings []being) (left []int) {
 	}
 	return left
 }
+
+// processRoom is the namespace of processes that one is in (pid_namespaces(7)).
+func processRoom(pid int) (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)) }
