@@ -6,12 +6,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"strconv"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/seal/open"
 	"github.com/postern-mail/postern/pkg/vault"
-	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
 )
 
@@ -22,57 +20,35 @@ const lookPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img
 // lookLimit bounds what one look shows, in bytes.
 const lookLimit = 48 << 20
 
+// looking is what looking at a file is called in the audit log.
+const looking = "look_at_file"
+
 // look shows what stands for a file that passed: pictures that sanitizing drew, or its text, masked.
 func (web *Web) look(v *visit) error {
-	row, err := web.row(v)
-	if err != nil {
-		return err
-	}
-	index, err := strconv.Atoi(v.PathValue("index"))
-	if err != nil {
-		return vault.ErrNotFound
-	}
-	view, err := web.reader.view(v.Context(), v.user.Name, row)
-	if err != nil {
-		return err
-	}
-	defer view.close()
-	file, err := view.file(v.Context(), index)
-	if err != nil {
-		return err
-	}
-	if !canLook(file) {
-		return vault.ErrNotFound
-	}
-	if err := web.mayHandOut(v, row, file, index, "look_at_file"); err != nil {
-		return err
-	}
-	act := &auditv1.Act{Actor: v.user.Name, Action: "look_at_file", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"} //nolint:gosec // of a list
-	if err := web.voice.Record(v.Context(), act); err != nil {
-		return err
-	}
-	data := map[string]any{"Title": "Attachment", "Row": row, "File": file, "Index": index}
-	if file.GetTextPacket() > messagePacket {
-		text, err := view.packet(v.Context(), int(file.GetTextPacket()))
-		if err != nil {
-			return err
+	return web.withFile(v, looking, func(row Row, view *opened, file *contentv1.Attachment, index int) error {
+		data := map[string]any{"Title": "Attachment", "Row": row, "File": file, "Index": index}
+		if file.GetTextPacket() > messagePacket {
+			text, err := view.packet(v.Context(), int(file.GetTextPacket()))
+			if err != nil {
+				return err
+			}
+			data["Text"] = string(text)
 		}
-		data["Text"] = string(text)
-	}
-	var pictures []seen
-	for _, page := range file.GetPages() {
-		if page.GetPacket() <= messagePacket {
-			return vault.ErrNotFound // it would be the message itself
+		var pictures []seen
+		for _, page := range file.GetPages() {
+			if page.GetPacket() <= messagePacket {
+				return vault.ErrNotFound // it would be the message itself
+			}
+			content, err := view.packet(v.Context(), int(page.GetPacket()))
+			if err != nil {
+				return err
+			}
+			pictures = append(pictures, pictureOf(page, content))
 		}
-		content, err := view.packet(v.Context(), int(page.GetPacket()))
-		if err != nil {
-			return err
-		}
-		pictures = append(pictures, pictureOf(page, content))
-	}
-	data["Pictures"] = pictures
-	v.w.Header().Set("Content-Security-Policy", lookPolicy)
-	return web.render(v, "look.html", data)
+		data["Pictures"] = pictures
+		v.w.Header().Set("Content-Security-Policy", lookPolicy)
+		return web.render(v, "look.html", data)
+	})
 }
 
 // canLook tells whether something stands for a file.

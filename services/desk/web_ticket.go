@@ -165,6 +165,15 @@ a{color:#0b5cad}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}
 
 // download hands out a file that passed, as a file: browsers never show it in place.
 func (web *Web) download(v *visit) error {
+	return web.withFile(v, "download", func(_ Row, view *opened, file *contentv1.Attachment, _ int) error {
+		_, err := web.handOut(v, view, int(file.GetPacket()), fileName(file))
+		return err
+	})
+}
+
+// withFile finds the file that a visit names and that passed, records what somebody does with it, and
+// does it.
+func (web *Web) withFile(v *visit, action string, do func(row Row, view *opened, file *contentv1.Attachment, index int) error) error {
 	row, err := web.row(v)
 	if err != nil {
 		return err
@@ -178,19 +187,21 @@ func (web *Web) download(v *visit) error {
 		return err
 	}
 	defer view.close()
-	attached, err := view.file(v.Context(), index)
+	file, err := view.file(v.Context(), index)
 	if err != nil {
 		return err
 	}
-	if err := web.mayHandOut(v, row, attached, index, "download"); err != nil {
+	if action == looking && !canLook(file) {
+		return vault.ErrNotFound
+	}
+	if err := web.mayHandOut(v, row, file, index, action); err != nil {
 		return err
 	}
-	act := &auditv1.Act{Actor: v.user.Name, Action: "download", Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"}
+	act := &auditv1.Act{Actor: v.user.Name, Action: action, Items: []string{row.Record.GetItem()}, Ticket: row.Ticket, Layer: viewLayer, Value: int32(index), Outcome: "allowed"} //nolint:gosec // of a list
 	if err := web.voice.Record(v.Context(), act); err != nil {
 		return err
 	}
-	_, err = web.handOut(v, view, int(attached.GetPacket()), fileName(attached))
-	return err
+	return do(row, view, file, index)
 }
 
 // handOut sends one packet of a layer as a file, once it is known to be whole. It says
