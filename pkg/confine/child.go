@@ -40,21 +40,25 @@ func openProgram() (*program, error) {
 func (p *program) close() { p.file.Close() }
 
 // A starter starts children from a thread of its own, which lives as long as they do: the kernel
-// ends a child when the thread that started it ends.
+// ends a child when the thread that started it ends. It goes on to live after them, for it may have
+// started other processes before, which are nobody's here.
 type starter struct{ starts chan func() }
 
 func newStarter() *starter {
 	s := &starter{starts: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
-		for start := range s.starts {
-			start()
-		}
-	}()
+	go s.run()
 	return s
 }
 
-// close lets the thread go, and with it every child that still is.
+func (s *starter) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for start := range s.starts {
+		start()
+	}
+}
+
+// close lets the thread go. Its children have ended.
 func (s *starter) close() { close(s.starts) }
 
 // A child is one confined process, as it is seen from outside.
@@ -144,9 +148,12 @@ func (c *child) allow(ctx context.Context, d time.Duration) error {
 	return ctx.Err() // whoever ends the job after this cuts after this
 }
 
+// kill ends the child. Whoever has it waits for it.
+func (c *child) kill() { _ = c.cmd.Process.Kill() }
+
 // end ends the child and waits for it.
 func (c *child) end() {
-	_ = c.cmd.Process.Kill()
+	c.kill()
 	_ = c.cmd.Wait()
 	c.conn.Close()
 }

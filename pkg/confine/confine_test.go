@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -378,6 +379,37 @@ func TestAClosedPoolEndsItsChildren(t *testing.T) {
 	p.Close()
 	if err := <-ended; !errors.Is(err, ErrNone) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A thread that ends takes the processes with it that were started from it to die with it, whoever's they
+// are: the threads of pools go on.
+func TestAClosedPoolEndsNoProcessOfOthers(t *testing.T) {
+	var others []*exec.Cmd
+	for range 20 { // started from whatever threads there are
+		other := exec.Command("sleep", "600")
+		other.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, other)
+		p, err := NewPool(Options{Size: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Do(t.Context(), "turn", nil, nil); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+	}
+	for i, other := range others {
+		if err := other.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Errorf("process %d: %v", i, err)
+		}
+		var exit *exec.ExitError
+		if err := other.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+			t.Errorf("process %d ended by itself: %v", i, err)
+		}
 	}
 }
 

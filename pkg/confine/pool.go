@@ -48,7 +48,7 @@ type Pool struct {
 	done    sync.WaitGroup
 
 	mu      sync.Mutex
-	alive   int
+	alive   map[*child]struct{}
 	wanted  int           // that are alive or are to be started
 	refused error         // why the last start failed; nil once one succeeded
 	changed chan struct{} // closed when a child was started, or could not be
@@ -71,7 +71,7 @@ func NewPool(options Options) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNone, err)
 	}
-	p := &Pool{options: options, program: program, ready: make(chan *child, options.Size), vacant: make(chan struct{}, options.Size), changed: make(chan struct{})}
+	p := &Pool{options: options, program: program, ready: make(chan *child, options.Size), vacant: make(chan struct{}, options.Size), changed: make(chan struct{}), alive: map[*child]struct{}{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.want()
 	p.done.Go(p.start)
@@ -81,7 +81,12 @@ func NewPool(options Options) (*Pool, error) {
 // Close ends the children. Jobs that run end with ErrNone.
 func (p *Pool) Close() {
 	p.stop()
-	p.done.Wait()
+	p.done.Wait() // nothing is started after this
+	p.mu.Lock()
+	for c := range p.alive {
+		c.kill()
+	}
+	p.mu.Unlock()
 	for {
 		select {
 		case c := <-p.ready:
@@ -126,7 +131,7 @@ func (p *Pool) Do(ctx context.Context, job string, parts [][]byte, answer Answer
 func (p *Pool) take(ctx context.Context) (*child, error) {
 	for {
 		p.mu.Lock()
-		alive, refused, changed := p.alive, p.refused, p.changed
+		alive, refused, changed := len(p.alive), p.refused, p.changed
 		p.mu.Unlock()
 		if alive == 0 && refused != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNone, refused)
@@ -174,7 +179,7 @@ func (p *Pool) start() {
 			}
 			return
 		}
-		p.note(err)
+		p.note(c, err)
 		if err == nil {
 			p.options.Events(Started)
 			p.ready <- c
@@ -191,11 +196,11 @@ func (p *Pool) start() {
 }
 
 // note records how a start went.
-func (p *Pool) note(err error) {
+func (p *Pool) note(c *child, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.alive++
+		p.alive[c] = struct{}{}
 	} else if p.refused == nil {
 		p.options.Log.Error("no confined process can be started", "error", err)
 	}
@@ -208,7 +213,7 @@ func (p *Pool) note(err error) {
 func (p *Pool) lose(c *child) {
 	c.end()
 	p.mu.Lock()
-	p.alive--
+	delete(p.alive, c)
 	p.mu.Unlock()
 	p.vacant <- struct{}{}
 }
@@ -217,7 +222,7 @@ func (p *Pool) lose(c *child) {
 func (p *Pool) Await(ctx context.Context, tell func(why error)) error {
 	for {
 		p.mu.Lock()
-		alive, refused, changed := p.alive, p.refused, p.changed
+		alive, refused, changed := len(p.alive), p.refused, p.changed
 		p.mu.Unlock()
 		if alive > 0 {
 			return nil

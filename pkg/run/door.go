@@ -43,11 +43,12 @@ func (d door) WithGroup(name string) slog.Handler { return door{d.next.WithGroup
 var forms = map[string]func(string) bool{
 	"service": isWord, "stage": isWord, "consumer": isWord, "outcome": isWord, "code": isWord, "state": isWord, "mailbox": isWord,
 	"item": isHex(64), "event": isHex(32), "trace": isHex(32),
-	"operation": like(`[a-z][a-z0-9_.]{0,63}`),
-	"stream":    like(`[A-Z][A-Z_]{0,31}`),
-	"subject":   like(`(\$JS|\$SYS|told|_INBOX_[a-z-]{1,32}|items|mail|tickets?|retention|audit|keyring|cursors|mailboxes|leases|verify|deaths|API)\.[A-Za-z0-9_.*>$-]{1,200}`), // of the bus
-	"ticket":    like(`T[0-9a-f]{20}`),
-	"plan":      like(`P[0-9A-Za-z]{8,40}`), "certificate": like(`C[0-9A-Za-z]{8,40}`),
+	"operation":  like(`[a-z][a-z0-9_.]{0,63}`),
+	"stream":     like(`[A-Z][A-Z_]{0,31}`),
+	"subject":    like(`(\$JS|\$SYS|told|_INBOX_[a-z-]{1,32}|items|mail|tickets?|retention|audit|keyring|cursors|mailboxes|leases|verify|deaths|API)\.[A-Za-z0-9_.*>$-]{1,200}`), // of the bus
+	"ticket":     like(`T[0-9a-f]{20}`),
+	"signatures": like(`[a-z][a-z0-9._-]{0,127}`), // a version of them
+	"plan":       like(`P[0-9A-Za-z]{8,40}`), "certificate": like(`C[0-9A-Za-z]{8,40}`),
 	"bucket":   like(`[a-z0-9_]{1,64}\.[a-z]{1,16}(\.\d{8}\.\d{1,9})?`),
 	"page":     like(`([A-Z]{3,7} )?[A-Za-z0-9_/{}$.-]{1,80}`),                                          // a pattern or a template of ours
 	"address":  like(`([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9a-f:.]{2,45}(%[a-z0-9]{1,15})?\]):[0-9]{1,5}`), // where a listener is

@@ -56,7 +56,7 @@ func (s *Signatures) Look(ctx context.Context) {
 	case version == "":
 		s.log.Warn("version of signatures not known: nothing is remembered and nothing scanned anew", "err", err)
 	default:
-		s.log.Info("signatures are of another version", "version", version)
+		s.log.Info("signatures are of another version", "signatures", version)
 	}
 }
 
