@@ -350,6 +350,22 @@ func TestAChildIsReplacedAfterItsShare(t *testing.T) {
 	}
 }
 
+func TestALazyPoolStartsNothingBeforeItIsNeeded(t *testing.T) {
+	events := make(chan Event, 20)
+	p := pool(t, Options{Size: 2, Lazy: true, Room: Room{Jobs: 1}, Events: func(e Event) { events <- e }})
+	if len(p.vacant) != 0 {
+		t.Error("a child is to be started, and nobody needs one")
+	}
+	for range 3 {
+		if _, err := p.Do(t.Context(), "turn", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if first := <-events; first != Started {
+		t.Errorf("%s", first)
+	}
+}
+
 func TestWhereTheKernelRefusesNothingIsDone(t *testing.T) {
 	p := pool(t, Options{Size: 1, Room: Room{Memory: 1}}) // in which no program starts
 	_, err := p.Do(t.Context(), "turn", nil, nil)

@@ -13,7 +13,8 @@ import (
 // Options say what a pool is made of.
 type Options struct {
 	Room   Room
-	Size   int // children at most; 0: AtOnce()
+	Size   int  // children at most; 0: AtOnce()
+	Lazy   bool // none is started before the first job, and none ahead of another
 	Log    *slog.Logger
 	Events func(Event) // told what becomes of children; nil: nobody. It must not wait
 }
@@ -73,7 +74,9 @@ func NewPool(options Options) (*Pool, error) {
 	}
 	p := &Pool{options: options, program: program, ready: make(chan *child, options.Size), vacant: make(chan struct{}, options.Size), changed: make(chan struct{}), alive: map[*child]struct{}{}}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	p.want()
+	if !options.Lazy {
+		p.want()
+	}
 	p.done.Go(p.start)
 	return p, nil
 }
@@ -129,6 +132,9 @@ func (p *Pool) Do(ctx context.Context, job string, parts [][]byte, answer Answer
 
 // take waits for a child. Where none is left and none can be started it does not wait.
 func (p *Pool) take(ctx context.Context) (*child, error) {
+	if p.options.Lazy && len(p.ready) == 0 {
+		p.want()
+	}
 	for {
 		p.mu.Lock()
 		alive, refused, changed := len(p.alive), p.refused, p.changed
@@ -138,7 +144,7 @@ func (p *Pool) take(ctx context.Context) (*child, error) {
 		}
 		select {
 		case c := <-p.ready:
-			if len(p.ready) == 0 {
+			if len(p.ready) == 0 && !p.options.Lazy {
 				p.want() // whoever comes next
 			}
 			return c, nil

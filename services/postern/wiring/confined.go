@@ -28,13 +28,13 @@ func (p *Process) pool() (*confine.Pool, error) {
 	if p.confined != nil {
 		return p.confined, nil
 	}
-	pool, err := p.openPool(p.Config.Confine.Room(), p.Config.Confine.Processes)
+	pool, err := p.openPool(confine.Options{Room: p.Config.Confine.Room(), Size: p.Config.Confine.Processes})
 	p.confined = pool
 	return pool, err
 }
 
 // openPool starts processes of one kind. p.mu is held.
-func (p *Process) openPool(room confine.Room, size int) (*confine.Pool, error) {
+func (p *Process) openPool(options confine.Options) (*confine.Pool, error) {
 	if p.confines == nil {
 		p.confines = prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "postern_confined_processes_total", Help: "What became of the processes that look into what was sent.",
@@ -45,9 +45,9 @@ func (p *Process) openPool(room confine.Room, size int) (*confine.Pool, error) {
 		}
 	}
 	events := p.confines
-	pool, err := confine.NewPool(confine.Options{
-		Room: room, Size: size, Log: p.Log, Events: func(event confine.Event) { events.WithLabelValues(string(event)).Inc() },
-	})
+	options.Log = p.Log
+	options.Events = func(event confine.Event) { events.WithLabelValues(string(event)).Inc() }
+	pool, err := confine.NewPool(options)
 	if err != nil {
 		return nil, fmt.Errorf("confine: %w", err)
 	}
@@ -71,7 +71,7 @@ func (s *service) gallery(ctx context.Context) (sanitize.Gallery, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	studio, err := s.openPool(preview.Room, previewsAtOnce)
+	studio, err := s.openPool(confine.Options{Room: preview.Room, Size: previewsAtOnce, Lazy: true}) // a document takes seconds anyway
 	if err != nil {
 		return sanitize.Gallery{}, err
 	}

@@ -240,13 +240,14 @@ func runSanitize(ctx context.Context, s *service, conn *bus.Conn) error {
 	if err != nil {
 		return err
 	}
-	gallery, err := s.gallery(ctx)
-	if gallery.Pool == nil {
-		return err
-	}
-	worker := sanitize.NewWorker(s.reading, s.opener(client), client, s.Vault, s.Config.Sanitize.options(), s.Clock.Now).DrawIn(gallery)
+	worker := sanitize.NewWorker(s.reading, s.opener(client), client, s.Vault, s.Config.Sanitize.options(), s.Clock.Now)
 	return together(ctx,
 		func(ctx context.Context) error {
+			gallery, err := s.gallery(ctx)
+			if gallery.Pool == nil {
+				return err
+			}
+			worker.DrawIn(gallery)
 			return s.runStage(ctx, conn, client, "sanitize", typed[mailv1.Archived, mailv1.Sanitized](worker.Sanitize))
 		},
 		func(ctx context.Context) error {
