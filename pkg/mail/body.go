@@ -76,26 +76,62 @@ func endsDiffer(header []byte) bool {
 // doubtMessageLike marks what is of a type message/* and no message by its standard, but
 // holds one to readers who go by the first half of the type.
 func (p *parser) doubtMessageLike(part *Part) {
-	switch {
-	case !strings.HasPrefix(part.Type, "message/") || isMessage(part.Type):
-	case part.Type == "message/partial": // RFC 2046 §5.2.2: some readers put the pieces together
-		p.doubt(part, "partial_message")
-	case part.Type == "message/external-body": // RFC 2046 §5.2.3
-		p.doubt(part, "external_body")
-	case !isIdentity(part.Encoding) && !strings.HasPrefix(part.Type, "message/global-"): // RFC 6533 §6.3 allows it there
+	if !strings.HasPrefix(part.Type, "message/") || isMessage(part.Type) {
+		return
+	}
+	if !isIdentity(part.Encoding) && !strings.HasPrefix(part.Type, "message/global-") { // RFC 6533 §6.3 allows it there
 		p.doubt(part, "encoded_message")
-	default:
-		p.spend(len(part.RawBody))
-		for at := 0; at < len(part.RawBody); {
-			line, rest, _ := cutLine(part.RawBody[at:])
-			if looksStructural(line) {
-				p.doubt(part, "message_like")
-				return
-			}
-			at = len(part.RawBody) - len(rest)
+	}
+	switch part.Type {
+	case "message/external-body":
+		p.defect("external_body", part.Path)
+		if p.holdsMoreThanItNames(part) {
+			p.doubt(part, "message_like")
 		}
+		return
+	case "message/partial":
+		p.defect("partial_message", part.Path)
+	}
+	p.spend(len(part.RawBody))
+	for at := 0; at < len(part.RawBody); {
+		line, rest, _ := cutLine(part.RawBody[at:])
+		if looksStructural(line) {
+			p.doubt(part, "message_like")
+			return
+		}
+		at = len(part.RawBody) - len(rest)
 	}
 }
+
+// holdsMoreThanItNames says whether a part that names a file which lies elsewhere holds
+// content itself to who takes it for a message. By RFC 2046 §5.2.3 it is a header, of which
+// type and identifier are the file's, and nothing behind it, but words to a server of mail.
+func (p *parser) holdsMoreThanItNames(part *Part) bool {
+	s := &scanner{p: p, buf: part.RawBody, eol: lineEnd(part.RawBody)}
+	h := s.readHeader(0, false)
+	if len(h.doubts) > 0 || len(h.header) == 0 && len(bytes.TrimSpace(part.RawBody)) > 0 {
+		return true
+	}
+	for _, f := range h.header {
+		said := parseStructured(f.Value, p.lim.Params).value
+		switch {
+		case sameName(f.Name, "Content-Transfer-Encoding") && said != "7bit" && said != "8bit" && said != "binary",
+			sameName(f.Name, "Content-Type") && (strings.HasPrefix(said, "multipart/") || strings.HasPrefix(said, "message/")):
+			return true
+		}
+	}
+	words := bytes.TrimSpace(part.RawBody[h.body:])
+	switch {
+	case len(words) == 0:
+		return false
+	case !strings.EqualFold(part.Params["access-type"], "mail-server"), len(words) > serverWords:
+		return true
+	}
+	return p.holdsContent(words)
+}
+
+// serverWords is how many bytes of a request to a server of mail are taken for one.
+const serverWords = 1024
 
 // doubtContainerLike marks what is no container by its type, but names a boundary and has it
 // in its body: some readers go by the boundary.
@@ -251,6 +287,7 @@ func (s *scanner) children(part *Part, text []byte, start int) delimiter {
 		}
 	} else if len(part.Children) > 0 {
 		s.p.defect("unterminated_multipart", part.Path)
+		s.leave(boundary{text: text, part: part})
 	}
 	if s.p.holdsContent(part.Preamble) || s.p.holdsContent(part.Epilogue) {
 		s.p.doubt(part, "content_outside_parts")
@@ -261,7 +298,10 @@ func (s *scanner) children(part *Part, text []byte, start int) delimiter {
 // holdsContent says whether what readers of MIME pass over holds a file or a
 // part for those who do not.
 func (p *parser) holdsContent(outside []byte) bool {
-	p.spend(2 * len(outside))
+	p.spend(4 * len(outside))
+	if looksPacked(outside, nil) {
+		return true
+	}
 	for at := 0; at < len(outside); {
 		line, rest, _ := cutLine(outside[at:])
 		if bytes.HasPrefix(line, []byte("=ybegin ")) {

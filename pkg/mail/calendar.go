@@ -17,10 +17,16 @@ type Invitation struct {
 type Event struct {
 	UID, Summary, Location, Description string
 	Organizer                           Address
-	Attendees                           []Address
+	Attendees                           []Attendee
 	Start, End                          EventTime
 	Status                              string // upper case: CONFIRMED, CANCELLED, TENTATIVE
 	Recurs                              bool   // it has a rule or further dates
+}
+
+// An Attendee is one who was asked to come.
+type Attendee struct {
+	Address
+	Answer string // upper case: ACCEPTED, DECLINED, TENTATIVE, NEEDS-ACTION; "" where none is given
 }
 
 // An EventTime is a time as its author wrote it: in UTC, or by the clocks of a zone, which
@@ -101,7 +107,7 @@ func (e *Event) set(name string, params map[string]string, value string) {
 		e.Organizer = calendarAddress(params, value)
 	case "ATTENDEE":
 		if len(e.Attendees) < maxAttendees {
-			e.Attendees = append(e.Attendees, calendarAddress(params, value))
+			e.Attendees = append(e.Attendees, Attendee{calendarAddress(params, value), strings.ToUpper(params["PARTSTAT"])})
 		}
 	}
 }

@@ -29,7 +29,7 @@ DESCRIPTION:This is a lo
   that exists on a long line.
 LOCATION:Project XYZ Final Review\nConference Room - 3B\nCome Prepared\, please.
 ORGANIZER;CN="Smith, John":mailto:jsmith@example.com
-ATTENDEE;ROLE=REQ-PARTICIPANT;CN=Henry Cabot:MAILTO:hcabot@example.com
+ATTENDEE;ROLE=REQ-PARTICIPANT;PARTSTAT=tentative;CN=Henry Cabot:MAILTO:hcabot@example.com
 RRULE:FREQ=YEARLY
 BEGIN:VALARM
 DESCRIPTION:not this one
@@ -41,7 +41,7 @@ END:VCALENDAR
 	want := &mail.Invitation{Method: "REQUEST", Events: []mail.Event{{
 		UID: "19970610T172345Z-AF23B2@example.com", Summary: "Bastille Day Party", Location: "Project XYZ Final Review\nConference Room - 3B\nCome Prepared, please.",
 		Description: "This is a long description that exists on a long line.",
-		Organizer:   mail.Address{Name: "Smith, John", Addr: "jsmith@example.com"}, Attendees: []mail.Address{{Name: "Henry Cabot", Addr: "hcabot@example.com"}},
+		Organizer:   mail.Address{Name: "Smith, John", Addr: "jsmith@example.com"}, Attendees: []mail.Attendee{{Address: mail.Address{Name: "Henry Cabot", Addr: "hcabot@example.com"}, Answer: "TENTATIVE"}},
 		Start: mail.EventTime{Time: time.Date(1997, 7, 14, 17, 0, 0, 0, time.UTC), Zone: "UTC"}, End: mail.EventTime{Time: time.Date(1997, 7, 15, 4, 0, 0, 0, time.UTC), Zone: "UTC"},
 		Status: "CONFIRMED", Recurs: true,
 	}}}

@@ -96,7 +96,7 @@ func decodeCharset(in []byte, charset string) (string, int) {
 		if looksUTF16(in) != nil {
 			return guess(in), 1
 		}
-		in = bytes.TrimPrefix(in, []byte("\xef\xbb\xbf"))
+		in = bytes.TrimPrefix(in, byteOrderMark)
 		if utf8.Valid(in) {
 			return string(in), 0
 		}
@@ -118,6 +118,9 @@ func decodeCharset(in []byte, charset string) (string, int) {
 	}
 	if strings.HasPrefix(charset, "utf-16") || strings.HasPrefix(charset, "utf16") {
 		enc = byteOrder(enc, in)
+	}
+	if isWestern(enc) && isUTF8AsLatin(in) {
+		return string(bytes.TrimPrefix(in, byteOrderMark)), 1
 	}
 	text, n := decodeWith(enc, in)
 	if other := windowsFor[charset]; other != nil && (n > 0 || strings.ContainsFunc(text, isC1)) { // mislabelled
@@ -288,32 +291,6 @@ func countReplacements(text []byte) int {
 			text = text[len(mark):]
 		}
 	}
-}
-
-// repairUTF8 keeps what is valid and counts the places that are not. Text that
-// is mostly not UTF-8 is guessed.
-func repairUTF8(in []byte) (string, int) {
-	bad, good, size := 0, 0, 0
-	inRun := false
-	for rest := in; len(rest) > 0; rest = rest[size:] {
-		var r rune
-		r, size = utf8.DecodeRune(rest)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			if !inRun {
-				bad++
-			}
-			inRun = true
-			continue
-		case r >= 0x80:
-			good++
-		}
-		inRun = false
-	}
-	if bad > 0 && good < bad {
-		return guess(in), max(bad, 1)
-	}
-	return strings.ToValidUTF8(string(in), "\uFFFD"), bad
 }
 
 // isPlainASCII says whether no byte is beyond ASCII nor an escape, with which

@@ -152,6 +152,9 @@ func (p *parser) encoding(part *Part) {
 	if name == "" {
 		return
 	}
+	if text := f.Text(); DecodeWords(text) != text {
+		p.doubt(part, "odd_content_transfer_encoding")
+	}
 	if !isIdentity(name) && !strings.EqualFold(f.Text(), name) { // strict readers compare the whole value
 		p.doubt(part, "odd_content_transfer_encoding")
 	}
@@ -206,9 +209,10 @@ func (p *parser) disposition(part *Part) structured {
 // filename chooses among the names that a part gives itself.
 func (p *parser) filename(part *Part, disposition structured) {
 	here := disposition.lookup("filename")
-	there := value{}
+	there, kind := value{}, structured{}
 	if f, ok := first(part.Header, "Content-Type"); ok {
-		there = parseStructured(f.Value, p.lim.Params).lookup("name")
+		kind = parseStructured(f.Value, p.lim.Params)
+		there = kind.lookup("name")
 	}
 	a, b := p.nameOf(part, here), p.nameOf(part, there)
 	if a != "" && disposition.dotted { // "filename=a;b.exe": the name may go on
@@ -221,6 +225,28 @@ func (p *parser) filename(part *Part, disposition structured) {
 		p.doubt(part, "conflicting_filename")
 	}
 	part.Filename = a
+	p.doubtUnseenNames(part, "Content-Disposition", disposition)
+	p.doubtUnseenNames(part, "Content-Type", kind)
+}
+
+// doubtUnseenNames marks a part where a field holds what is no name by its grammar and is one, of
+// another kind, to readers who search the field for it.
+func (p *parser) doubtUnseenNames(part *Part, field string, seen structured) {
+	f, ok := first(part.Header, field)
+	if !ok {
+		return
+	}
+	p.spend(2 * len(f.Value))
+	for _, name := range searchNames(f.Value) {
+		handled := false
+		for _, param := range seen.params {
+			handled = handled || isNamePiece(param.name) && strings.HasPrefix(param.value, name)
+		}
+		if decoded, _ := decodeText(name); !handled && extension(decoded) != "" && differInKind(decoded, part.Filename) {
+			p.doubt(part, "odd_filename")
+			return
+		}
+	}
 }
 
 // nameOf decodes one name and marks the part where it can be read in two ways
@@ -249,12 +275,15 @@ func (p *parser) nameOf(part *Part, v value) string {
 	switch v.odd {
 	case "unterminated_quote", "text_after_quotes", "quote_inside", "gap", "bad_piece", "quoted_extended":
 		p.doubt(part, "odd_filename")
-	case "quoted_pair": // RFC 5322 §3.2.1 drops the backslash, readers of paths keep it
+	case "quoted_pair", "special_without_quotes": // RFC 5322 §3.2.1 drops the backslash, readers of paths keep it
 		if differInKind(strings.ReplaceAll(v.text, `\`, ""), v.text) {
 			p.doubt(part, "odd_filename")
 		}
 	}
 	if strings.ContainsFunc(name, unicode.IsControl) {
+		p.doubt(part, "odd_filename")
+	}
+	if unescaped := string(percentDecode(name)); differInKind(unescaped, name) { // as some readers do with every name
 		p.doubt(part, "odd_filename")
 	}
 	return name
@@ -266,7 +295,7 @@ func differInKind(a, b string) bool {
 }
 
 func extension(name string) string {
-	name = strings.TrimRight(name, " .\t")
+	name = strings.TrimRight(name, " .\t/\\<>\"'?*|") // which no file's name ends with
 	i := strings.LastIndexByte(name, '.')
 	if i < 0 {
 		return ""

@@ -93,6 +93,21 @@ func isStructural(name string) bool {
 		sameName(name, "Content-Disposition") || sameName(name, "MIME-Version")
 }
 
+// holdsEncodingName says whether a name holds that of the transfer encoding, and more.
+func holdsEncodingName(name string) bool {
+	const wanted = "content-transfer-encoding"
+	return len(name) > len(wanted) && strings.Contains(strings.ToLower(name), wanted)
+}
+
+// isIdentityWord says whether a transfer encoding is one that changes nothing.
+func isIdentityWord(value string) bool {
+	switch strings.ToLower(value) {
+	case "", "7bit", "8bit", "binary":
+		return true
+	}
+	return false
+}
+
 // isPlainName says whether a name has only letters, digits and hyphens, as all that matter have.
 func isPlainName(name []byte) bool {
 	for _, c := range name {

@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 		"Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n#0V%T\n`\nend\n",
 		"\nContent-Type: text/plain\n\n=ybegin line=1 size=1 name=a\n*\n=yend\n",
 		"Content-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\neJ8+IgAAAQYABwAEAAAAAAAAAAAA\n",
+		"Content-Type: a/b;\xff\xffnAme\n\nx", "Content-Disposition: \xff\xff\xff\xff; fileName=\xff\n\nx", // bytes that grow where others are made small
 		"To: A:b@c,\"d\"<e@f>(g);,h\nDate: Mon, 1 Jan 2024 00:00 +0000\nReferences: <a><b\n\n",
 	} {
 		f.Add([]byte(seed))

@@ -30,6 +30,12 @@ func guess(in []byte) string {
 		text, _ := decodeISO2022(in, "")
 		return text
 	}
+	text, _ := decodeWith(likeliest(in), in)
+	return text
+}
+
+// likeliest is the charset that bytes look most like, of those without escapes or zeros.
+func likeliest(in []byte) encoding.Encoding {
 	sample := in[:min(len(in), guessBytes)]
 	enc, best := encoding.Encoding(charmap.Windows1252), scoreLatin(sample)
 	for _, c := range []struct {
@@ -53,8 +59,16 @@ func guess(in []byte) string {
 			enc, best = c.enc, score
 		}
 	}
-	text, _ := decodeWith(enc, in)
-	return text
+	return enc
+}
+
+// isEastAsian says whether most letters of a charset are of two bytes, which not any bytes are.
+func isEastAsian(enc encoding.Encoding) bool {
+	switch enc {
+	case japanese.ShiftJIS, japanese.EUCJP, korean.EUCKR, simplifiedchinese.GB18030, traditionalchinese.Big5:
+		return true
+	}
+	return false
 }
 
 // Scores are the share of characters beyond ASCII that a reader of the language

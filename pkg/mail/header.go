@@ -136,7 +136,14 @@ func (s *scanner) readHeader(start int, top bool) headerRead {
 				// RFC 5322 §4.2 lets a folded line be blank; many readers end the header here.
 				// Nobody is to be the author by a line that some readers do not see.
 				author := from >= 0 && sameName(r.header[len(r.header)-1].Name, "From")
-				if !s.headerGoesOn(next, !author) {
+				goesOn := s.headerGoesOn(next, !author)
+				if !goesOn && from >= 0 && isStructural(r.header[len(r.header)-1].Name) {
+					if more := s.foldedFurther(next); more != nil { // RFC 5322 §4.2 has it one field still
+						r.doubt("blank_line_with_spaces")
+						goesOn = isUnfinished(s.buf[value:pos], more)
+					}
+				}
+				if !goesOn {
 					r.defect("blank_line_with_spaces")
 					r.raw, r.body = s.buf[start:next], next
 					s.doubtLateHeader(next, &r)
@@ -232,6 +239,9 @@ func (s *scanner) field(name, line []byte, pos, next int, r *headerRead) Field {
 		(isStructural(strings.Map(onlyPlain, f.Name)) || isStructural(strings.Map(onlyPlain, stripComments(f.Name)))) {
 		r.doubt("odd_field_name")
 	}
+	if holdsEncodingName(f.Name) && !isIdentityWord(f.Text()) { // readers who look for the name anywhere in a line
+		r.doubt("odd_field_name")
+	}
 	if r.marked && len(r.header) == 0 && isStructural(f.Name) { // to some readers the name begins with the mark
 		r.doubt("byte_order_mark")
 	}
@@ -286,6 +296,27 @@ func (s *scanner) headerGoesOn(pos int, folded bool) bool {
 		pos = next
 	}
 	return false
+}
+
+// foldedFurther gives the line that goes on with a field behind lines of blanks, nil where none does.
+func (s *scanner) foldedFurther(pos int) []byte {
+	for n := 0; n < foldedLines && pos < len(s.buf); n++ {
+		line, next := s.line(pos)
+		if len(line) == 0 || !isSpace(line[0]) {
+			return nil
+		}
+		if more := bytes.Trim(line, " \t"); len(more) > 0 {
+			return more
+		}
+		pos = next
+	}
+	return nil
+}
+
+// isUnfinished says whether a value waits for what follows, and not a body for its first words.
+func isUnfinished(value, more []byte) bool {
+	value = bytes.TrimSpace(value)
+	return len(value) == 0 || value[len(value)-1] == ';' || more[0] == ';' || isLostParameter(more)
 }
 
 // foldedLines is how many folded lines are stepped over to see whether a header goes on.

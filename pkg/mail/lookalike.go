@@ -16,7 +16,7 @@ func (s *scanner) doubtLateHeader(pos int, r *headerRead) {
 		if len(line) == 0 || s.isDelimiter(line) {
 			return
 		}
-		if looksStructural(line) {
+		if s.startsStructural(line, next) {
 			r.doubt("header_after_body")
 			return
 		}
@@ -38,7 +38,7 @@ func (s *scanner) doubtEarlyBody(part *Part, start, end int) {
 	for pos := start; pos < end && fields < earlyFields; {
 		line, next := s.line(pos)
 		switch {
-		case looksStructural(line):
+		case s.startsStructural(line, next):
 			s.p.doubt(part, "header_after_body")
 			return
 		case len(bytes.Trim(line, " \t\r")) == 0:
@@ -61,7 +61,7 @@ func (s *scanner) doubtEarlyBody(part *Part, start, end int) {
 func (s *scanner) doubtFieldsWithin(part *Part, start, end int) {
 	for pos, n := start, 0; pos < end && n < earlyFields; n++ {
 		line, next := s.line(pos)
-		if looksStructural(line) {
+		if s.startsStructural(line, next) {
 			s.p.doubt(part, "header_after_body")
 			return
 		}
@@ -71,6 +71,24 @@ func (s *scanner) doubtFieldsWithin(part *Part, start, end int) {
 
 // earlyFields is how many fields at the start of a body, or lines of a file, are looked at.
 const earlyFields = 20
+
+// startsStructural is looksStructural of a line and, where its colon stands on a folded line behind
+// it, of both: some readers unfold lines before they look for fields.
+func (s *scanner) startsStructural(line []byte, next int) bool {
+	if looksStructural(line) {
+		return true
+	}
+	if len(line) < 7 || len(line) > 48 || next >= len(s.buf) || !isSpace(s.buf[next]) || bytes.IndexByte(line, ':') >= 0 {
+		return false
+	}
+	whole := bytes.Clone(line)
+	for n := 0; n < 3 && next < len(s.buf) && isSpace(s.buf[next]); n++ {
+		var more []byte
+		more, next = s.line(next)
+		whole = append(whole, more[:min(len(more), 48)]...)
+	}
+	return looksStructural(whole)
+}
 
 // looksStructural says whether some reader may take a line for a field that decides
 // about the body: one who passes over blanks, zero bytes and the like.

@@ -12,6 +12,7 @@ type scanner struct {
 	buf  []byte
 	eol  byte
 	open []boundary // of the multiparts that are being read, outermost first
+	left []boundary // of multiparts that ended because one around them went on
 }
 
 type boundary struct {
@@ -132,38 +133,70 @@ func (s *scanner) find(from int) delimiter {
 			}
 			return delimiter{level: level, close: closing, content: max(from, s.beforeEOL(i)), line: i, next: next}
 		}
+		s.doubtLeft(line)
 		at = next
 	}
 	return end
 }
 
-// doubtDelimiterWithin marks the container where a boundary stands after a lone CR, where
-// some readers begin a line, or after blanks or zero bytes, which some pass over. It looks
-// at no more than a boundary's length.
-func (s *scanner) doubtDelimiterWithin(i int) {
-	afterCR := s.buf[i-1] == '\r'
-	if !afterCR {
-		at := i
-		for at > 0 && i-at < 8 && (s.buf[at-1] <= ' ' && s.buf[at-1] != s.eol || s.buf[at-1] >= 0x7f) {
-			at--
-		}
-		if at == i || at > 0 && s.buf[at-1] != s.eol {
-			return
-		}
-	}
-	for _, b := range s.open {
-		s.p.spend(len(b.text))
-		if !bytes.HasPrefix(s.buf[i+2:], b.text) {
-			continue
-		}
-		part := s.open[len(s.open)-1].part
-		if afterCR {
-			s.p.doubt(part, "bare_cr_boundary")
-		} else {
-			s.p.doubt(part, "blank_before_boundary")
-		}
+// leave notes the boundary of a container that has no end of its own: readers who look for the
+// innermost boundary alone are in it still.
+func (s *scanner) leave(b boundary) {
+	if len(s.left) >= boundariesLeft {
+		s.p.doubt(b.part, "unterminated_multipart")
 		return
 	}
+	s.left = append(s.left, b)
+}
+
+// boundariesLeft is how many boundaries of containers without end are remembered.
+const boundariesLeft = 16
+
+// doubtLeft marks the container whose boundary comes again after it was left.
+func (s *scanner) doubtLeft(line []byte) {
+	for _, b := range s.left {
+		s.p.spend(min(len(line), len(b.text)))
+		if bytes.HasPrefix(line[2:], b.text) {
+			s.p.doubt(b.part, "boundary_after_its_container")
+		}
+	}
+}
+
+// doubtDelimiterWithin marks the container where a boundary stands within a line: after a lone
+// CR, where some readers begin a line, after blanks or zero bytes, which some pass over, or after
+// anything, for there are readers who search the line. It looks at no more than a boundary's length.
+func (s *scanner) doubtDelimiterWithin(i int) {
+	last := i // hyphens before it may be of the boundary or not
+	for last+2 < len(s.buf) && s.buf[last+2] == '-' {
+		last++
+	}
+	if !s.isBoundaryAt(i+2) && (last == i || !s.isBoundaryAt(last+2)) {
+		return
+	}
+	part := s.open[len(s.open)-1].part
+	at := i
+	for at > 0 && i-at < 8 && (s.buf[at-1] <= ' ' && s.buf[at-1] != s.eol || s.buf[at-1] >= 0x7f) {
+		at--
+	}
+	switch {
+	case s.buf[i-1] == '\r':
+		s.p.doubt(part, "bare_cr_boundary")
+	case at < i && (at == 0 || s.buf[at-1] == s.eol):
+		s.p.doubt(part, "blank_before_boundary")
+	default:
+		s.p.doubt(part, "boundary_within_line")
+	}
+}
+
+// isBoundaryAt says whether an open boundary stands at pos and ends there.
+func (s *scanner) isBoundaryAt(pos int) bool {
+	for _, b := range s.open {
+		s.p.spend(min(len(b.text), len(s.buf)-pos))
+		if rest, ok := bytes.CutPrefix(s.buf[pos:], b.text); ok && (len(rest) == 0 || rest[0] <= ' ' || rest[0] >= 0x7f || bytes.HasPrefix(rest, twoHyphens)) {
+			return true
+		}
+	}
+	return false
 }
 
 // beforeEOL steps back over the line end before pos.

@@ -25,6 +25,12 @@ func (p *parser) decode(part *Part) {
 	switch part.Encoding {
 	case "base64":
 		out, found := decodeBase64(body, room)
+		if part.isShown() && (found.bad || found.blank || found.afterPad) {
+			p.spend(3 * len(body))
+			if text := decodeBase64Text(body, room); text != nil { // others decode the words, too, or stop
+				out, found.bad = text, true
+			}
+		}
 		part.Content = out
 		shown := part.isShown() && !isBinary(out)
 		if found.bad || found.blank && !shown {

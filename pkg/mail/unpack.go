@@ -20,6 +20,7 @@ func (p *parser) unpack(part *Part) {
 	case isTNEF(part.Content):
 		p.unpackTNEF(part)
 	}
+	p.doubtWithin(part)
 }
 
 // unpacked hangs an unpacked file below a part.

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strconv"
@@ -90,6 +91,54 @@ func (s structured) lookup(name string) value {
 		v.text, v.set = v.plain, true
 	}
 	return v
+}
+
+// Lower gives a text with the letters of ASCII made small, and every byte where it was: bytes.ToLower moves what stands
+// behind bytes that are no UTF-8.
+func Lower(text []byte) []byte {
+	lower := bytes.Clone(text)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	return lower
+}
+
+// searchNames finds what follows "name" and an equals sign anywhere in a field, as readers do who know
+// no grammar.
+func searchNames(in []byte) (names []string) {
+	lower := Lower(in)
+	for at := 0; len(names) < 100; {
+		i := bytes.Index(lower[at:], []byte("name"))
+		if i < 0 {
+			return names
+		}
+		at += i + 4
+		equals := bytes.IndexByte(in[at:min(len(in), at+16)], '=')
+		if equals < 0 || bytes.ContainsAny(in[at:at+equals], ";\"") {
+			continue
+		}
+		at += equals + 1
+		rest := bytes.TrimLeft(in[at:], " \t\r\n\"")
+		if end := bytes.IndexAny(rest, ";\"\r\n"); end >= 0 {
+			rest = rest[:end]
+		}
+		names = append(names, strings.TrimSpace(string(rest)))
+	}
+	return names
+}
+
+// isNamePiece says whether an attribute is a name of a file, whole or one piece of it (RFC 2231 §3).
+func isNamePiece(attribute string) bool {
+	rest := strings.TrimPrefix(attribute, "file")
+	rest, ok := strings.CutPrefix(rest, "name")
+	if !ok || rest == "" || rest == "*" {
+		return ok
+	}
+	digits := strings.TrimSuffix(strings.TrimPrefix(rest, "*"), "*")
+	n, err := strconv.Atoi(digits)
+	return err == nil && n >= 0 && n <= 9999
 }
 
 // joinPieces puts continuations together (RFC 2231 §4.1) up to the first gap, and says
