@@ -26,7 +26,7 @@ func (s *scan) box(m mark) int {
 	} else if outer := leadingWord(text, start); outer < start {
 		start = outer
 	}
-	to, found := placeAfter(text, end, true)
+	to, found := s.placeAfter(end, true)
 	if start == m.start && !found.code && len(lower(text[m.start:m.end])) <= len("box") { // "Box 5", "BP 12"
 		return 0
 	}

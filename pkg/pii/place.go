@@ -1,6 +1,7 @@
 package pii
 
 import (
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -8,12 +9,13 @@ import (
 
 // placeAfter reads what follows a street: flat, town, postcode, country, apart by
 // commas, line ends or blanks. told says that words call all this an address.
-func placeAfter(text string, i int, told bool) (end int, found parts) {
+func (s *scan) placeAfter(i int, told bool) (end int, found parts) {
+	text := s.text
 	end = i
 	at := i
 	for n := 0; n < maxSegments; n++ {
 		start, lines, comma := nextSegment(text, at)
-		if start < 0 {
+		if start < 0 || found.code && strings.HasPrefix(text[at:], ".") || s.numbersAt(start) {
 			break
 		}
 		segment := text[start:segmentEnd(text, start)]
@@ -34,6 +36,27 @@ func placeAfter(text string, i int, told bool) (end int, found parts) {
 		at = start + size
 	}
 	return end, found
+}
+
+// labels are what words are about that name the number behind them.
+var labels = topicsOf(aboutOrder, aboutHealth, aboutPassport, aboutLicense, aboutIBAN, aboutAccount, aboutPhone, aboutCard, aboutTax, aboutNational)
+
+// numbersAt says whether a word and the number that it names begin at an offset, and no town:
+// "Order 4711". Short ones may be a state or a country: "ACT 2600".
+func (s *scan) numbersAt(i int) bool {
+	at := sort.Search(len(s.marks), func(at int) bool { return s.marks[at].start >= i })
+	if at == len(s.marks) || s.marks[at].start != i || !s.marks[at].topics.any(labels) || s.marks[at].end-i <= 3 {
+		return false
+	}
+	start := s.marks[at].end
+	for start < len(s.text) && strings.IndexByte(" .:#", s.text[start]) >= 0 {
+		start++
+	}
+	end := start
+	for end < len(s.text) && isAlnum(s.text[end]) {
+		end++
+	}
+	return countDigits(s.text[start:end]) > 0
 }
 
 // parts tell what was found behind a street.
@@ -133,6 +156,9 @@ func classify(segment string, sameLine bool) (size int, kind segmentKind) {
 			return finish(segment[:at], names, codes, false)
 		}
 		at = end
+		if more > 1 && end < len(segment) && strings.IndexByte(".?!;:", segment[end]) >= 0 { // SW1A 1AA.
+			break
+		}
 		if last := segment[start:end]; strings.IndexByte("?!;:", last[len(last)-1]) >= 0 || last[len(last)-1] == '.' && len(last) > 4 {
 			break
 		}

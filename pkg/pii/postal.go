@@ -231,7 +231,7 @@ func (s *scan) streetAfter(i int) (end int, doubted, ok bool) {
 		}
 		return end, false, end > 0
 	}
-	if startsMonth(lower(text[words[0].start:words[0].end])) && words[0].end-words[0].start <= 9 && number <= 31 {
+	if name := lower(text[words[0].start:words[0].end]); number <= 31 && startsMonth(name) && (len(name) <= 3 || months[name]) { // not 12 Main Street
 		return 0, false, false
 	}
 	allCapital := true
@@ -279,7 +279,7 @@ func (s *scan) addressFrom(start, end int, doubted bool) int {
 	}
 	start = leadingNumber(s.text, start)
 	told := s.near(aboutAddress, start, end, addressReach, 0)
-	to, found := placeAfter(s.text, end, told)
+	to, found := s.placeAfter(end, told)
 	if doubted && !found.unit && !found.code && !told {
 		return 0
 	}
@@ -327,7 +327,7 @@ func (s *scan) named(i, end int) int {
 	if s.within(start, i, notNames) {
 		return 0
 	}
-	to, found := placeAfter(text, end, told)
+	to, found := s.placeAfter(end, told)
 	line := startsLine(text, start) && end < len(text) && text[end] == '\n'
 	if !told && !found.unit && !(line && found.town) && !(found.far && count > 1) {
 		return 0

@@ -46,3 +46,35 @@ func TestPostalAddressesAreFoundByTheirStructure(t *testing.T) {
 		}
 	}
 }
+
+// A street whose name begins as a month does is no date.
+func TestStreetsMayBeginLikeMonths(t *testing.T) {
+	for text, want := range map[string]string{
+		"12 Main Street, Springfield, IL 62704":         "postal_address=12 Main Street, Springfield, IL 62704",
+		"send it to 5 Marble Arch Road, London W1H 7EJ": "postal_address=5 Marble Arch Road, London W1H 7EJ",
+		"on 12 September Road works begin":              "",
+		"on 12 March we drove along the road":           "",
+		"it came on 3 May, the street was wet":          "",
+	} {
+		if got := kindsIn(text); got != want {
+			t.Errorf("%q: found %q, want %q", text, got, want)
+		}
+	}
+}
+
+// What stands on the lines below an address, or in the next sentence, is no part of it.
+func TestAnAddressEndsBeforeWhatIsNumberedBehindIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"Hauptstr. 12, 10115 Berlin\nBestellung 47110 fehlt":                             "postal_address=Hauptstr. 12, 10115 Berlin",
+		"10 Downing Street\nSW1A 2AA\nOrder 4711":                                        "postal_address=10 Downing Street\nSW1A 2AA",
+		"221B Baker Street, London NW1 6XE. Order 4711-0042 is late":                     "postal_address=221B Baker Street, London NW1 6XE",
+		"221B Baker Street, London NW1 6XE. 1600 Items are missing, I want them by noon": "postal_address=221B Baker Street, London NW1 6XE",
+		"1600 Pennsylvania Avenue NW, Washington, DC 20500.\nTicket A123456780.":         "postal_address=1600 Pennsylvania Avenue NW, Washington, DC 20500",
+		"Vernon Circle 1, Canberra, ACT 2600":                                            "",
+		"1 Vernon Circle, Canberra, ACT 2601":                                            "postal_address=1 Vernon Circle, Canberra, ACT 2601",
+	} {
+		if got := kindsIn(text); got != want {
+			t.Errorf("%q: found %q, want %q", text, got, want)
+		}
+	}
+}

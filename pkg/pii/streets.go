@@ -90,3 +90,8 @@ var numbered = set(`chapter kapitel chapitre capítulo capitolo hoofdstuk kapito
 	question frage pregunta domanda vraag number nummer numéro número numero line zeile ligne línea linea row column spalte day tag jour día giorno week woche semaine
 	semana settimana zone bereich class klasse classe clase size größe taille talla taglia volume band tome item punkt point section abschnitt article artikel
 	boeing airbus formel formula option`)
+
+// months are names that stand behind a day; a word may begin as one does and be the name of a street.
+var months = set(`january february march april june july august september sept october november december januar februar märz maerz juni juli oktober dezember
+	janvier février fevrier mars avril juin juillet août aout septembre octobre novembre décembre enero febrero marzo abril mayo junio julio agosto septiembre
+	octubre noviembre diciembre gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre januari februari maart mei augustus augusti`)
