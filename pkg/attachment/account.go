@@ -288,6 +288,15 @@ func (b *bookkeeper) examined(a *Attachment) {
 	}
 }
 
+// judged takes down what became of the verdict on a leaf.
+func (b *bookkeeper) judged(a *Attachment) {
+	for i := range b.account.Parts {
+		if b.account.Parts[i].Path == a.Path {
+			b.account.Parts[i].Verdict = a.Verdict
+		}
+	}
+}
+
 // refused takes down a message that the walk was not allowed into.
 func (b *bookkeeper) refused(msg *mail.Message) {
 	if msg == nil || msg.Root == nil {

@@ -219,9 +219,10 @@ func FuzzRareArchives(f *testing.F) {
 }
 
 func FuzzLocked(f *testing.F) {
-	for _, name := range []string{"names.7z", "aes256.zip", "agile-sha1.xlsx", "standard.xlsx", "excel97.xls", "rc4-40.pdf", "aes-256.pdf", "aes-128.pdf"} {
+	for _, name := range []string{"names.7z", "aes256.zip", "agile-sha1.xlsx", "standard.xlsx", "excel97.xls", "rc4-40.pdf", "aes-256.pdf", "aes-128.pdf", "word97.doc", "xor.xls", "macro-blowfish.odt"} {
 		f.Add(made(f, name))
 	}
+	f.Add(unpackedOf(f, "locked.ppt.gz"))
 	small := Limits{MemberBytes: 1 << 20, TotalBytes: 4 << 20, RatioFloor: 1 << 20, Members: 200, Dictionary: 16 << 20, Passwords: 2, Rounds: 200_000}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		msg := mailOf("x", octetStream, content)

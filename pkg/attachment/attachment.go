@@ -162,7 +162,9 @@ func Scan(ctx context.Context, msg *mail.Message, options Options) Report {
 	w := newWalker(ctx, options)
 	w.mail, w.books = msg, books(msg)
 	report := Report{Attachments: []Attachment{}, Scan: Summary{Verdict: Clean, Reasons: []Reason{}}}
-	for _, a := range w.message(msg, 0) {
+	all := w.message(msg, 0)
+	w.joinVolumes(msg, all)
+	for _, a := range all {
 		report.Scan.take(&a.Attachment)
 		if a.listed {
 			report.Attachments = append(report.Attachments, a.Attachment)

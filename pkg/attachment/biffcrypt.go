@@ -8,11 +8,11 @@ import (
 	"encoding/binary"
 )
 
-// Encrypted workbooks of Excel 97 to 2003 are opened with passwords that somebody
-// gave ([MS-XLS] §2.2.10, [MS-OFFCRYPTO] §2.3.5 and §2.3.6). The older obfuscation
-// by XOR is not.
+// Encrypted documents of Office 97 to 2003 are opened with passwords that somebody
+// gave: workbooks ([MS-XLS] §2.2.10), and Word documents and presentations, which
+// are encrypted by the same means ([MS-OFFCRYPTO] §2.3.5 and §2.3.6).
 
-// A biffLock is what a FilePass record says of the encryption.
+// A biffLock is what a FilePass record, or its like elsewhere, says of the encryption.
 type biffLock struct {
 	salt, verifier, verifierHash []byte
 	keySize                      int // bytes; 0 for the plain RC4 of Excel 97
@@ -21,18 +21,27 @@ type biffLock struct {
 // readBIFFLock reads the data of a FilePass record ([MS-XLS] §2.4.117); nil where
 // it is of a kind that is not opened here.
 func readBIFFLock(b []byte) *biffLock {
-	if len(b) < 6 || u16(b) != 1 {
+	if len(b) < 2 || u16(b) != 1 {
 		return nil
 	}
-	major, minor := u16(b[2:]), u16(b[4:])
+	return readRC4Lock(b[2:])
+}
+
+// readRC4Lock reads an EncryptionHeader that begins with its version; nil where it
+// is of a kind that is not opened here.
+func readRC4Lock(b []byte) *biffLock {
+	if len(b) < 4 {
+		return nil
+	}
+	major, minor := u16(b), u16(b[2:])
 	switch {
 	case major == 1 && minor == 1:
-		if len(b) < 6+48 {
+		if len(b) < 4+48 {
 			return nil
 		}
-		return &biffLock{salt: b[6:22], verifier: b[22:38], verifierHash: b[38:54]}
+		return &biffLock{salt: b[4:20], verifier: b[20:36], verifierHash: b[36:52]}
 	case major >= 2 && major <= 4 && minor == 2:
-		rest, ok := skip(b, 10)
+		rest, ok := skip(b, 8)
 		if !ok || len(rest) < 4 {
 			return nil
 		}
@@ -103,14 +112,24 @@ const biffBlock = 1024
 // open decrypts a workbook; the headers of its records, and a few records, are in
 // the clear ([MS-XLS] §2.2.10).
 func (l *biffLock) open(password string, b []byte) []byte {
+	plain := l.stream(password, b, biffBlock)
+	keepClear(plain, b)
+	return plain
+}
+
+// stream decrypts bytes of which each block has a key of its own.
+func (l *biffLock) stream(password string, b []byte, size int) []byte {
 	plain := make([]byte, len(b))
-	for at := 0; at < len(b); at += biffBlock {
-		c := l.cipher(password, uint32(at/biffBlock))
-		if c == nil {
-			return nil
+	for at := 0; at < len(b); at += size {
+		if c := l.cipher(password, uint32(at/size)); c != nil {
+			c.XORKeyStream(plain[at:min(at+size, len(b))], b[at:min(at+size, len(b))])
 		}
-		c.XORKeyStream(plain[at:min(at+biffBlock, len(b))], b[at:min(at+biffBlock, len(b))])
 	}
+	return plain
+}
+
+// keepClear puts back what is not encrypted in a workbook.
+func keepClear(plain, b []byte) {
 	for at := 0; at+4 <= len(b); {
 		kind, length := u16(b[at:]), int(u16(b[at+2:]))
 		clear := 4
@@ -123,7 +142,6 @@ func (l *biffLock) open(password string, b []byte) []byte {
 		copy(plain[at:], b[at:min(at+clear, len(b))])
 		at += 4 + length
 	}
-	return plain
 }
 
 // filePass finds the record that says how a workbook is encrypted.

@@ -11,6 +11,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/klauspost/compress/zlib"
+
+	"github.com/postern-mail/postern/pkg/mail"
 )
 
 // program is enough of a Windows program to be known as one.
@@ -417,6 +419,20 @@ func TestWhatActsInAttachedPagesIsNamed(t *testing.T) {
 	}
 	want(t, scanFile(t, "a.svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><circle r="1"/></svg>`)), Clean)
 	want(t, scanFile(t, "a.svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg" onload="x()"></svg>`)), Suspicious, SVGScript)
+}
+
+func TestABodyThatPutsAFileTogetherIsNamed(t *testing.T) {
+	for body, verdict := range map[string]Verdict{
+		"<html><script>var b=new Blob([atob('TVqQ')]);navigator.msSaveBlob(b,'x.exe')</script></html>": Suspicious,
+		"<html><script>x()</script></html>":            Clean, // which nothing shows
+		"<html><p>new Blob([atob('TVqQ')])</p></html>": Clean,
+	} {
+		msg := mail.Parse([]byte("From: a@example.org\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n"+body), mail.Limits{})
+		report := Scan(t.Context(), msg, Options{})
+		if report.Scan.Verdict != verdict || contains(report.Scan.Reasons, HTMLSmuggling) != (verdict == Suspicious) || len(report.Attachments) != 0 {
+			t.Errorf("%s: %+v", body, report.Scan)
+		}
+	}
 }
 
 func wide(s string) string {

@@ -53,7 +53,7 @@ func listExtensions() map[string]extension {
 	claim(pdf, "", "pdf")
 	claim(office, "", "doc docx docm dot dotx dotm xls xlsx xlsm xlsb xlt xltx xltm xlam xla ppt pptx pptm pot potx potm pps ppsx ppsm ppam "+
 		"odt ods odp odg odf ott ots otp rtf pub vsd vsdx mpp pages numbers key epub wps wpd")
-	claim(archive, "", "zip zipx rar 7z tar gz tgz bz2 tbz tbz2 xz txz zst tzst lz lzma tlz z cab arj lzh lha ace cpio ar iso9660 lz4 alz egg zoo sit sitx wim xar")
+	claim(archive, "", "zip zipx rar 7z tar gz tgz bz2 tbz tbz2 xz txz zst tzst lz lzma tlz z cab arj lzh lha ace cpio ar iso9660 lz4 alz egg zoo sit sitx wim xar uu uue xxe hqx ntx")
 	claim(message, "", "eml msg mht mhtml mbox tnef")
 	claim(webpage, "", "html htm xhtml xht shtml shtm")
 	claim(program, Executable, "exe scr com pif cpl dll sys drv ocx msi msp mst msix msixbundle appx appxbundle application appref-ms xll "+
@@ -164,6 +164,9 @@ var families = map[string]family{
 	"application/x-lzh-compressed":      archive,
 	"application/x-ace-compressed":      archive,
 	"application/x-zoo":                 archive,
+	"application/x-macbinary":           archive,
+	"application/macbinary":             archive,
+	"application/mac-binhex40":          archive,
 	"application/x-cpio":                archive,
 	"application/x-archive":             archive,
 	"application/x-xar":                 archive,

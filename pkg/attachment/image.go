@@ -48,6 +48,9 @@ func (w *walker) openPicture(a *Attachment, f file) error {
 	if config.Width <= 0 || config.Height <= 0 {
 		return MalformedPicture
 	}
+	if pixels := int64(config.Width) * int64(config.Height); pixels > w.options.Limits.PictureMost {
+		return PictureLimit
+	}
 	if !w.budget.picture(config) {
 		a.add(PictureUnread)
 		return nil

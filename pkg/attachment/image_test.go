@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"bytes"
+	"encoding/binary"
 	"image"
 	"image/color"
 	"image/gif"
@@ -212,7 +213,22 @@ func TestAPictureThatClaimsToBeHugeIsNotDecoded(t *testing.T) {
 	if grown := heapGrowth(t, func() { a = scanFile(t, "a.png", append(head, make([]byte, 1000)...)) }); grown > 8<<20 {
 		t.Errorf("%d MB were allocated", grown>>20)
 	}
-	want(t, a, Clean, PictureUnread)
+	want(t, a, Limit, PictureLimit)
+}
+
+func TestAPictureOfMorePixelsThanAreExaminedIsNeverClean(t *testing.T) {
+	link := made(t, "link.png")
+	size := pictureOf(t, "link.png").Bounds()
+	pixels := int64(size.Dx() * size.Dy())
+	want(t, scanWith(t, "a.png", "image/png", link, Options{Limits: Limits{PictureMost: pixels}}), Suspicious, QRLink)
+	want(t, scanWith(t, "a.png", "image/png", link, Options{Limits: Limits{PictureMost: pixels - 1}}), Limit, PictureLimit)
+	// 20,000 by 20,000 are within the standard, and one row more is not. A sheet of
+	// A0 at 300 dots an inch has 139,000,000, and the largest photographs 200,000,000.
+	for height, verdict := range map[uint32]Verdict{9000: Clean, 20_000: Clean, 20_001: Limit} {
+		head := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x4e\x20\x00\x00\x00\x00\x08\x02\x00\x00\x00")
+		binary.BigEndian.PutUint32(head[20:], height)
+		want(t, scanFile(t, "a.png", binary.BigEndian.AppendUint32(head, crc(head[12:]))), verdict)
+	}
 }
 
 func FuzzPicture(f *testing.F) {

@@ -19,6 +19,7 @@ type Limits struct {
 	Dictionary   int64         // memory that one decoder may ask for
 	Pixels       int64         // of all pictures that are searched for codes; others are said not to be
 	PictureBytes int64         // memory of one of them
+	PictureMost  int64         // pixels of one picture, past which its viewer is in danger
 	Passwords    int           // words of the mail that are tried on what is encrypted
 	Rounds       int64         // of key derivation, for all tries of a mail together
 	Time         time.Duration // for one mail
@@ -36,6 +37,7 @@ var DefaultLimits = Limits{
 	Dictionary:   64 << 20,
 	Pixels:       48_000_000,
 	PictureBytes: 48 << 20,
+	PictureMost:  400_000_000,
 	Passwords:    200,
 	Rounds:       20_000_000,
 	Time:         20 * time.Second,
@@ -68,6 +70,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Rounds, d.Rounds)
 	set(&l.Pixels, d.Pixels)
 	set(&l.PictureBytes, d.PictureBytes)
+	set(&l.PictureMost, d.PictureMost)
 	return l
 }
 

@@ -9,13 +9,17 @@ import (
 // extensionOf is the last extension of a name, lower case and without the dot,
 // as Windows would read it: it ignores trailing dots and spaces.
 func extensionOf(name string) string {
-	base := strings.TrimRight(withoutStream(baseName(name)), ". \u00a0")
+	base := strings.TrimRight(withoutStream(baseName(name)), neverLast)
 	dot := strings.LastIndexByte(base, '.')
 	if dot < 0 {
 		return ""
 	}
 	return strings.ToLower(strings.TrimSpace(base[dot+1:]))
 }
+
+// neverLast are the marks that no file's name ends with once it is saved: Windows drops the first
+// three, and mail programs the others.
+const neverLast = ". \u00a0\t<>\"'?*|"
 
 // withoutStream drops what NTFS takes for the name of a stream: "a.exe::$DATA" is
 // a.exe.
@@ -56,6 +60,10 @@ func nameReasons(name string) []Reason {
 	claimed := extensions[extension]
 	if claimed.reason != "" {
 		found = append(found, claimed.reason)
+	} else if _, stream, ok := strings.Cut(base, ":"); ok { // programs that put another mark for the colon keep what follows
+		if r := extensions[extensionOf(stream)].reason; r != "" {
+			found = append(found, r)
+		}
 	}
 	switch before := familyBefore(base); {
 	case claimed.reason != "" && (before.harmless() || before == archive), claimed.family == webpage && before.harmless():

@@ -22,7 +22,11 @@ func TestNamesThatDeceiveAreNamed(t *testing.T) {
 		"setup.exe.":                       {Executable}, // Windows drops the dot
 		"setup.exe ":                       {Executable},
 		"setup.exe::$DATA":                 {Executable}, // NTFS takes the rest for a stream
-		"notes.txt:setup.exe":              nil,
+		"notes.txt:setup.exe":              {Executable}, // unless NTFS, programs keep it whole or put another mark for the colon
+		"12:30 notes.txt":                  nil,
+		"<setup.exe>":                      {Executable},
+		"setup.exe?":                       {Executable},
+		"setup.exe\t":                      {Executable},
 		"invoice\u2024pdf.exe":             {Executable, MixedScriptName}, // a leader that looks like a dot
 		"run.ps1":                          {Script},
 		"jquery.min.js":                    {Script},
@@ -49,6 +53,11 @@ func TestNamesThatDeceiveAreNamed(t *testing.T) {
 			t.Errorf("%q: %v, want %v", name, got, wanted)
 		}
 	}
+}
+
+func TestAPartWhoseNameEndsAsAFolderIsNone(t *testing.T) {
+	want(t, scanFile(t, "setup.exe/", []byte("x")), Suspicious, Executable)
+	want(t, scanFile(t, "a.zip", zipOf(t, member{name: "example.com/", content: nil})), Clean)
 }
 
 func TestMemberPathsThatEscapeAreNamed(t *testing.T) {

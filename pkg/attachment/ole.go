@@ -37,6 +37,14 @@ func (w *walker) openOLE(a *Attachment, f file) error {
 	if broken {
 		return MalformedDocument
 	}
+	if contains(a.Reasons, EncryptedDocument) {
+		switch a.DetectedType {
+		case "application/msword":
+			return w.openWord(a, f, c)
+		case "application/vnd.ms-powerpoint":
+			return w.openPresentation(a, f, c)
+		}
+	}
 	if info, packed := c.named("EncryptionInfo"), c.named("EncryptedPackage"); info >= 0 && packed >= 0 {
 		return w.openPackage(a, f, c, info, packed)
 	}

@@ -10,6 +10,7 @@ import (
 type openDocument struct {
 	container *Attachment
 	active    bool
+	manifest  []byte // where files are encrypted
 }
 
 func newOpenDocument(a *Attachment) *openDocument {
@@ -32,6 +33,7 @@ func (o *openDocument) member(name string, content []byte) {
 	case path == "meta-inf/manifest.xml":
 		if bytes.Contains(content, []byte("encryption-data")) {
 			o.container.add(EncryptedDocument)
+			o.manifest = bytes.Clone(content)
 		}
 	case strings.HasPrefix(path, "basic/") || strings.HasPrefix(path, "scripts/") || strings.Contains(path, "/basic/"):
 		if strings.HasSuffix(path, ".xml") && !strings.HasSuffix(path, "-lc.xml") && !strings.HasSuffix(path, "-lb.xml") || strings.HasPrefix(path, "scripts/") && !strings.HasSuffix(path, "/") {

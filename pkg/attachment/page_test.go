@@ -48,7 +48,7 @@ func TestThePageListsEveryReasonAndLimitAsItIs(t *testing.T) {
 		fmt.Sprintf("| `Depth` | %d |", d.Depth), fmt.Sprintf("| `Members` | %d |", d.Members), fmt.Sprintf("| `MemberBytes` | %d MiB |", d.MemberBytes>>20),
 		fmt.Sprintf("| `TotalBytes` | %d MiB |", d.TotalBytes>>20), fmt.Sprintf("| `Ratio` | %d |", d.Ratio), fmt.Sprintf("| `RatioFloor` | %d MiB |", d.RatioFloor>>20),
 		fmt.Sprintf("| `Dictionary` | %d MiB |", d.Dictionary>>20), fmt.Sprintf("| `Passwords` | %d |", d.Passwords), fmt.Sprintf("| `Rounds` | %d |", d.Rounds),
-		fmt.Sprintf("| `Pixels` | %d |", d.Pixels), fmt.Sprintf("| `PictureBytes` | %d MiB |", d.PictureBytes>>20), fmt.Sprintf("| `Time` | %s |", d.Time),
+		fmt.Sprintf("| `Pixels` | %d |", d.Pixels), fmt.Sprintf("| `PictureBytes` | %d MiB |", d.PictureBytes>>20), fmt.Sprintf("| `PictureMost` | %d |", d.PictureMost), fmt.Sprintf("| `Time` | %s |", d.Time),
 	} {
 		if !strings.Contains(text, said) {
 			t.Errorf("the page does not say %q", said)

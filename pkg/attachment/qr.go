@@ -35,17 +35,21 @@ func qrTexts(picture *image.Gray) (texts []string) {
 	if width < qrLeast || height < qrLeast {
 		return nil
 	}
-	source := &graySource{LuminanceSourceBase: gozxing.LuminanceSourceBase{Width: width, Height: height}, picture: picture}
-	bits, err := gozxing.NewHybridBinarizer(source).GetBlackMatrix()
-	if err != nil {
+	bits := newQRBits(picture)
+	if bits == nil {
 		return nil
 	}
 	onLight, onDark := findQRCorners(bits)
-	if texts = readQRs(bits, onLight); len(texts) > 0 || len(onDark) < 3 {
+	light, dark := qrTriples(onLight), qrTriples(onDark)
+	if len(light) == 0 && len(dark) == 0 {
+		return nil
+	}
+	matrix := bits.matrix()
+	if texts = readQRs(matrix, light); len(texts) > 0 || len(dark) == 0 {
 		return texts
 	}
-	bits.FlipAll()
-	return readQRs(bits, onDark)
+	matrix.FlipAll()
+	return readQRs(matrix, dark)
 }
 
 // graySource shows a gray picture to the library.
@@ -69,9 +73,9 @@ func (g *graySource) Invert() gozxing.LuminanceSource { return gozxing.Luminance
 func (g *graySource) String() string { return "" }
 
 // readQRs reads the codes between corners.
-func readQRs(bits *gozxing.BitMatrix, corners []*qrCorner) (texts []string) {
+func readQRs(bits *gozxing.BitMatrix, triples []qrTriple) (texts []string) {
 	used := map[*qrCorner]bool{}
-	for n, three := range qrTriples(corners) {
+	for n, three := range triples {
 		if n >= qrTries {
 			break
 		}
@@ -166,36 +170,27 @@ func newQRTriple(a, b, c *qrCorner) (qrTriple, bool) {
 // findQRCorners looks along the rows for dark and light in the lengths 1:1:3:1:1,
 // and across where it finds them: dark corners on light, and light ones on dark.
 // The middle of the smallest corner is three rows high.
-func findQRCorners(bits *gozxing.BitMatrix) (onLight, onDark []*qrCorner) {
-	width, height := bits.GetWidth(), bits.GetHeight()
+func findQRCorners(bits *qrBits) (onLight, onDark []*qrCorner) {
 	hits := 0
-	step := max(3, height/250)
-	var row *gozxing.BitArray
-	for y := step / 2; y < height && hits < qrHits; y += step {
-		row = bits.GetRow(y, row)
+	step := max(3, bits.height/250)
+	var words []uint64
+	for y := step / 2; y < bits.height && hits < qrHits; y += step {
+		words = bits.row(y, words)
 		var runs [5]int // the last five, beginning with a dark one when dark has just ended
-		at := 0
-		for x := 0; x < width; {
-			dark := row.Get(x)
-			end := 0
-			if dark {
-				end = row.GetNextUnset(x)
-			} else {
-				end = row.GetNextSet(x)
-			}
-			end = min(max(end, x+1), width)
-			copy(runs[:], runs[1:])
-			runs[4] = end - x
-			at++
-			if at >= 5 && qrRatio(runs) {
-				hits++
-				if c, ok := crossCheck(bits, dark, end, y, runs); ok && dark {
-					onLight = mergeQRCorner(onLight, c)
-				} else if ok {
-					onDark = mergeQRCorner(onDark, c)
-				}
-			}
+		for x, at := 0, 1; x < bits.width; at++ {
+			dark := words[x/64]>>(x%64)&1 != 0
+			end := runEnd(words, x, bits.width)
+			runs = [5]int{runs[1], runs[2], runs[3], runs[4], end - x}
 			x = end
+			if at < 5 || !qrRatio(runs) {
+				continue
+			}
+			hits++
+			if c, ok := crossCheck(bits, dark, end, y, runs); ok && dark {
+				onLight = mergeQRCorner(onLight, c)
+			} else if ok {
+				onDark = mergeQRCorner(onDark, c)
+			}
 		}
 	}
 	return mostCertain(onLight), mostCertain(onDark)
@@ -238,7 +233,7 @@ func qrRatio(runs [5]int) bool {
 
 // crossCheck looks from the middle of five runs of a row up and down, and again to
 // both sides.
-func crossCheck(bits *gozxing.BitMatrix, dark bool, end, y int, runs [5]int) (qrCorner, bool) {
+func crossCheck(bits *qrBits, dark bool, end, y int, runs [5]int) (qrCorner, bool) {
 	total := runs[0] + runs[1] + runs[2] + runs[3] + runs[4]
 	x := end - runs[4] - runs[3] - (runs[2]+1)/2
 	down, okDown := lineThrough(bits, dark, x, y, 0, 1, total)
@@ -258,16 +253,15 @@ type qrLine struct {
 }
 
 // lineThrough measures the five runs of a line through a point of one brightness.
-func lineThrough(bits *gozxing.BitMatrix, dark bool, x, y, dx, dy, most int) (qrLine, bool) {
-	width, height := bits.GetWidth(), bits.GetHeight()
-	inside := func(x, y int) bool { return x >= 0 && y >= 0 && x < width && y < height }
-	if !inside(x, y) || bits.Get(x, y) != dark {
+func lineThrough(bits *qrBits, dark bool, x, y, dx, dy, most int) (qrLine, bool) {
+	inside := func(x, y int) bool { return x >= 0 && y >= 0 && x < bits.width && y < bits.height }
+	if !inside(x, y) || bits.dark(x, y) != dark {
 		return qrLine{}, false
 	}
 	walk := func(sign int) (runs [3]int) {
 		cx, cy := x, y
 		for i := range runs {
-			for inside(cx, cy) && (bits.Get(cx, cy) == dark) == (i != 1) && runs[i] <= most {
+			for inside(cx, cy) && (bits.dark(cx, cy) == dark) == (i != 1) && runs[i] <= most {
 				runs[i]++
 				cx, cy = cx+sign*dx, cy+sign*dy
 			}

@@ -39,6 +39,7 @@ const (
 	TimeLimit          Reason = "time_limit"
 	DictionaryLimit    Reason = "dictionary_limit"
 	OverlappingMembers Reason = "overlapping_members"
+	PictureLimit       Reason = "picture_limit"
 	ScannerLimit       Reason = "second_opinion_limit"
 )
 
@@ -89,6 +90,7 @@ const (
 	HTMLSmuggling        Reason = "html_smuggling"
 	HTMLScript           Reason = "html_script"
 	HTMLCredentialForm   Reason = "html_credential_form"
+	HTMLRedirect         Reason = "html_redirect"
 	SVGScript            Reason = "svg_script"
 	LinkMember           Reason = "link_member"
 	QRLink               Reason = "qr_link"
@@ -100,6 +102,9 @@ const (
 	UnsupportedContainer Reason = "unsupported_container"
 	UnsupportedMethod    Reason = "unsupported_method"
 	MissingVolume        Reason = "missing_volume"
+	ArchiveInVolumes     Reason = "archive_in_volumes"
+	ExternalBody         Reason = "external_body"
+	PartialMessage       Reason = "partial_message"
 )
 
 // Clean, and worth knowing.
@@ -145,6 +150,7 @@ var Reasons = map[Reason]Explanation{
 	TimeLimit:          {Limit, "Examining this mail took longer than is allowed."},
 	DictionaryLimit:    {Limit, "Unpacking this archive would need more memory than is allowed."},
 	OverlappingMembers: {Limit, "Files in this archive share the same bytes, as in archives made to exhaust a computer."},
+	PictureLimit:       {Limit, "This picture unfolds to more pixels than are examined, as pictures made to exhaust a computer do."},
 	ScannerLimit:       {Limit, "This file is larger or more deeply packed than the virus scanner examines."},
 
 	EncryptedArchive:  {Encrypted, "This archive is protected with a password, so its content could not be examined."},
@@ -191,6 +197,7 @@ var Reasons = map[Reason]Explanation{
 	HTMLSmuggling:        {Suspicious, "This web page puts together a file in the reader's browser."},
 	HTMLScript:           {Suspicious, "This web page contains a script."},
 	HTMLCredentialForm:   {Suspicious, "This web page asks for a password."},
+	HTMLRedirect:         {Suspicious, "This web page sends whoever opens it on to another place."},
 	SVGScript:            {Suspicious, "This drawing contains a script."},
 	LinkMember:           {Suspicious, "This archive contains a link that points outside of it."},
 	QRLink:               {Suspicious, "This picture holds a QR code that leads to a web site, whose name stands here. Whoever scans it leaves the protection of this desk."},
@@ -199,10 +206,13 @@ var Reasons = map[Reason]Explanation{
 	UnsupportedContainer: {Unsupported, "This is a container of a kind that cannot be opened completely here, so not all of its content was examined."},
 	UnsupportedMethod:    {Unsupported, "This file is packed with a method that cannot be opened here, so it was not examined."},
 	MissingVolume:        {Unsupported, "This is one volume of an archive whose other volumes are needed to open it."},
+	ArchiveInVolumes:     {Unsupported, "This is one of several volumes of an archive that came with this mail under one name. What they make together stands with the first, where it could be opened."},
+	ExternalBody:         {Unsupported, "This part holds no file but says where one lies, which some mail programs would fetch from there. It was not examined."},
+	PartialMessage:       {Unsupported, "This is a piece of a message that comes in several mails. What they make together was not examined."},
 
 	RestrictedDocument: {Clean, "This document is encrypted without a password, so that it is read and not changed; it was examined as everybody reads it."},
 
-	PictureUnread:   {Clean, "This picture is of a kind or size that is not searched for QR codes."},
+	PictureUnread:   {Clean, "This picture is of a kind or size that is not searched for QR codes, or came with more pictures than are searched."},
 	VeryHiddenSheet: {Clean, "This workbook has a sheet that its own menus do not show."},
 
 	NoSecondOpinion: {Clean, "No virus scanner is set up; the examination is by structure alone."},

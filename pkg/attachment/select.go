@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/postern-mail/postern/pkg/mail"
 )
@@ -31,6 +32,10 @@ func (w *walker) part(p *mail.Part, depth int, inherited []string) []found {
 	}
 	if !holdsParts(p) {
 		return w.leaf(p, depth, ambiguous)
+	}
+	if outer := w.archive; isWebArchive(p.Filename, "") { // a saved page whose parts stand in the mail
+		w.archive = true
+		defer func() { w.archive = outer }()
 	}
 	var all []found
 	for i, child := range p.Children {
@@ -65,7 +70,8 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 	if depth == 0 {
 		w.budget.part(int64(len(content)))
 	}
-	f := file{path: p.Path, name: p.Filename, declared: p.Type, content: content, depth: depth, opened: len(p.Opened) > 0}
+	f := file{path: p.Path, name: p.Filename, declared: p.Type, content: content, depth: depth, opened: len(p.Opened) > 0,
+		unpacked: strings.HasPrefix(p.Type, "text/") && p.Type != "text/html"}
 	body := isBody(p, content)
 	var a Attachment
 	switch {
@@ -73,10 +79,22 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 		a = w.embedded(p, f)
 	case body:
 		a = w.body(f)
+		if w.archive {
+			w.page(&a, f)
+		}
 		w.ask(&a, content)
 	default:
 		a = w.look(f)
 		w.ask(&a, content)
+	}
+	if p.Filename == "" && !body {
+		a.add(locationReasons(p.Header.Get("Content-Location"))...)
+	}
+	switch p.Type { // RFC 2046 §5.2.2, §5.2.3
+	case "message/partial":
+		a.add(PartialMessage)
+	case "message/external-body":
+		a.add(ExternalBody)
 	}
 	for _, code := range ambiguous {
 		a.add(Reason(code))
@@ -112,6 +130,21 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 	return append([]found{{Attachment: a, listed: !body}}, unpacked...)
 }
 
+// locationReasons are those of the name that some readers take from where a part says it lies.
+func locationReasons(location string) []Reason {
+	path := location
+	if _, address, ok := strings.Cut(location, "://"); ok {
+		_, path, _ = strings.Cut(address, "/") // behind the host
+	}
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	if r := extensions[extensionOf(path)].reason; r != "" {
+		return []Reason{r}
+	}
+	return nil
+}
+
 // isBody tells whether a part is the text that a mail shows, and no file.
 func isBody(p *mail.Part, content []byte) bool {
 	if p.Type != "text/plain" && p.Type != "text/html" && p.Type != "text/enriched" {
@@ -129,7 +162,7 @@ func isBody(p *mail.Part, content []byte) bool {
 }
 
 // body examines a text that is shown, sanitized: what it would do as a file
-// means nothing here. It is not listed, so it needs no digest.
+// means nothing here, but that it puts a file together says what the mail is. It is not listed, so it needs no digest.
 func (w *walker) body(f file) Attachment {
 	a := Attachment{Path: f.path, DeclaredType: f.declared, Size: int64(len(f.content)), Reasons: []Reason{}, Children: []Attachment{}}
 	if isEICAR(f.content) {
@@ -137,6 +170,9 @@ func (w *walker) body(f file) Attachment {
 	}
 	if sealedType(f.content, f.declared, "") == "application/pgp-encrypted" || holdsPGPMessage(f.content) {
 		a.add(EncryptedMessage)
+	}
+	if f.declared == "text/html" && bodySmuggles(f.content) {
+		a.add(HTMLSmuggling)
 	}
 	return a
 }
@@ -146,7 +182,10 @@ func (w *walker) embedded(p *mail.Part, f file) Attachment {
 	a := w.outline(f)
 	a.DetectedType = "message/rfc822"
 	w.readsWords(p.Message)
+	outer := w.archive
+	w.archive = outer || isWebArchive(f.name, f.declared)
 	w.inside(&a, p.Message, f)
+	w.archive = outer
 	return a
 }
 
@@ -157,10 +196,10 @@ func (w *walker) openMessage(a *Attachment, f file) error {
 
 // packedMessage examines a message that stands in a file, with books of its own.
 func (w *walker) packedMessage(a *Attachment, f file, msg *mail.Message) error {
-	before, outer := len(a.Children), w.books
-	w.books = books(msg)
+	before, outer, archive := len(a.Children), w.books, w.archive
+	w.books, w.archive = books(msg), isWebArchive(f.name, f.declared)
 	w.readsWords(msg)
-	defer func() { w.books = outer }()
+	defer func() { w.books, w.archive = outer, archive }()
 	w.inside(a, msg, f)
 	for i := range a.Children[before:] {
 		renumber(&a.Children[before+i], f.path)

@@ -37,6 +37,7 @@ var marks = []mark{
 	{0, "ER\x02\x00", "application/x-apple-diskimage"},
 	{0, "ALZ\x01", "application/x-alz-compressed"},
 	{0, "EGGA", "application/x-egg-compressed"},
+	{0, "\x00\x05\x16\x00\x00", "application/applefile"}, // AppleSingle: a file and all about it (RFC 1740)
 	{0, "StuffIt", "application/x-stuffit"},
 	{0, "SIT!", "application/x-stuffit"},
 	{0, "\xc7\x71", "application/x-cpio"},
@@ -201,6 +202,7 @@ var unopened = map[string]bool{
 	"application/x-alz-compressed":          true,
 	"application/x-egg-compressed":          true,
 	"application/x-stuffit":                 true,
+	"application/applefile":                 true,
 	"application/x-ms-wim":                  true,
 	"application/x-installshield":           true,
 	"application/x-cpio":                    true,

@@ -23,6 +23,7 @@ type walker struct {
 	unavailable error
 	mail        *mail.Message
 	books       *bookkeeper     // of the message whose parts are walked
+	archive     bool            // whose texts a browser runs
 	passwords   []string        // words of the mail, once they were needed
 	also        []*mail.Message // within the mail, whose words count too
 	locked      int             // things that no word opened
@@ -45,6 +46,7 @@ type file struct {
 	depth    int
 	sealed   bool // its members are packed so that the scanner cannot reach them
 	opened   bool // what is in it is examined as parts of the mail
+	unpacked bool // as a text: what was packed in it stands beside it
 }
 
 // beyondScanner are containers that clamd of Debian does not unpack: its members
@@ -72,11 +74,14 @@ func (w *walker) outline(f file) Attachment {
 	if sealed := sealedType(f.content, f.declared, extensionOf(f.name)); sealed != "" {
 		a.DetectedType = sealed
 	}
+	if (a.DetectedType == "text/plain" || a.DetectedType == octetStream) && isWebArchive(f.name, f.declared) {
+		a.DetectedType = "message/rfc822"
+	}
 	if isEICAR(f.content) {
 		a.add(EICARTestFile)
 	}
 	if f.depth == 0 {
-		a.add(nameReasons(f.name)...)
+		a.add(nameReasons(strings.TrimRight(f.name, `/\`))...) // which is no folder
 	} else {
 		a.add(memberReasons(f.name)...)
 	}
@@ -112,6 +117,9 @@ func (w *walker) open(a *Attachment, f file) {
 		}
 	} else if extension == "slk" {
 		w.run(a, f, w.openSYLK)
+	}
+	if familyOf(a.DetectedType) == text && carriesFiles(f) {
+		w.run(a, f, w.openTextFile)
 	}
 	if decode := w.decoder(a.DetectedType); decode != nil {
 		w.run(a, f, decode)
@@ -314,7 +322,8 @@ func childPath(parent string, n int) string {
 
 // read reads r to its end into the buffer of one depth, within the budget. The
 // size is a hint that is not trusted. A reason says which limit ended it, an
-// error what went wrong with r; the bytes read so far come with both.
+// error what went wrong with r; the bytes read so far come with both. Of what says
+// of itself that it is larger than allowed no more than the beginning is kept.
 func (w *walker) read(depth int, size int64, r io.Reader) (content []byte, reason Reason, err error) {
 	for len(w.scratch) <= depth {
 		w.scratch = append(w.scratch, nil)
@@ -325,10 +334,15 @@ func (w *walker) read(depth int, size int64, r io.Reader) (content []byte, reaso
 	if want := int(min(size, allowed, 1<<20)); want > cap(buffer) {
 		buffer = make([]byte, 0, want)
 	}
+	var dropped int64
 	err = guard(func() error {
 		for {
 			if reason = w.budget.tick(); reason != "" {
 				return nil
+			}
+			if size > allowed && len(buffer) >= beginning {
+				dropped += int64(len(buffer) - beginning/2)
+				buffer = buffer[:beginning/2]
 			}
 			if len(buffer) == cap(buffer) {
 				buffer = grow(buffer, size, allowed)
@@ -340,7 +354,7 @@ func (w *walker) read(depth int, size int64, r io.Reader) (content []byte, reaso
 			}
 			buffer = buffer[:len(buffer)+n]
 			w.budget.spend(int64(n))
-			if int64(len(buffer)) > allowed {
+			if dropped+int64(len(buffer)) > allowed || err == io.EOF && dropped > 0 {
 				reason = which
 				w.budget.exhaust(reason)
 				return nil
@@ -354,8 +368,14 @@ func (w *walker) read(depth int, size int64, r io.Reader) (content []byte, reaso
 		}
 	})
 	w.scratch[depth] = buffer
+	if dropped > 0 { // what stands behind it is from further on
+		return buffer[:beginning/2], reason, err
+	}
 	return buffer, reason, err
 }
+
+// beginning is how much is held of a member that is not examined: half of it is kept.
+const beginning = 2 << 20
 
 // grow gives a full buffer more room: to its declared size once half of that
 // has truly come, else four times as much, or twice where it is large, so that

@@ -37,15 +37,30 @@ func (w *walker) openWebpage(a *Attachment, f file) error {
 	if asksPassword(lower) {
 		a.add(HTMLCredentialForm)
 	}
-	large := len(base64Run(page)) > 0
-	decodes := hasAny(lower, marksOfDecoder)
-	switch {
-	case script && hasAny(lower, marksOfBuilder) && (large || decodes),
-		script && decodes && large && hasAny(lower, marksOfSaving),
-		hasAny(lower, marksOfData) && bytes.Contains(lower, []byte("base64,")):
+	if redirects(page) {
+		a.add(HTMLRedirect)
+	}
+	if smuggles(page, lower, script) || hasAny(lower, marksOfData) && bytes.Contains(lower, []byte("base64,")) {
 		a.add(HTMLSmuggling)
 	}
 	return w.openBase64(a, f, page)
+}
+
+// smuggles tells whether the script of a page puts a file together.
+func smuggles(page, lower []byte, script bool) bool {
+	if !script {
+		return false
+	}
+	large, decodes := len(base64Run(page)) > 0, hasAny(lower, marksOfDecoder)
+	return hasAny(lower, marksOfBuilder) && (large || decodes) ||
+		decodes && large && hasAny(lower, marksOfSaving)
+}
+
+// bodySmuggles tells whether a text that is shown as HTML has a script that puts a file together.
+func bodySmuggles(content []byte) bool {
+	page := plainText(content)
+	lower := bytes.ToLower(page)
+	return bytes.Contains(lower, []byte("<script")) && smuggles(page, lower, true)
 }
 
 // hasHandler tells whether an element has an attribute that runs a script
@@ -156,6 +171,9 @@ func (w *walker) openDrawing(a *Attachment, f file) error {
 	lower := unescaped(bytes.ToLower(drawing))
 	if hasAny(lower, marksInDrawing) || hasHandler(lower) {
 		a.add(SVGScript)
+	}
+	if redirects(drawing) { // by an element of XHTML
+		a.add(HTMLRedirect)
 	}
 	return w.openBase64(a, f, drawing)
 }

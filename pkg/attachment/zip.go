@@ -47,6 +47,9 @@ func (w *walker) openZip(a *Attachment, f file) error {
 	}
 	document.finish()
 	d.layout(b, hidden).settle(a, b)
+	if locks, ok := readODFLocks(open.manifest); ok {
+		return w.openLockedPackage(a, f, d.entries, locks)
+	}
 	return nil
 }
 

@@ -1,0 +1,50 @@
+package attachment
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPagesThatSendTheirReaderElsewhereAreNamed(t *testing.T) {
+	for element, away := range map[string]bool{
+		`<meta http-equiv="refresh" content="0;url=http://example.org/">`:              true,
+		`<META CONTENT='0; URL="https://example.org/"' HTTP-EQUIV=Refresh>`:            true,
+		`<meta/http-equiv=refresh content=0;//example.org>`:                            true,
+		`<meta http-equiv=refresh content="3,\\example.org">`:                          true,
+		`<meta http-equiv=refresh content="0;url=http&colon;&sol;&sol;example.org">`:   true,
+		`<meta http-equiv=re&#102;resh content="0;url=ht&Tab;tp://example.org">`:       true,
+		`<meta name=a content="x>y" http-equiv=refresh><meta content=0>`:               false,
+		`<!-- <meta a=" --><meta http-equiv=refresh content="0;url=//example.org">`:    true,
+		`<h:meta xmlns:h="x" http-equiv="refresh" content="0;url=//example.org"/>`:     true,
+		`<base href="https://example.org/"><meta http-equiv=refresh content=0;url=a>`:  true,
+		`<base href="https://example.org/"><meta http-equiv=refresh content=0>`:        false,
+		`<meta http-equiv="refresh" content="300">`:                                    false,
+		`<meta http-equiv="refresh" content="5;url=">`:                                 false,
+		`<meta http-equiv="refresh" content="5;url=next.html">`:                        false,
+		`<meta http-equiv="content-type" content="text/html; charset=utf-8">`:          false,
+		`<meta name=description content="refresh; url=http://example.org">`:            false,
+		`<meta http-equiv=x http-equiv=refresh content="0;url=//example.org"> refresh`: false,
+	} {
+		for _, name := range []string{"a.html", "a.xhtml", "a.htm"} {
+			a := scanFile(t, name, []byte("<html><head>"+element+"</head></html>"))
+			if got := contains(a.Reasons, HTMLRedirect); got != away || away != (a.Verdict == Suspicious) {
+				t.Errorf("%s, %s: %s %v", name, element, a.Verdict, a.Reasons)
+			}
+		}
+	}
+	want(t, scanFile(t, "a.svg", []byte(`<svg xmlns="http://www.w3.org/2000/svg"><meta xmlns="http://www.w3.org/1999/xhtml" http-equiv="refresh" content="0;url=//example.org"/></svg>`)), Suspicious, HTMLRedirect)
+	want(t, scanFile(t, "a.xhtml", []byte(`<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><meta http-equiv="refresh" content="0;url=//example.org"/></head></html>`)), Suspicious, HTMLRedirect)
+}
+
+func TestAPageThatBeginsElementsWithoutEndIsReadWithinBounds(t *testing.T) {
+	page := []byte(strings.Repeat("<meta ", 100_000) + "refresh")
+	if !redirects(page) {
+		t.Error("not taken for one that hides something")
+	}
+}
+
+func FuzzRedirect(f *testing.F) {
+	f.Add([]byte(`<meta http-equiv="refresh" content="0;url=http://example.org/">`))
+	f.Add([]byte(`<base href=//example.org><h:meta a = ' http-equiv=refresh content=;url='a>`))
+	f.Fuzz(func(_ *testing.T, page []byte) { redirects(page) })
+}

@@ -1,0 +1,113 @@
+package attachment
+
+import (
+	"bytes"
+	"testing"
+)
+
+// streamOf reads one stream of a compound file of testdata.
+func streamOf(t *testing.T, content []byte, name string) []byte {
+	t.Helper()
+	c, err := readCFB(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := c.named(name)
+	b := make([]byte, c.entries[i].size)
+	if n, _ := readFull(c.open(i), b); n != len(b) {
+		t.Fatalf("%d bytes of %d", n, len(b))
+	}
+	return b
+}
+
+func TestLockedOpenDocumentsOpenWithThePasswordOfTheMail(t *testing.T) {
+	for _, name := range []string{"macro-aes.odt", "macro-blowfish.odt"} {
+		a := scanWithText(t, "password: Sesam-42", made(t, name), Limits{Passwords: 3}) // each try is 100,000 rounds
+		want(t, a, Encrypted, PasswordInMail, DocumentMacro)
+		if contains(allReasons(a), EncryptedDocument) {
+			t.Errorf("%s: %v", name, allReasons(a))
+		}
+		opened := 0
+		for _, child := range a.Children {
+			if child.Name == "content.xml" && child.DetectedType == "text/xml" {
+				opened++
+			}
+		}
+		if opened != 1 {
+			t.Errorf("%s: its text was opened %d times", name, opened)
+		}
+		a = scanWithText(t, "password: Sesam-41", made(t, name), Limits{Passwords: 3})
+		want(t, a, Encrypted, EncryptedDocument)
+		if contains(allReasons(a), PasswordInMail) {
+			t.Errorf("%s opens with another password: %v", name, allReasons(a))
+		}
+	}
+}
+
+func TestLockedWordDocumentsOpenWithThePasswordOfTheMail(t *testing.T) {
+	document := made(t, "word97.doc")
+	a := scanWithText(t, "password: Sesam-42", document, Limits{})
+	want(t, a, Encrypted, PasswordInMail)
+	if contains(allReasons(a), EncryptedDocument) {
+		t.Errorf("%v", allReasons(a))
+	}
+	a = scanWithText(t, "password: Sesam-41", document, Limits{})
+	want(t, a, Encrypted, EncryptedDocument)
+	if contains(allReasons(a), PasswordInMail) {
+		t.Error("it opens with another password")
+	}
+	table := streamOf(t, document, "1Table")
+	plain := readRC4Lock(table[:52]).stream("Sesam-42", streamOf(t, document, "WordDocument"), wordBlock)
+	if !bytes.Contains(plain, wideBytes("The harbour opens at six in the morning.")) {
+		t.Error("the text is not in the decrypted document")
+	}
+}
+
+func TestObfuscatedWorkbooksOpenWithThePasswordOfTheMail(t *testing.T) {
+	workbook := made(t, "xor.xls")
+	a := scanWithText(t, "password: Sesam-42", workbook, Limits{})
+	want(t, a, Encrypted, PasswordInMail)
+	if contains(allReasons(a), EncryptedDocument) {
+		t.Errorf("%v", allReasons(a))
+	}
+	want(t, scanWithText(t, "password: Sesam-41", workbook, Limits{}), Encrypted, EncryptedDocument)
+	b := streamOf(t, workbook, "Workbook")
+	if plain := readXORLock(filePass(b)).open("Sesam-42", b); !bytes.Contains(plain, []byte("The harbour opens at six")) {
+		t.Error("the text of the first cell is not in the opened workbook")
+	}
+}
+
+func TestLockedPresentationsOpenWithThePasswordOfTheMail(t *testing.T) {
+	presentation := unpackedOf(t, "locked.ppt.gz")
+	a := scanWithText(t, "password: Sesam-42", presentation, Limits{})
+	want(t, a, Encrypted, PasswordInMail)
+	if contains(allReasons(a), EncryptedDocument) {
+		t.Errorf("%v", allReasons(a))
+	}
+	want(t, scanWithText(t, "password: Sesam-41", presentation, Limits{}), Encrypted, EncryptedDocument)
+	document := streamOf(t, presentation, "PowerPoint Document")
+	objects, ok := readPPTObjects(streamOf(t, presentation, "Current User"), document)
+	if !ok || len(objects.at) != 6 || objects.session != 6 {
+		t.Fatalf("%v %+v", ok, objects)
+	}
+	session, _ := pptRecord(document, objects.at[objects.session], pptCryptSession)
+	plain, ok := objects.open(readRC4Lock(session), "Sesam-42", document)
+	if !ok || !bytes.Contains(plain, wideBytes("The harbour opens at six")) {
+		t.Error("the text of the first page is not in the decrypted presentation")
+	}
+}
+
+// A lock is only ever written by strangers: whatever its bytes, reading it ends.
+func TestDamagedLocksEnd(t *testing.T) {
+	for name, content := range map[string][]byte{"word97.doc": made(t, "word97.doc"), "xor.xls": made(t, "xor.xls"), "locked.ppt": unpackedOf(t, "locked.ppt.gz"), "macro-aes.odt": made(t, "macro-aes.odt")} {
+		for at := 600; at < len(content); at += len(content)/40 + 1 {
+			broken := bytes.Clone(content)
+			for i := range broken[at:min(at+16, len(broken))] {
+				broken[at+i] ^= 0xff
+			}
+			if a := scanWithText(t, "password: Sesam-42", broken, Limits{Passwords: 3, Rounds: 1000}); contains(allReasons(a), DecoderFailed) {
+				t.Errorf("%s, damaged at %d: %s %v", name, at, a.Verdict, allReasons(a))
+			}
+		}
+	}
+}
