@@ -38,6 +38,7 @@ func told(t *testing.T) map[string][]string {
 	c := wiring.Default()
 	c.DataDir = t.TempDir()
 	c.Operations.Listen, c.Desk.Listen = "127.0.0.1:0", "127.0.0.1:0"
+	c.Clamd.Address = "unix:" + c.DataDir + "/clamd.sock" // nobody answers there
 	c, err := c.Complete()
 	if err != nil {
 		t.Fatal(err)
@@ -93,15 +94,16 @@ func missing(metrics map[string][]string) []string {
 	return slices.DeleteFunc([]string{
 		"postern_ingest_broken", "postern_stage_events_total", "postern_journal_written_timestamp_seconds",
 		"postern_aside_mails", "postern_retention_whole_timestamp_seconds", "postern_audit_alert",
+		"postern_scan_outdated_items", "postern_scan_opinions_total", "postern_scan_signatures_known",
 	}, func(name string) bool { _, there := metrics[name]; return there })
 }
 
 // words of PromQL that our expressions may use.
 var (
-	operators = []string{"by", "unless", "sum", "max", "rate", "increase", "time", "histogram_quantile"}
+	operators = []string{"by", "unless", "and", "offset", "sum", "max", "min_over_time", "rate", "increase", "time", "histogram_quantile"}
 	ofTargets = []string{"job", "instance", "le"} // labels that Prometheus gives
 	strung    = regexp.MustCompile(`"[^"]*"`)
-	spans     = regexp.MustCompile(`\[\d+[smhd]\]`)
+	spans     = regexp.MustCompile(`\[\d+[smhd](:\d+[smhd])?\]|\boffset \d+[smhd]\b`)
 	word      = regexp.MustCompile(`[a-zA-Z_][a-zA-Z0-9_]*`)
 	number    = regexp.MustCompile(`\b\d+(\.\d+)?(e\d+)?\b`)
 )
@@ -202,6 +204,9 @@ func TestAnExpressionThatCannotBeAskedIsFound(t *testing.T) {
 		`maximum(seconds)`:                                     true,
 		`time() > 5`:                                           true,
 		`up{job="postern"} == 0 unless rate(seconds[30m]) > 0`: false,
+		`max(seconds) >= max(seconds offset 1h)`:               false,
+		`min_over_time(max(seconds)[2d:5m]) > 0`:               false,
+		`max(seconds) >= max(seconds offset hour)`:             true,
 	} {
 		if found := judge(expression, metrics); len(found) > 0 != wrong {
 			t.Errorf("%s: %v", expression, found)

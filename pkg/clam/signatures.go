@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/attachment"
@@ -62,4 +63,24 @@ func signaturesOf(reply string, opinion attachment.Opinion) (string, error) {
 		return "", ErrSignatures
 	}
 	return version, nil
+}
+
+// daily is the number of the daily signatures in a version.
+var daily = regexp.MustCompile(`^clamav-[0-9A-Za-z._-]+\.daily-([0-9]{1,9})(?:\.rules-[0-9A-Za-z]+)?$`)
+
+// Newer tells whether the daily signatures of one version are later than those of another. They are numbered;
+// nothing orders engines, and rules of one's own.
+func Newer(version, than string) bool {
+	n, known := numberOf(version)
+	other, alsoKnown := numberOf(than)
+	return known && alsoKnown && n > other
+}
+
+func numberOf(version string) (int, bool) {
+	found := daily.FindStringSubmatch(version)
+	if found == nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(found[1])
+	return n, err == nil
 }

@@ -2,6 +2,7 @@ package clam_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,45 @@ func TestARuleOfOnesOwnFindsItsStringAndIsANewVersion(t *testing.T) {
 	}
 }
 
+// VERSION tells the daily signatures alone.
+func TestWhatClamAVPublishesBesideTheDailySignaturesIsInTheVersion(t *testing.T) {
+	source, folder := t.TempDir(), t.TempDir()
+	told := func() string {
+		t.Helper()
+		command := exec.Command("../../deploy/clamav/rules", source, folder)
+		command.Env = append(os.Environ(), "RULES_SETTLE=0")
+		if said, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, said)
+		}
+		version, err := os.ReadFile(filepath.Join(folder, "postern-version.hsb"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(version)
+	}
+	write := func(name, header string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(fmt.Sprintf("%-512s", header)+strings.Repeat("x", 1000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]string{}
+	for _, file := range []string{"nothing", "main.cvd 62", "main.cvd 63", "bytecode.cld 335", "bytecode.cld 336"} {
+		if name, version, found := strings.Cut(file, " "); found {
+			write(name, "ClamAV-VDB:01 Jan 2026:"+version+":1000")
+		}
+		now := told()
+		if other, twice := seen[now]; twice {
+			t.Errorf("%s is the version that was told with %s", file, other)
+		}
+		seen[now] = file
+		write("daily.cld", file) // is told by VERSION
+		if told() != now {
+			t.Error("another version with other daily signatures")
+		}
+	}
+}
+
 func TestAVersionIsReadOutOfWhatClamdAnswers(t *testing.T) {
 	rules := attachment.Opinion{Verdict: attachment.Infected, Reason: attachment.ScannerSignature, Signature: "Postern.Rules.00ff.UNOFFICIAL"}
 	other := attachment.Opinion{Verdict: attachment.Infected, Reason: attachment.ScannerSignature, Signature: "Eicar"}
@@ -112,6 +152,28 @@ func TestAVersionIsReadOutOfWhatClamdAnswers(t *testing.T) {
 		got, err := clam.SignaturesOf(test.reply, test.opinion)
 		if got != test.want || (err != nil) != (test.want == "") || err != nil && !errors.Is(err, clam.ErrSignatures) {
 			t.Errorf("%q %+v: %q, %v", test.reply, test.opinion, got, err)
+		}
+	}
+}
+
+func TestOnlyDailySignaturesTellWhichVersionIsNewer(t *testing.T) {
+	for _, test := range []struct {
+		version, than string
+		want          bool
+	}{
+		{"clamav-1.4.3.daily-27501", "clamav-1.4.3.daily-27500", true},
+		{"clamav-1.4.3.daily-27501", "clamav-1.4.3.daily-27501", false},
+		{"clamav-1.4.3.daily-9999", "clamav-1.4.3.daily-10000", false},
+		{"clamav-1.0.0.daily-27501.rules-aa", "clamav-1.4.3.daily-27500.rules-bb", true},
+		{"clamav-1.4.3.daily-27501.rules-bb", "clamav-1.4.3.daily-27501.rules-aa", false},
+		{"clamav-1.4.4.daily-27500", "clamav-1.4.3.daily-27500", false},
+		{"clamav-1.4.3.daily-27501", "unknown", false},
+		{"unknown", "clamav-1.4.3.daily-27500", false},
+		{"clamav-1.4.3.rules-daily9", "clamav-1.4.3.daily-1", false},
+		{"", "", false},
+	} {
+		if got := clam.Newer(test.version, test.than); got != test.want {
+			t.Errorf("%q newer than %q: %v", test.version, test.than, got)
 		}
 	}
 }

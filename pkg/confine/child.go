@@ -20,9 +20,6 @@ import (
 // startTime is how long a child may take to begin.
 const startTime = 30 * time.Second
 
-// errTime is how a job ended that took too long.
-var errTime = errors.New("time is over")
-
 // A program is this program's own file, which children are started from.
 type program struct{ file *os.File }
 
@@ -130,7 +127,7 @@ func (c *child) begin(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("start: %w", err)
 	case kind == frameError:
-		return errors.New(string(bytes.ToValidUTF8(body, nil)))
+		return errors.New(string(bytes.ToValidUTF8(body[:min(len(body), errorBytes)], nil))) // of what it could not do; it has seen no mail
 	case kind != frameReady:
 		return errProtocol
 	}
@@ -140,12 +137,18 @@ func (c *child) begin(ctx context.Context) error {
 // cut makes every use of the connection end now.
 func (c *child) cut() { _ = c.conn.SetDeadline(time.Unix(1, 0)) }
 
-// allow gives the child time, unless the job is over.
-func (c *child) allow(ctx context.Context, d time.Duration) error {
-	if err := c.conn.SetDeadline(time.Now().Add(d)); err != nil {
-		return err
+// silent tells whether nothing of the child waits to be read: what it said before a job is no answer to it.
+func (c *child) silent() bool {
+	raw, err := c.conn.(syscall.Conn).SyscallConn()
+	if err != nil || c.wire.r.Buffered() > 0 {
+		return false
 	}
-	return ctx.Err() // whoever ends the job after this cuts after this
+	waits := 0
+	err = raw.Control(func(fd uintptr) {
+		var one [1]byte
+		waits, _, _ = unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	})
+	return err == nil && waits <= 0
 }
 
 // kill ends the child. Whoever has it waits for it.
@@ -168,89 +171,6 @@ func (c *child) spent() bool {
 		return true
 	}
 	return c.jobs >= c.room.Jobs || time.Duration(used.Nano()) > c.room.CPU/2
-}
-
-// do has the child do one job.
-func (c *child) do(ctx context.Context, job string, parts [][]byte, answer Answer) ([][]byte, error) {
-	within, cancel := context.WithTimeoutCause(ctx, c.room.Time+c.room.Asking, errTime)
-	defer cancel()
-	release := context.AfterFunc(within, c.cut)
-	results, err := c.exchange(within, job, parts, answer)
-	whole := release()
-	switch {
-	case whole && (err == nil || errors.Is(err, ErrJob)):
-		return results, err
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case errors.Is(err, os.ErrDeadlineExceeded) || within.Err() != nil:
-		return nil, fmt.Errorf("%w: %w", ErrDied, errTime)
-	default:
-		return nil, fmt.Errorf("%w: %w", ErrDied, err)
-	}
-}
-
-func (c *child) exchange(ctx context.Context, job string, parts [][]byte, answer Answer) ([][]byte, error) {
-	left, began := c.room.Time, time.Now()
-	if err := c.allow(ctx, left); err != nil {
-		return nil, err
-	}
-	if err := c.wire.write(frameJob, []byte(job)); err != nil {
-		return nil, err
-	}
-	if err := c.wire.sendParts(parts); err != nil {
-		return nil, err
-	}
-	g := gathering{left: c.room.Result}
-	for {
-		kind, body, err := c.wire.receive()
-		if err != nil {
-			return nil, err
-		}
-		switch kind {
-		case frameQuestion:
-			left -= time.Since(began) // which stands still while it is answered
-			if err := c.answer(ctx, answer); err != nil {
-				return nil, err
-			}
-			began = time.Now()
-			if err := c.allow(ctx, left); err != nil {
-				return nil, err
-			}
-		case frameMore, framePart:
-			if err := g.take(kind, body); err != nil {
-				return nil, err
-			}
-		case frameEnd:
-			if g.open {
-				return nil, errProtocol
-			}
-			return g.parts, nil
-		case frameError:
-			return nil, fmt.Errorf("%w: %s", ErrJob, code(string(body)))
-		default:
-			return nil, fmt.Errorf("%w: frame %q", errProtocol, kind)
-		}
-	}
-}
-
-// answer answers one question.
-func (c *child) answer(ctx context.Context, answer Answer) error {
-	if err := c.allow(ctx, c.room.Asking); err != nil {
-		return err
-	}
-	question := &questionReader{w: c.wire}
-	var said []byte
-	err := errors.New("nobody answers")
-	if answer != nil {
-		said, err = answer(ctx, question)
-	}
-	if err := question.skip(); err != nil {
-		return err
-	}
-	if err != nil {
-		return c.wire.sendError("unanswered")
-	}
-	return c.wire.sendParts([][]byte{said})
 }
 
 // socketPair is a connection whose other end can be handed to a child.

@@ -21,8 +21,8 @@ import (
 )
 
 // A Job is one kind of work that children do, by name. It gets parts and gives parts.
-// It must not rely on any file, and keeps nothing for the next job. Where the job is one
-// for a mail, the error that it returns tells a code, never a word of the mail.
+// It must not rely on any file, and keeps nothing for the next job. That it returns an error is
+// told, and what the error says is not.
 type Job func(ctx context.Context, parts [][]byte, ask Ask) ([][]byte, error)
 
 // Ask puts a question to the process that gave the job: bytes, read to their end, and an
@@ -39,7 +39,7 @@ var (
 	ErrDied = errors.New("decoder process died")
 	// ErrNone says that no child can be started.
 	ErrNone = errors.New("no confined process")
-	// ErrJob says that the job itself returned an error.
+	// ErrJob says that the job itself returned an error. What it says is not repeated: it may be words of a mail.
 	ErrJob = errors.New("confined job")
 )
 
@@ -51,6 +51,9 @@ type Room struct {
 	Time   time.Duration // for one job, without the time that questions took to be answered
 	Asking time.Duration // for all the questions of one job to be answered
 	Result int64         // bytes that one job may give
+
+	Questions int   // of one job
+	Asked     int64 // bytes of all of them
 	// Visible are folders of the system that stay readable, and whose programs may be started, for
 	// decoders that are programs of their own. Missing ones are left out. Most work needs none.
 	Visible []string
@@ -61,7 +64,10 @@ type Room struct {
 }
 
 // DefaultRoom suits a mail of the largest size with what is packed in it.
-var DefaultRoom = Room{Memory: 1 << 30, CPU: 10 * time.Minute, Jobs: 2000, Time: 60 * time.Second, Asking: 10 * time.Minute, Result: 256 << 20, Processes: 64}
+var DefaultRoom = Room{
+	Memory: 1 << 30, CPU: 10 * time.Minute, Jobs: 200, Time: 60 * time.Second, Asking: 10 * time.Minute, Result: 256 << 20,
+	Questions: 1 << 15, Asked: 2 << 30, Processes: 64,
+}
 
 func (r Room) withDefaults() Room {
 	d := DefaultRoom
@@ -82,6 +88,12 @@ func (r Room) withDefaults() Room {
 	}
 	if r.Result <= 0 {
 		r.Result = d.Result
+	}
+	if r.Questions <= 0 {
+		r.Questions = d.Questions
+	}
+	if r.Asked <= 0 {
+		r.Asked = d.Asked
 	}
 	if r.Processes <= 0 {
 		r.Processes = d.Processes

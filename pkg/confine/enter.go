@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -50,7 +51,9 @@ func (o *order) enter() error {
 		what string
 		do   func() error
 	}{
+		{"descriptors", closeOthers},
 		{"first to go", goFirst},
+		{"no memory in dumps", emptyDumps},
 		{"user namespace", o.mapIDs},
 		{"file system", o.root},
 		{"resource limits", o.limit},
@@ -63,11 +66,28 @@ func (o *order) enter() error {
 			return fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	return startInside()
+	step := stepWork
+	if o.alone() {
+		step = stepAlone
+	}
+	return startInside(step)
+}
+
+// alone tells whether there is nothing for a child to start.
+func (o *order) alone() bool { return len(o.Visible) == 0 && o.Scratch == 0 }
+
+// closeOthers has all be closed with the next start of a program that this process was started with: whoever started
+// the service may have left it open.
+func closeOthers() error {
+	return unix.CloseRange(exeFile+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 }
 
 // goFirst offers this process to a kernel that is out of memory, before any other.
 func goFirst() error { return os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) }
+
+// emptyDumps keeps memory out of core dumps, also of programs that are started. A limit of size is not asked where
+// dumps are handed to a program (core(5)), and that dumps are off ends with the next start.
+func emptyDumps() error { return os.WriteFile("/proc/self/coredump_filter", []byte("0"), 0) }
 
 // mapIDs makes this user nobody special inside, and the only one.
 func (o *order) mapIDs() error {
@@ -187,6 +207,10 @@ func interpreted() (bool, error) {
 
 func (o *order) limit() error {
 	memory := uint64(max(0, o.Memory)) //nolint:gosec // positive
+	space := uint64(unix.RLIM_INFINITY)
+	if addressSpace > 0 {
+		space = memory + addressSpace
+	}
 	for _, l := range []struct {
 		which int
 		most  uint64
@@ -199,6 +223,7 @@ func (o *order) limit() error {
 		{unix.RLIMIT_NPROC, o.Processes},
 		{unix.RLIMIT_DATA, memory},
 		{unix.RLIMIT_CPU, o.CPU},
+		{unix.RLIMIT_AS, space},
 	} {
 		if err := unix.Setrlimit(l.which, &unix.Rlimit{Cur: l.most, Max: l.most}); err != nil {
 			return fmt.Errorf("limit %d: %w", l.which, err)
@@ -314,12 +339,12 @@ func (o *order) landlock() error {
 }
 
 // startInside starts this program anew, by its open file: inside there is none.
-func startInside() error {
+func startInside(step string) error {
 	empty, err := unix.BytePtrFromString("")
 	if err != nil {
 		return err
 	}
-	args, err := syscall.SlicePtrFromStrings([]string{childName, stepWork})
+	args, err := syscall.SlicePtrFromStrings([]string{childName, step})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,6 @@ const (
 	frameBytes = 256 << 10
 	wireBuffer = 64 << 10
 	errorBytes = 200
-	nameBytes  = 64
 )
 
 var errProtocol = errors.New("confined process: protocol")
@@ -102,6 +101,10 @@ func (w *wire) sendError(code string) error {
 	return w.send(frameError, []byte(code[:min(len(code), errorBytes)]))
 }
 
+// frameCost is what a frame counts for where its bytes are limited: the empty ones are not for nothing, and each
+// part has a place in a list.
+func frameCost(body []byte) int64 { return int64(len(body)) + 64 }
+
 // A gathering puts parts together out of frames, up to a limit.
 type gathering struct {
 	parts [][]byte
@@ -111,7 +114,7 @@ type gathering struct {
 
 // take adds a frame that is one of a part.
 func (g *gathering) take(kind byte, body []byte) error {
-	if g.left -= int64(len(body)) + 16; g.left < 0 {
+	if g.left -= frameCost(body); g.left < 0 {
 		return fmt.Errorf("%w: more than was allowed", errProtocol)
 	}
 	if !g.open {
@@ -151,10 +154,11 @@ func (w *wire) receiveParts(limit int64) (parts [][]byte, refused string, err er
 
 // A questionReader reads one question out of frames.
 type questionReader struct {
-	w    *wire
-	rest []byte
-	last bool
-	err  error
+	receive func() (kind byte, body []byte, err error)
+	left    *int64 // bytes that are still read, of this question and of those after it
+	rest    []byte
+	last    bool
+	err     error
 }
 
 func (q *questionReader) Read(p []byte) (int, error) {
@@ -165,8 +169,11 @@ func (q *questionReader) Read(p []byte) (int, error) {
 		if q.last {
 			return 0, io.EOF
 		}
-		kind, body, err := q.w.receive()
+		kind, body, err := q.receive()
+		*q.left -= frameCost(body)
 		switch {
+		case *q.left < 0 && err == nil:
+			q.err = fmt.Errorf("%w: questions longer than are answered", errProtocol)
 		case errors.Is(err, io.EOF):
 			q.err = io.ErrUnexpectedEOF // the child is gone: what came is not the whole
 		case err != nil:

@@ -21,6 +21,12 @@ func sent(write func(w *wire)) []byte {
 	return out.Bytes()
 }
 
+// questionOf reads a question of any length.
+func questionOf(w *wire) *questionReader {
+	left := int64(1 << 40)
+	return &questionReader{receive: w.receive, left: &left}
+}
+
 func seeds() [][]byte {
 	return [][]byte{
 		nil,
@@ -56,7 +62,7 @@ func FuzzReadQuestion(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, from []byte) {
 		w := newWire(wired{bytes.NewReader(from), io.Discard})
-		q := &questionReader{w: w}
+		q := questionOf(w)
 		n, err := io.Copy(io.Discard, q)
 		if n > int64(len(from)) {
 			t.Errorf("%d bytes out of %d", n, len(from))
@@ -80,10 +86,10 @@ func TestFramesThatLieAreRefused(t *testing.T) {
 		"a part without an end":    {sent(func(w *wire) { _ = w.write(frameMore, []byte("x")); _ = w.write(frameEnd, nil) }), 100, errProtocol},
 		"a kind that is none":      {[]byte{'?', 0, 0, 0, 0}, 100, errProtocol},
 		"cut in a frame":           {[]byte{framePart, 0, 0, 0, 9, 'x'}, 100, io.ErrUnexpectedEOF},
-		"more than was allowed":    {sent(func(w *wire) { _ = w.sendParts([][]byte{make([]byte, 85)}) }), 100, errProtocol},
-		"as much as was allowed":   {sent(func(w *wire) { _ = w.sendParts([][]byte{make([]byte, 84)}) }), 100, nil},
-		"more parts than allowed":  {sent(func(w *wire) { _ = w.sendParts(make([][]byte, 7)) }), 100, errProtocol},
-		"as many parts as allowed": {sent(func(w *wire) { _ = w.sendParts(make([][]byte, 6)) }), 100, nil},
+		"more than was allowed":    {sent(func(w *wire) { _ = w.sendParts([][]byte{make([]byte, 137)}) }), 200, errProtocol},
+		"as much as was allowed":   {sent(func(w *wire) { _ = w.sendParts([][]byte{make([]byte, 136)}) }), 200, nil},
+		"more parts than allowed":  {sent(func(w *wire) { _ = w.sendParts(make([][]byte, 7)) }), 6 * 64, errProtocol},
+		"as many parts as allowed": {sent(func(w *wire) { _ = w.sendParts(make([][]byte, 6)) }), 6 * 64, nil},
 	} {
 		if _, _, err := newWire(wired{bytes.NewReader(c.from), io.Discard}).receiveParts(c.limit); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -98,7 +104,7 @@ func TestAQuestionThatBreaksOffIsNotWhole(t *testing.T) {
 		"in a frame":         {framePart, 0, 0, 0, 9, 'x'},
 		"by a refusal":       sent(func(w *wire) { _ = w.write(frameMore, []byte("some")); _ = w.sendError("source") }),
 	} {
-		q := &questionReader{w: newWire(wired{bytes.NewReader(from), io.Discard})}
+		q := questionOf(newWire(wired{bytes.NewReader(from), io.Discard}))
 		if got, err := io.ReadAll(q); err == nil {
 			t.Errorf("%s: %q is taken for the whole", name, got)
 		}

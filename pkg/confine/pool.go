@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 )
@@ -14,7 +13,7 @@ import (
 type Options struct {
 	Room   Room
 	Size   int  // children at most; 0: AtOnce()
-	Lazy   bool // none is started before the first job, and none ahead of another
+	Lazy   bool // none is started before the first job, and more only while all are at work; what ended is replaced
 	Log    *slog.Logger
 	Events func(Event) // told what becomes of children; nil: nobody. It must not wait
 }
@@ -26,7 +25,7 @@ type Event string
 const (
 	Started  Event = "started"
 	Refused  Event = "refused"  // it could not be started
-	Replaced Event = "replaced" // it had done its share of jobs
+	Replaced Event = "replaced" // it had done its share of jobs, or a job of it ended in an error
 	Died     Event = "died"
 	TimedOut Event = "timed_out"
 )
@@ -90,31 +89,54 @@ func (p *Pool) Close() {
 		c.kill()
 	}
 	p.mu.Unlock()
+	p.drain()
+	p.program.close()
+}
+
+// drain ends the children that have nothing to do.
+func (p *Pool) drain() {
 	for {
 		select {
 		case c := <-p.ready:
 			c.end()
 		default:
-			p.program.close()
 			return
 		}
 	}
 }
 
-// Do has a child do a job. The error is ErrJob with the job's own code, ErrDied, ErrNone, or
-// the context's.
-func (p *Pool) Do(ctx context.Context, job string, parts [][]byte, answer Answer) ([][]byte, error) {
+// Do has a child do a task. The error is ErrJob, ErrDied, ErrNone, or the context's. Where a child does
+// more than one job, one that died is followed by another, once: it may have died of what it had in
+// hand before, or of want of memory.
+func (p *Pool) Do(ctx context.Context, task Task) error {
+	err := p.try(ctx, task)
+	if errors.Is(err, ErrDied) && p.options.Room.Jobs > 1 {
+		err = p.try(ctx, task)
+	}
+	return err
+}
+
+// try has one child do a task. Only a child that did all that was asked, and nothing else, is kept.
+func (p *Pool) try(ctx context.Context, task Task) error {
 	c, err := p.take(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	results, err := c.do(ctx, job, parts, answer)
-	switch {
-	case err == nil || errors.Is(err, ErrJob):
-		if !c.spent() {
-			p.ready <- c
-			return results, err
+	kept := false
+	defer func() {
+		if !kept { // also where who answers or reads panicked
+			p.lose(c)
 		}
+	}()
+	err = c.do(ctx, task)
+	switch {
+	case err == nil && !c.spent():
+		kept = true
+		p.ready <- c
+		if p.ctx.Err() != nil {
+			p.drain() // whoever closes the pool may have done so before
+		}
+	case err == nil, errors.Is(err, ErrJob):
 		p.options.Events(Replaced)
 	case p.ctx.Err() != nil:
 		err = ErrNone
@@ -124,10 +146,9 @@ func (p *Pool) Do(ctx context.Context, job string, parts [][]byte, answer Answer
 			event = TimedOut
 		}
 		p.options.Events(event)
-		p.options.Log.WarnContext(ctx, "confined process ended", "job", job, "why", event)
+		p.options.Log.WarnContext(ctx, "confined process ended", "job", task.Job, "why", event)
 	}
-	p.lose(c)
-	return results, err
+	return err
 }
 
 // take waits for a child. Where none is left and none can be started it does not wait.
@@ -136,9 +157,7 @@ func (p *Pool) take(ctx context.Context) (*child, error) {
 		p.want()
 	}
 	for {
-		p.mu.Lock()
-		alive, refused, changed := len(p.alive), p.refused, p.changed
-		p.mu.Unlock()
+		alive, refused, changed := p.state()
 		if alive == 0 && refused != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNone, refused)
 		}
@@ -155,6 +174,13 @@ func (p *Pool) take(ctx context.Context) (*child, error) {
 			return nil, ErrNone
 		}
 	}
+}
+
+// state is how many children are alive, why the last start failed, and what is closed when either is another.
+func (p *Pool) state() (alive int, refused error, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.alive), p.refused, p.changed
 }
 
 // want has one more child started, where there is room for one.
@@ -227,9 +253,7 @@ func (p *Pool) lose(c *child) {
 // Await waits for the first child. While the kernel refuses one, it tells so.
 func (p *Pool) Await(ctx context.Context, tell func(why error)) error {
 	for {
-		p.mu.Lock()
-		alive, refused, changed := len(p.alive), p.refused, p.changed
-		p.mu.Unlock()
+		alive, refused, changed := p.state()
 		if alive > 0 {
 			return nil
 		}
@@ -268,13 +292,4 @@ func Probe(ctx context.Context, room Room) error {
 	}
 	c.end()
 	return nil
-}
-
-func code(text string) string {
-	for _, r := range text {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_", r) {
-			return "unknown"
-		}
-	}
-	return text
 }

@@ -3,11 +3,14 @@ package confine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Words that a child is started with.
@@ -15,6 +18,7 @@ const (
 	childName  = "postern-confined" // its name, by which Enter knows it
 	stepEnter  = "enter"
 	stepWork   = "work"
+	stepAlone  = "alone"
 	socketFile = 3
 	jobLimit   = 1 << 30 // bytes of one job's parts
 )
@@ -31,8 +35,8 @@ func Enter(jobs map[string]Job) {
 	switch os.Args[1] {
 	case stepEnter:
 		code = enter(os.Args[2:])
-	case stepWork:
-		code = work(jobs, os.NewFile(socketFile, "socket"))
+	case stepWork, stepAlone:
+		code = inside(os.Args[1] == stepAlone, jobs)
 	default:
 		code = exitMisuse
 	}
@@ -51,6 +55,31 @@ const (
 	exitFailed = 1
 	exitMisuse = 2
 )
+
+// inside is the child at work, shut in.
+func inside(alone bool, jobs map[string]Job) int {
+	socket := os.NewFile(socketFile, "socket")
+	if err := shutDoor(alone); err != nil {
+		_ = newWire(socket).sendError(err.Error())
+		return exitFailed
+	}
+	return work(jobs, socket)
+}
+
+// shutDoor does what can only be done by the program that stays.
+func shutDoor(alone bool) error {
+	unix.CloseOnExec(socketFile) // what it starts has no part in the connection
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("dumpable off: %w", err)
+	}
+	if !alone {
+		return nil
+	}
+	if err := filterAlone(); err != nil {
+		return fmt.Errorf("filter of who works alone: %w", err)
+	}
+	return nil
+}
 
 // work does jobs until the socket is closed.
 func work(jobs map[string]Job, socket io.ReadWriter) int {
@@ -101,40 +130,22 @@ func do(w *wire, job Job, parts [][]byte) error {
 // An asker puts questions, one after another.
 type asker struct {
 	w      *wire
-	broken error
+	broken error // why no more can be said to who gave the job
 }
 
 func (a *asker) ask(question io.Reader) ([]byte, error) {
 	if a.broken != nil {
 		return nil, a.broken
 	}
-	answer, err := a.put(question)
-	return answer, err
-}
-
-func (a *asker) put(question io.Reader) ([]byte, error) {
 	if a.broken = a.w.write(frameQuestion, nil); a.broken != nil {
 		return nil, a.broken
 	}
-	buf := make([]byte, 64<<10)
-	var asked error
-	for {
-		n, err := question.Read(buf)
-		if n > 0 {
-			if a.broken = a.w.write(frameMore, buf[:n]); a.broken != nil {
-				return nil, a.broken
-			}
-		}
-		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				asked = err
-			}
-			break
-		}
-	}
-	if asked != nil {
+	_, asked := io.Copy(a, question)
+	switch {
+	case a.broken != nil:
+	case asked != nil:
 		a.broken = a.w.sendError("source")
-	} else {
+	default:
 		a.broken = a.w.send(framePart, nil)
 	}
 	if a.broken != nil {
@@ -154,4 +165,16 @@ func (a *asker) put(question io.Reader) ([]byte, error) {
 		return nil, a.broken
 	}
 	return answer[0], nil
+}
+
+// Write sends a piece of a question.
+func (a *asker) Write(piece []byte) (int, error) {
+	for rest := piece; len(rest) > 0; {
+		n := min(len(rest), frameBytes)
+		if a.broken = a.w.write(frameMore, rest[:n]); a.broken != nil {
+			return len(piece) - len(rest), a.broken
+		}
+		rest = rest[n:]
+	}
+	return len(piece), nil
 }

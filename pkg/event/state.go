@@ -81,14 +81,18 @@ func Place(r *itemv1.Record) *itemv1.Place {
 	return &itemv1.Place{UidValidity: r.GetUidValidity(), Uid: r.GetUid(), Generation: r.GetGeneration(), InternalDate: r.GetInternalDate()}
 }
 
-// HeaderJudged is the header in which the message of a ticket's record says what JudgedWith does.
+// HeaderJudged is the header in which the message of a ticket's record says what JudgedWith does. A ticket's
+// record without it is from before there was one.
 const HeaderJudged = "Postern-Judged"
 
 // HeaderRecalled is the header in which the message of a record says when something of it was last recalled.
 const HeaderRecalled = "Postern-Recalled"
 
-// Unjudged is what JudgedWith says where the version of the signatures is not known.
-const Unjudged = "unknown"
+// Words in the place of a version of signatures.
+const (
+	Unjudged = "unknown" // in JudgedWith and HeaderJudged: which they were is not known
+	NoFiles  = "none"    // in HeaderJudged: agents can open no file
+)
 
 // JudgedWith is the version of the signatures that the files of a ticket were last judged with. There is
 // none where agents can open no file of it.
@@ -137,6 +141,8 @@ func RecordHeaders(r *itemv1.Record) map[string][]string {
 	}
 	if version, files := JudgedWith(r); files {
 		headers[HeaderJudged] = []string{version}
+	} else if r.GetState() == itemv1.State_STATE_TICKETED {
+		headers[HeaderJudged] = []string{NoFiles}
 	}
 	if n := len(r.GetRecalled()); n > 0 {
 		headers[HeaderRecalled] = []string{r.GetRecalled()[n-1].GetTime().AsTime().Format(time.RFC3339)}

@@ -116,3 +116,20 @@ func TestARecordIsTakenUpUntilItsMailIsStoredAnewOrFiled(t *testing.T) {
 		}
 	}
 }
+
+func TestATicketsRecordSaysWithWhichSignaturesItWasJudgedOrThatItHasNoFiles(t *testing.T) {
+	view := func(packets int) []*itemv1.Layer {
+		return []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_VIEW, State: itemv1.LayerState_LAYER_STATE_PRESENT, PacketEnds: make([]int64, packets)}}
+	}
+	for want, record := range map[string]*itemv1.Record{
+		"one":          {State: itemv1.State_STATE_TICKETED, Layers: view(3), Findings: &itemv1.Findings{Signatures: "one"}},
+		event.Unjudged: {State: itemv1.State_STATE_TICKETED, Layers: view(3)},
+		event.NoFiles:  {State: itemv1.State_STATE_TICKETED, Layers: view(2), Findings: &itemv1.Findings{Signatures: "one"}},
+		"":             {State: itemv1.State_STATE_RENDERED, Layers: view(3), Findings: &itemv1.Findings{Signatures: "one"}},
+	} {
+		said := event.RecordHeaders(record)[event.HeaderJudged]
+		if want == "" && said != nil || want != "" && (len(said) != 1 || said[0] != want) {
+			t.Errorf("%q: it says %v", want, said)
+		}
+	}
+}

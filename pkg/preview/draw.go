@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"image/png"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,10 +39,10 @@ func Decode(ctx context.Context, parts [][]byte, _ confine.Ask) ([][]byte, error
 	if err != nil {
 		return nil, errors.New("not_read")
 	}
-	if err := run(ctx, nil, pdftoppm, "-png", "-scale-to", strconv.Itoa(o.Edge), "-f", "1", "-l", strconv.Itoa(o.Pages), document, filepath.Join(folder, "page")); err != nil {
+	if err := run(ctx, nil, pdftoppm, "-scale-to", strconv.Itoa(o.Edge), "-f", "1", "-l", strconv.Itoa(o.Pages), document, filepath.Join(folder, "page")); err != nil {
 		return nil, errors.New("not_drawn")
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "page*.png"))
+	files, err := filepath.Glob(filepath.Join(folder, "page*.ppm"))
 	if err != nil || len(files) == 0 {
 		return nil, errors.New("not_drawn")
 	}
@@ -50,12 +50,12 @@ func Decode(ctx context.Context, parts [][]byte, _ confine.Ask) ([][]byte, error
 	told := answer{More: count > len(files)}
 	drawn := [][]byte{nil}
 	for _, file := range files[:min(len(files), o.Pages)] {
-		picture, size, err := anew(file)
+		pixels, size, err := pixelsOf(file)
 		if err != nil {
 			return nil, errors.New("not_drawn")
 		}
 		told.Sizes = append(told.Sizes, size)
-		drawn = append(drawn, picture)
+		drawn = append(drawn, pixels)
 	}
 	if drawn[0], err = json.Marshal(told); err != nil {
 		return nil, errors.New("not_drawn")
@@ -113,19 +113,15 @@ func program(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// anew decodes a picture and encodes it again.
-func anew(file string) (picture []byte, size [2]int, err error) {
-	f, err := os.Open(file)
+// pixelsOf reads a picture as poppler writes them: a header of text (ppm(5)), and three bytes for each pixel.
+func pixelsOf(file string) (pixels []byte, size [2]int, err error) {
+	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, size, err
 	}
-	defer f.Close()
-	drawn, err := png.Decode(f)
-	if err != nil {
+	header, pixels, _ := bytes.Cut(content, []byte("\n255\n"))
+	if _, err := fmt.Sscanf(string(header), "P6\n%d %d", &size[0], &size[1]); err != nil {
 		return nil, size, err
 	}
-	var out bytes.Buffer
-	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
-	err = encoder.Encode(&out, drawn)
-	return out.Bytes(), [2]int{drawn.Bounds().Dx(), drawn.Bounds().Dy()}, err
+	return pixels, size, nil
 }

@@ -2,15 +2,18 @@
 // looked at without being opened: PDF by poppler, office documents by LibreOffice and
 // poppler. Both are programs of the system, which run only where pkg/confine shuts them
 // in: they see the system's programs, libraries and fonts, read-only, and a folder in
-// memory that is gone with the process. What comes out is decoded and encoded anew there,
-// so that it is a picture and nothing else. It does not judge a document.
+// memory that is gone with the process. What comes out are pixels, of which a picture is made
+// here: whatever took such a program over, an agent sees a picture of ours. It does not judge a document.
 package preview
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"slices"
 	"time"
@@ -30,14 +33,14 @@ const (
 
 // Room is what drawing takes. A child draws one document, so that nothing of it is left for the next.
 var Room = confine.Room{
-	Memory: 2 << 30, CPU: 2 * time.Minute, Jobs: 1, Time: time.Minute, Result: 64 << 20, Processes: 256, Scratch: 256 << 20,
+	Memory: 2 << 30, CPU: 2 * time.Minute, Jobs: 1, Time: time.Minute, Result: MaxPages*(Edge*Edge*3+16<<10) + 64<<10, Processes: 256, Scratch: 256 << 20,
 	Visible: []string{
 		"/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share", "/bin", "/lib", "/lib64",
 		"/etc/alternatives", "/etc/fonts", "/etc/libreoffice", "/var/lib/libreoffice", "/var/cache/fontconfig",
 	},
 }
 
-// A Picture is one page as it is looked at: PNG, made here.
+// A Picture is one page as it is looked at: PNG, made here of pixels.
 type Picture struct {
 	PNG           []byte
 	Width, Height int
@@ -57,8 +60,8 @@ var (
 )
 
 // A form is how LibreOffice is told what a document is: by the ending of its name, and by which of its
-// parts prints it.
-type form struct{ ending, filter string }
+// parts prints it; and what people call it.
+type form struct{ ending, filter, words string }
 
 const (
 	writer  = "writer"
@@ -68,22 +71,30 @@ const (
 
 // office are the kinds that LibreOffice reads, by the type of their bytes.
 var office = map[string]form{
-	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   {".docx", writer},
-	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         {".xlsx", calc},
-	"application/vnd.openxmlformats-officedocument.presentationml.presentation": {".pptx", impress},
-	"application/msword":                                      {".doc", writer},
-	"application/vnd.ms-excel":                                {".xls", calc},
-	"application/vnd.ms-powerpoint":                           {".ppt", impress},
-	"application/vnd.oasis.opendocument.text":                 {".odt", writer},
-	"application/vnd.oasis.opendocument.text-template":        {".ott", writer},
-	"application/vnd.oasis.opendocument.spreadsheet":          {".ods", calc},
-	"application/vnd.oasis.opendocument.spreadsheet-template": {".ots", calc},
-	"application/vnd.oasis.opendocument.presentation":         {".odp", impress},
-	"application/rtf":                                         {".rtf", writer},
-	"text/rtf":                                                {".rtf", writer},
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   {".docx", writer, "Word document"},
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         {".xlsx", calc, "Excel workbook"},
+	"application/vnd.openxmlformats-officedocument.presentationml.presentation": {".pptx", impress, "PowerPoint presentation"},
+	"application/msword":                                      {".doc", writer, "Word document"},
+	"application/vnd.ms-excel":                                {".xls", calc, "Excel workbook"},
+	"application/vnd.ms-powerpoint":                           {".ppt", impress, "PowerPoint presentation"},
+	"application/vnd.oasis.opendocument.text":                 {".odt", writer, "OpenDocument text"},
+	"application/vnd.oasis.opendocument.text-template":        {".ott", writer, "OpenDocument text template"},
+	"application/vnd.oasis.opendocument.spreadsheet":          {".ods", calc, "OpenDocument spreadsheet"},
+	"application/vnd.oasis.opendocument.spreadsheet-template": {".ots", calc, "OpenDocument spreadsheet template"},
+	"application/vnd.oasis.opendocument.presentation":         {".odp", impress, "OpenDocument presentation"},
+	"application/rtf":                                         {".rtf", writer, "rich text"},
+	"text/rtf":                                                {".rtf", writer, "rich text"},
 }
 
 const pdf = "application/pdf"
+
+// Words name a kind that can be drawn as people do; "" for any other.
+func Words(kind string) string {
+	if kind == pdf {
+		return "PDF"
+	}
+	return office[kind].words
+}
 
 // Programs that draw, where Debian has them.
 const (
@@ -152,28 +163,55 @@ func (s *Studio) Draw(ctx context.Context, content []byte, kind string) (Pages, 
 	if err != nil {
 		return Pages{}, err
 	}
-	results, err := s.pool.Do(ctx, Job, [][]byte{told, content}, nil)
+	var pages Pages
+	err = s.pool.Do(ctx, confine.Task{Job: Job, Parts: [][]byte{told, content}, Read: func(results [][]byte) (err error) {
+		pages, err = read(results)
+		return err
+	}})
 	if errors.Is(err, confine.ErrJob) || errors.Is(err, confine.ErrDied) {
 		return Pages{}, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	if err != nil {
 		return Pages{}, err
 	}
-	return read(results)
+	return pages, nil
 }
 
-// read believes a child no more than that it sends bytes: they are shown as PNG and as nothing else.
+// read makes pictures of pixels. A child is believed no more than how many there are in a row: any bytes are some.
 func read(results [][]byte) (Pages, error) {
 	var a answer
-	if len(results) < 2 || json.Unmarshal(results[0], &a) != nil || len(a.Sizes) != len(results)-1 || len(a.Sizes) > MaxPages {
-		return Pages{}, ErrFailed
+	if len(results) < 2 || len(results[0]) > toldLimit || json.Unmarshal(results[0], &a) != nil || len(a.Sizes) != len(results)-1 || len(a.Sizes) > MaxPages {
+		return Pages{}, errNoPages
 	}
 	pages := Pages{More: a.More}
 	for i, size := range a.Sizes {
-		if size[0] <= 0 || size[1] <= 0 || max(size[0], size[1]) > 2*Edge {
-			return Pages{}, ErrFailed
+		width, height, pixels := size[0], size[1], results[i+1]
+		if min(width, height) <= 0 || max(width, height) > Edge || len(pixels) != 3*width*height {
+			return Pages{}, errNoPages
 		}
-		pages.Pictures = append(pages.Pictures, Picture{PNG: results[i+1], Width: size[0], Height: size[1]})
+		picture, err := paint(width, height, pixels)
+		if err != nil {
+			return Pages{}, err
+		}
+		pages.Pictures = append(pages.Pictures, Picture{PNG: picture, Width: width, Height: height})
 	}
 	return pages, nil
+}
+
+// toldLimit is how long the answer beside the pixels may be.
+const toldLimit = 1 << 10
+
+var errNoPages = errors.New("it answers what are no pages")
+
+// paint encodes pixels of three bytes each, row after row.
+func paint(width, height int, pixels []byte) ([]byte, error) {
+	canvas := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range width * height {
+		copy(canvas.Pix[4*i:4*i+3], pixels[3*i:])
+		canvas.Pix[4*i+3] = 0xff
+	}
+	var out bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestSpeed}
+	err := encoder.Encode(&out, canvas)
+	return out.Bytes(), err
 }

@@ -214,14 +214,18 @@ func (r reader) original(ctx context.Context, actor string, row Row, reason []by
 	return raw, err
 }
 
-// copy checks a whole packet, and only then has begin say its length and writes it: what
+// copy checks a whole packet, and only then has begin say its length and writes it, or refuse it: what
 // cannot wait in memory is read twice.
-func (o *opened) copy(ctx context.Context, index int, begin func(size int64) io.Writer) error {
+func (o *opened) copy(ctx context.Context, index int, begin func(size int64) (io.Writer, error)) error {
 	size, err := o.pass(ctx, index, io.Discard)
 	if err != nil {
 		return err
 	}
-	_, err = o.pass(ctx, index, begin(size))
+	out, err := begin(size)
+	if err != nil {
+		return err
+	}
+	_, err = o.pass(ctx, index, out)
 	return err
 }
 

@@ -78,6 +78,7 @@ func (w *Worker) Recall(recalled *mailv1.Recalled) (ticket string, said *ticketv
 
 // apply folds one event of a ticket into its row.
 func apply(row Row, said proto.Message, at time.Time) (Row, error) {
+	before := row.Changed
 	row.Changed = at
 	switch e := said.(type) {
 	case *ticketv1.Opened:
@@ -103,7 +104,12 @@ func apply(row Row, said proto.Message, at time.Time) (Row, error) {
 			forget(row.Record, kind)
 		}
 	case *ticketv1.Recalled:
-		row.Recalled = e.GetPackets()
+		// It may be told twice, and of two the earlier one last: nothing that is recalled is given back.
+		all := slices.Compact(slices.Sorted(slices.Values(slices.Concat(row.Recalled, e.GetPackets()))))
+		if len(all) == len(row.Recalled) {
+			row.Changed = before
+		}
+		row.Recalled = all
 	default:
 		return row, fmt.Errorf("%w: %s is not known", errFold, said.ProtoReflect().Descriptor().FullName())
 	}

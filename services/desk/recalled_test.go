@@ -2,8 +2,11 @@ package desk_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
+	ticketv1 "github.com/postern-mail/postern/proto/ticket/v1"
 	"github.com/postern-mail/postern/services/desk/desktest"
 )
 
@@ -56,6 +59,46 @@ func TestWithoutItsRecordNoFileIsHandedOut(t *testing.T) {
 	for _, path := range []string{"/files/0", "/files/0/look"} {
 		if a := c.get("/tickets/" + ticket + path); a.StatusCode < 400 || a.has("%PDF") || a.has("data:image") {
 			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
+	}
+}
+
+// It is recalled when its download is written down already, and before its first byte.
+func TestAFileThatIsRecalledWhileItIsReadIsNotHandedOut(t *testing.T) {
+	for _, stored := range []bool{false, true} {
+		w := desktest.New(t)
+		mail := rich("Printer")
+		mail.Stored = stored
+		ticket := w.Ticket(mail)
+		c := as(w, t, "agnes")
+		w.Recorded(func() { w.Recall(ticket, "Win.Test.One", 2) })
+		if a := c.get("/tickets/" + ticket + "/files/0"); a.StatusCode != http.StatusForbidden || a.has("%PDF") || !a.has("not handed out any more") {
+			t.Errorf("stored %v: %d %s", stored, a.StatusCode, a.body)
+		}
+		if act := w.Last("download"); act.GetOutcome() != "recalled" {
+			t.Errorf("stored %v: the log says %v", stored, act)
+		}
+	}
+}
+
+func TestATicketThatIsToldTwiceWhatIsRecalledIsTheSameTicket(t *testing.T) {
+	w := desktest.New(t)
+	ticket := w.Ticket(rich("Printer"))
+	var changed time.Time
+	for i, told := range [][]int32{{2, 4}, {2}, {4, 2}, {}} { // the later of two may come first
+		w.Pass(time.Minute)
+		if _, err := w.Say(t.Context(), ticket, &ticketv1.Recalled{Ticket: ticket, Packets: told}); err != nil {
+			t.Fatal(err)
+		}
+		row, _, err := w.Board.Get(t.Context(), ticket)
+		if err != nil || !slices.Equal(row.Recalled, []int32{2, 4}) {
+			t.Errorf("after %v: %v, %v", told, row.Recalled, err)
+		}
+		if i == 0 {
+			changed = row.Changed
+		}
+		if !row.Changed.Equal(changed) {
+			t.Errorf("after %v it has changed", told)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -24,11 +25,15 @@ import (
 var functions = template.FuncMap{
 	"ago": ago, "day": day, "moment": moment, "clock": clock, "stamp": stamp, "size": size,
 	"scanWords": scanWords, "pill": pill,
-	"senderSentence": senderSentence, "scanSentence": scanSentence, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
+	"senderSentence": senderSentence, "scanSentences": scanSentences, "noticeSentence": noticeSentence, "graveNotice": graveNotice,
 	"kindWords": kindWords, "maskWords": maskWords, "initials": initials,
 	"actWords": actWords, "layerWords": layerWords, "ticketOf": event.Ticket, "outcomeWords": outcomeWords, "asideSentence": asideSentence, "causeWords": causeWords, "checkWords": checkWords,
 	"paragraphs": paragraphs, "referenceWords": referenceWords, "declinedWords": declinedWords, "reference": plainReason, "name": shortName, "plural": plural, "join": strings.Join, "short": short, "fields": fields,
 	"canLook": canLook, "fileWords": fileWords, "lookWords": func(code string) string { return lookWords[code] }, "after": func(n int) int { return n + 1 },
+	"eventWords": eventWords, "answerWords": answerWords, "eventWhen": eventWhen, "deliveryWords": deliveryWords, "statusWords": statusWords, "trackerWords": trackerWords,
+	"withheld": func(files []*contentv1.Attachment) bool {
+		return slices.ContainsFunc(files, func(f *contentv1.Attachment) bool { return f.GetPacket() < 0 })
+	},
 	"statuses": func() []string { return statuses }, "title": title,
 }
 

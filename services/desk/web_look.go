@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"strings"
 
+	"github.com/postern-mail/postern/pkg/preview"
 	"github.com/postern-mail/postern/pkg/seal/open"
 	"github.com/postern-mail/postern/pkg/vault"
 	contentv1 "github.com/postern-mail/postern/proto/content/v1"
@@ -51,9 +52,17 @@ func (web *Web) look(v *visit) error {
 	})
 }
 
-// canLook tells whether something stands for a file.
+// canLook tells whether something stands for a file that one look can show.
 func canLook(file *contentv1.Attachment) bool {
-	return file.GetPacket() > messagePacket && (len(file.GetPages()) > 0 || file.GetTextPacket() > messagePacket)
+	if file.GetPacket() <= messagePacket {
+		return false
+	}
+	for _, page := range file.GetPages() {
+		if page.GetPacket() == file.GetPacket() && file.GetSize() > lookLimit {
+			return false // a picture stands for itself
+		}
+	}
+	return len(file.GetPages()) > 0 || file.GetTextPacket() > messagePacket
 }
 
 // A seen picture stands in a page.
@@ -96,21 +105,17 @@ var lookWords = map[string]string{
 	"none_kind":      "",
 	"none_program":   "It cannot be looked at here: the program that draws such files is not installed.",
 	"none_not_drawn": "It cannot be looked at here: drawing it failed.",
-	"none_limit":     "It cannot be looked at here: the mail has more documents than are drawn.",
+	"none_limit":     "It cannot be looked at here: the mail has more files than are made visible.",
 }
 
-// fileText names the commonest types of files as people do.
+// fileText names the commonest types of other files than documents as people do.
 var fileText = map[string]string{
-	"application/pdf": "PDF", "image/jpeg": "picture (JPEG)", "image/png": "picture (PNG)", "text/plain": "text", "text/csv": "table (CSV)", "text/html": "web page", "application/zip": "archive (ZIP)",
-	"application/msword": "Word document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "Word document",
-	"application/vnd.ms-excel": "Excel workbook", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel workbook",
-	"application/vnd.ms-powerpoint": "PowerPoint presentation", "application/vnd.openxmlformats-officedocument.presentationml.presentation": "PowerPoint presentation",
-	"application/vnd.oasis.opendocument.text": "OpenDocument text", "application/vnd.oasis.opendocument.spreadsheet": "OpenDocument spreadsheet", "application/vnd.oasis.opendocument.presentation": "OpenDocument presentation",
-	"text/rtf": "rich text", "application/rtf": "rich text", "message/rfc822": "mail", "text/calendar": "invitation",
+	"image/jpeg": "picture (JPEG)", "image/png": "picture (PNG)", "text/plain": "text", "text/csv": "table (CSV)", "text/html": "web page",
+	"application/zip": "archive (ZIP)", "message/rfc822": "mail", "text/calendar": "invitation",
 }
 
 // fileWords names a type, or gives it as it is.
 func fileWords(kind string) string {
 	base, _, _ := strings.Cut(kind, ";")
-	return cmp.Or(fileText[base], kind)
+	return cmp.Or(preview.Words(base), fileText[base], kind)
 }

@@ -350,5 +350,5 @@ func (web *Web) giveOriginal(v *visit, row Row, w wish, name string) (begun bool
 		return false, err
 	}
 	defer raw.close()
-	return web.handOut(v, raw, 0, name)
+	return web.handOut(v, raw, 0, name, func() error { return nil })
 }

@@ -165,8 +165,11 @@ a{color:#0b5cad}:focus-visible{outline:3px solid #b35c00;outline-offset:2px}
 
 // download hands out a file that passed, as a file: browsers never show it in place.
 func (web *Web) download(v *visit) error {
-	return web.withFile(v, "download", func(_ Row, view *opened, file *contentv1.Attachment, _ int) error {
-		_, err := web.handOut(v, view, int(file.GetPacket()), fileName(file))
+	const download = "download"
+	return web.withFile(v, download, func(row Row, view *opened, file *contentv1.Attachment, index int) error {
+		// It may have been recalled while it was written down and read once.
+		still := func() error { return web.mayHandOut(v, row, file, index, download) }
+		_, err := web.handOut(v, view, int(file.GetPacket()), fileName(file), still)
 		return err
 	})
 }
@@ -204,17 +207,20 @@ func (web *Web) withFile(v *visit, action string, do func(row Row, view *opened,
 	return do(row, view, file, index)
 }
 
-// handOut sends one packet of a layer as a file, once it is known to be whole. It says
+// handOut sends one packet of a layer as a file, once it is known to be whole and may still be sent. It says
 // whether it has begun to.
-func (web *Web) handOut(v *visit, layer *opened, packet int, name string) (begun bool, err error) {
-	err = layer.copy(v.Context(), packet, func(size int64) io.Writer {
+func (web *Web) handOut(v *visit, layer *opened, packet int, name string, still func() error) (begun bool, err error) {
+	err = layer.copy(v.Context(), packet, func(size int64) (io.Writer, error) {
+		if err := still(); err != nil {
+			return nil, err
+		}
 		begun = true
 		header := v.w.Header()
 		header.Set("Content-Type", "application/octet-stream")
 		header.Set("Content-Disposition", disposition(name))
 		header.Set("Content-Length", strconv.FormatInt(size, 10))
 		header.Set("Content-Security-Policy", filePolicy)
-		return v.w
+		return v.w, nil
 	})
 	if err != nil && begun {
 		web.log.Warn("file not sent whole", "page", v.Pattern, "err", err)

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/attachment"
@@ -39,6 +40,17 @@ func scanSentence(code string) string {
 	return attachment.Reason(code).Sentence()
 }
 
+// scanSentences are those of several codes, each once: all that is ambiguous has the same.
+func scanSentences(codes []string) []string {
+	var all []string
+	for _, code := range codes {
+		if text := scanSentence(code); !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
 // sentence makes the best of a code that no table explains.
 func sentence(code string) string {
 	text := strings.ReplaceAll(code, "_", " ")
@@ -57,6 +69,8 @@ var noticeText = map[string]string{
 	"hidden_text":          "Some words of this mail were hidden from its readers by its author. They are shown here, underlined with dots.",
 	"alternatives_differ":  "This mail says one thing as plain text and another as formatted text. Look at both before you answer.",
 	"no_text":              "This mail has no words of its own. Look at the attachments.",
+	"empty_mail":           "This mail holds no words and no attachments.",
+	"all_left_out":         "Nothing of this mail can be shown: it is made of scripts, forms or pictures from elsewhere only, which are left out.",
 	"encrypted_mail":       "The words of this mail are encrypted and cannot be read here.",
 	"partly_encrypted":     "Some words of this mail came encrypted and others did not. They may be of different people: quote the encrypted ones to nobody but their author.",
 	"keys_changed":         "The company's keys were changed while this mail was being checked, so that what is encrypted in it stays closed.",

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -138,5 +139,12 @@ func TestSizesReadWell(t *testing.T) {
 		if got := size(bytes); got != want {
 			t.Errorf("%d: %q", bytes, got)
 		}
+	}
+}
+
+func TestWhatIsSaidOfSeveralReasonsIsSaidOnce(t *testing.T) {
+	got := scanSentences([]string{"base64_bad_characters", "executable", "nul_in_text", "executable"})
+	if want := []string{scanSentence("nul_in_text"), "This is a program."}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

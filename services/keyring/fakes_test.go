@@ -29,6 +29,7 @@ type memRecords struct {
 	gets    int
 	away    int // how many scans fail before one goes through
 	scanned func()
+	moves   int // how many Puts find that somebody else was faster
 }
 
 func newMemRecords() *memRecords { return &memRecords{last: map[string]Stored{}} }
@@ -53,6 +54,11 @@ func (m *memRecords) Put(_ context.Context, r *itemv1.Record, expected uint64) (
 	fail := m.failAt != 0 && m.puts == m.failAt
 	if fail && !m.after {
 		return 0, errLost
+	}
+	if m.moves > 0 {
+		m.moves--
+		m.seq++
+		m.last[r.Item] = Stored{m.last[r.Item].Record, m.seq}
 	}
 	if m.last[r.Item].Sequence != expected {
 		return 0, ErrConflict

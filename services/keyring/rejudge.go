@@ -11,7 +11,6 @@ import (
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
-	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	keyringv1 "github.com/postern-mail/postern/proto/keyring/v1"
 )
@@ -42,52 +41,34 @@ func (s *Service) rejudge(ctx context.Context, c *call) (proto.Message, error) {
 		if record.State != itemv1.State_STATE_TICKETED || len(files) == 0 {
 			return false, nil // nobody can open anything
 		}
-		acts, err := s.recall(c, r, record, files)
+		recalls, err := s.recall(c, r, record, files)
 		if err != nil {
 			return false, err
 		}
-		changed := len(acts) > 0
+		changed := len(recalls) > 0
 		if r.Signatures != "" && record.GetFindings().GetSignatures() != r.Signatures {
 			if record.Findings == nil {
 				record.Findings = new(itemv1.Findings)
 			}
-			record.Findings.Signatures, changed = r.Signatures, true
+			record.Findings.Signatures, record.Findings.Judged, changed = r.Signatures, timestamppb.New(s.now()), true
 		}
 		if !changed {
 			return false, nil
 		}
-		return true, s.scribe.append(ctx, acts...) // before the record says so
+		return true, s.tellRecalls(ctx, r.Item, recalls) // before the record says so
 	})
 	if err != nil {
 		return nil, err
 	}
-	return recorded(stored, changed), nil
-}
-
-// recall adds what a record does not recall yet, and gives an act for each.
-func (s *Service) recall(c *call, r *keyringv1.Rejudge, record *itemv1.Record, files []int32) ([]*auditv1.Act, error) {
-	var acts []*auditv1.Act
-	for _, file := range r.Recalled {
-		if !slices.Contains(files, file.Packet) {
-			return nil, refuse(keys.Malformed, "what is recalled is no file of the view")
-		}
-		if event.RecalledFile(record, file.Packet) != nil {
-			continue // first wins
-		}
-		file = proto.CloneOf(file)
-		file.Time, file.Signatures = timestamppb.New(s.now()), r.Signatures
-		record.Recalled = append(record.Recalled, file)
-		a := s.act(c, "recall", "")
-		a.Items, a.Ticket, a.Layer, a.Purpose = []string{r.Item}, record.Ticket, view, file.Verdict
-		a.Value = file.Index // as downloads have it
-		acts = append(acts, a)
+	if changed {
+		s.recalls.forget(r.Item)
 	}
-	return acts, nil
+	return recorded(stored, changed), nil
 }
 
 func checkRejudge(r *keyringv1.Rejudge) error {
 	switch {
-	case len(r.Signatures) > maxSignatures || !printable(r.Signatures) || r.Signatures == event.Unjudged:
+	case len(r.Signatures) > maxSignatures || !printable(r.Signatures) || r.Signatures == event.Unjudged || r.Signatures == event.NoFiles:
 		return refuse(keys.Malformed, "the version of the signatures cannot be used")
 	case r.Signatures == "" && len(r.Recalled) == 0:
 		return refuse(keys.Malformed, "nothing is said")

@@ -46,7 +46,7 @@ func TestAFileIsRecalledOnceAndNeverGivenBack(t *testing.T) {
 	}
 
 	// Still clean: only the version changes, and nobody is told of anything.
-	if got := w.rejudge(&keyringv1.Rejudge{Item: item, Signatures: "one"}); !got.Changed || got.Record.Findings.Signatures != "one" || got.Record.Findings.ScanVerdict != "clean" || len(got.Record.Recalled) != 0 {
+	if got := w.rejudge(&keyringv1.Rejudge{Item: item, Signatures: "one"}); !got.Changed || got.Record.Findings.Signatures != "one" || !got.Record.Findings.Judged.AsTime().Equal(w.clock.Now()) || got.Record.Findings.ScanVerdict != "clean" || len(got.Record.Recalled) != 0 {
 		t.Errorf("still clean: %v", got)
 	}
 	if got := w.rejudge(&keyringv1.Rejudge{Item: item, Signatures: "one"}); got.Changed {
@@ -121,6 +121,7 @@ func TestARecallThatMakesNoSenseIsRefused(t *testing.T) {
 		"nothing":                {Item: item},
 		"a version with a blank": {Item: item, Signatures: "t wo"},
 		"no version's name":      {Item: item, Signatures: event.Unjudged},
+		"the word for no files":  {Item: item, Signatures: event.NoFiles},
 		"a long version":         {Item: item, Signatures: string(long)},
 		"too many":               {Item: item, Signatures: "two", Recalled: many},
 		"the card":               with(func(r *itemv1.Recalled) { r.Packet = 0 }),
@@ -174,5 +175,64 @@ func TestScanOpensTheViewToJudgeItAnewAndItIsRecorded(t *testing.T) {
 	_, err = w.opener("desk").Open(t.Context(), open.Ask{Purpose: keys.ForRescan, Layer: view, Item: item})
 	if err == nil {
 		t.Error("the desk opens without a person")
+	}
+}
+
+func TestARecallIsToldOnceHoweverOftenItsRecordIsWritten(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	item := w.withFiles("two files")
+	recall := &keyringv1.Rejudge{Item: item, Signatures: "two", Recalled: []*itemv1.Recalled{infected(3, 1)}}
+	w.records.mu.Lock()
+	w.records.moves = 2
+	w.records.mu.Unlock()
+	if got := w.rejudge(recall); !got.Changed || len(got.Record.Recalled) != 1 {
+		t.Fatalf("where others were faster: %v", got)
+	}
+	if acts := w.entries.acts("recall"); len(acts) != 1 {
+		t.Errorf("where others were faster it is told %d times", len(acts))
+	}
+	// The record is not written, and the recall is asked for again.
+	recall.Recalled = append(recall.Recalled, infected(2, 0))
+	w.records.mu.Lock()
+	w.records.failAt = w.records.puts + 1
+	w.records.mu.Unlock()
+	if _, err := w.client("scan").Rejudge(t.Context(), recall); err == nil || len(w.record(item).Recalled) != 1 {
+		t.Fatalf("a record that is not written: %v", err)
+	}
+	if got := w.rejudge(recall); len(got.Record.Recalled) != 2 {
+		t.Errorf("asked again: %v", got)
+	}
+	if acts := w.entries.acts("recall"); len(acts) != 2 || acts[1].Value != 0 {
+		t.Errorf("two files, and told of are %v", acts)
+	}
+}
+
+func TestAnItemOnHoldIsRecalledAndOneThatIsErasedIsNot(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	item := w.withFiles("two files")
+	if _, err := w.client("desk").Hold(t.Context(), &keyringv1.Hold{Hold: "h", Items: []string{item}, Actor: "paula", Reason: []byte("sealed")}); err != nil {
+		t.Fatal(err)
+	}
+	held := w.record(item)
+	got := w.rejudge(&keyringv1.Rejudge{Item: item, Signatures: "two", Recalled: []*itemv1.Recalled{infected(2, 0)}})
+	if len(got.Record.Recalled) != 1 || len(got.Record.Holds) != 1 || layerOf(got.Record, view).Bucket != layerOf(held, view).Bucket {
+		t.Errorf("on hold: %v", got.Record)
+	}
+	if _, err := w.client("desk").Release(t.Context(), &keyringv1.Release{Hold: "h", Items: []string{item}, Actor: "paula"}); err != nil {
+		t.Fatal(err)
+	}
+	if record := w.record(item); len(record.Recalled) != 1 || len(record.Holds) != 0 {
+		t.Errorf("released: %v", record)
+	}
+	if _, err := w.client("retain").Erase(t.Context(), &keyringv1.Erase{Request: "p", Items: []string{item}, Actor: "paula"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.rejudge(&keyringv1.Rejudge{Item: item, Signatures: "three", Recalled: []*itemv1.Recalled{infected(3, 1)}}); got.Changed || event.RecalledFile(got.Record, 3) != nil {
+		t.Errorf("erased: %v", got)
+	}
+	if acts := w.entries.acts("recall"); len(acts) != 1 {
+		t.Errorf("acts: %v", acts)
 	}
 }

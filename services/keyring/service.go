@@ -43,6 +43,7 @@ type Service struct {
 	rights        map[string]map[string]bool
 	journal       journal
 	renumbered    renumberings
+	recalls       toldRecalls
 	reading       atomic.Pointer[reader] // while it only reads
 
 	retry    time.Duration // between attempts to become the writer
@@ -100,6 +101,7 @@ func New(cfg Config, deps Deps) (*Service, error) {
 		rights:   rights,
 		retry:    time.Second,
 		announce: make(chan struct{}, 1),
+		recalls:  toldRecalls{told: map[string]map[int32]string{}},
 	}, nil
 }
 

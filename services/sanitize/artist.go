@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/postern-mail/postern/pkg/confine"
@@ -93,33 +92,43 @@ func (c *Confined) passing(err error) error {
 	return err
 }
 
-// Redraw is an Artist's. A child that died is asked for once more, in case it died of something else.
+// Redraw is an Artist's.
 func (c *Confined) Redraw(content []byte, pixels int64) (picture.Drawn, error) {
 	told, err := json.Marshal(pixels)
 	if err != nil {
 		return picture.Drawn{}, err
 	}
-	results, err := c.gallery.Pool.Do(c.ctx, Job, [][]byte{told, content}, nil)
-	if errors.Is(err, confine.ErrDied) {
-		results, err = c.gallery.Pool.Do(c.ctx, Job, [][]byte{told, content}, nil)
-	}
+	var drawn picture.Drawn
+	var said error
+	err = c.gallery.Pool.Do(c.ctx, confine.Task{Job: Job, Parts: [][]byte{told, content}, Read: func(results [][]byte) (err error) {
+		drawn, said, err = read(results, pixels)
+		return err
+	}})
 	if err != nil {
 		return picture.Drawn{}, c.passing(err)
 	}
+	return drawn, said
+}
+
+// read gives what a child drew, or what it said of a file that it did not draw.
+func read(results [][]byte, pixels int64) (drawn picture.Drawn, said, err error) {
 	var a answer
 	switch {
 	case len(results) != 2 || json.Unmarshal(results[0], &a) != nil:
-		return picture.Drawn{}, fmt.Errorf("%w: it answers what is no picture", confine.ErrDied)
+		return picture.Drawn{}, nil, errNoPicture
 	case a.Large:
-		return picture.Drawn{}, picture.ErrLarge
+		return picture.Drawn{}, picture.ErrLarge, nil
 	case a.None:
-		return picture.Drawn{}, picture.ErrNone
-	case a.Drawn.Type != "image/png" && a.Drawn.Type != "image/jpeg" || a.Drawn.Width <= 0 || a.Drawn.Height <= 0 || a.Drawn.Pixels() > pixels:
-		return picture.Drawn{}, fmt.Errorf("%w: it answers what is no picture", confine.ErrDied)
+		return picture.Drawn{}, picture.ErrNone, nil
 	}
 	a.Drawn.Content = results[1]
-	return a.Drawn, nil
+	if picture.Check(a.Drawn) != nil || a.Drawn.Pixels() > pixels {
+		return picture.Drawn{}, nil, errNoPicture
+	}
+	return a.Drawn, nil, nil
 }
+
+var errNoPicture = errors.New("it answers what is no picture")
 
 // Pages is an Artist's.
 func (c *Confined) Pages(content []byte, kind string) (preview.Pages, error) {

@@ -22,8 +22,9 @@ func TestMain(m *testing.M) {
 		switch {
 		case len(parts) == 2 && string(parts[1]) == killer:
 			panic("a decoder's")
-		case len(parts) == 2 && string(parts[1]) == "BM that lies":
-			return [][]byte{[]byte(`{"Drawn":{"Type":"text/html","Width":1,"Height":1}}`), []byte("<script>")}, nil
+		case len(parts) == 2 && strings.HasPrefix(string(parts[1]), "BM that lies: "):
+			told, content, _ := strings.Cut(strings.TrimPrefix(string(parts[1]), "BM that lies: "), "|")
+			return [][]byte{[]byte(`{"Drawn":` + told + `}`), []byte(content)}, nil
 		}
 		return Decode(ctx, parts, ask)
 	}})
@@ -63,10 +64,25 @@ func TestAConfinedHandDrawsTheSame(t *testing.T) {
 
 func TestAPictureThatKillsWhoDrawsItIsWithheld(t *testing.T) {
 	artist := gallery(t, confine.Room{}).For(t.Context())
-	for _, content := range []string{killer, "BM that lies"} {
+	small, err := base64.StdEncoding.DecodeString(drawing(t, 30, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, content := range []string{
+		killer,
+		`BM that lies: {"Type":"text/html","Width":1,"Height":1}|<script>`,
+		`BM that lies: {"Type":"image/png","Width":1,"Height":1}|<svg xmlns="http://www.w3.org/2000/svg"/>`,
+		`BM that lies: {"Type":"image/png","Width":1,"Height":1}|GIF89a`,
+		`BM that lies: {"Type":"image/png","Width":10,"Height":10}|` + string(small),
+		`BM that lies: {"Type":"image/jpeg","Width":30,"Height":20}|` + string(small),
+		`BM that lies: {"Type":"image/png","Width":4611686018427387904,"Height":4}|` + string(small), // in a product, nothing
+	} {
 		if _, err := artist.Redraw([]byte(content), 600); !errors.Is(err, confine.ErrDied) {
-			t.Errorf("%s: %v", content, err)
+			t.Errorf("%.60q: %v", content, err)
 		}
+	}
+	if _, err := artist.Redraw([]byte(`BM that lies: {"Type":"image/png","Width":30,"Height":20}|`+string(small)), 600); err != nil {
+		t.Errorf("what is no lie: %v", err)
 	}
 	view := render(t, withFile("image/bmp", "a.bmp", killer), Options{Artist: pretend{err: confine.ErrDied}})
 	if len(view.Attachments) != 0 || len(view.Withheld) != 1 || view.Withheld[0].Verdict != attachment.Error || view.Withheld[0].Reasons[0] != attachment.DecoderDied {
@@ -138,6 +154,22 @@ func TestOnlySoManyDocumentsAreDrawn(t *testing.T) {
 		view := render(t, raw+"--b--\n", Options{Artist: pretend{}})
 		if got := view.Attachments[files-1].Look; got != want {
 			t.Errorf("file %d: %s, want %s", files, got, want)
+		}
+	}
+}
+
+func TestOnlySoMuchTextOfFilesIsShown(t *testing.T) {
+	for length, want := range map[int]Look{1000: LookText, 1001: NoLookMany} { // the second begins before the limit, or past it
+		raw := "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+		for _, n := range []int{length, 10, 10} {
+			raw += "--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\n" + strings.Repeat("x", n) + "\n"
+		}
+		view := render(t, raw+"--b--\n", Options{MaxText: 1001})
+		if got := view.Attachments[1].Look; got != want {
+			t.Errorf("behind %d letters: %s, want %s", length, got, want)
+		}
+		if got := view.Attachments[2]; got.Look != NoLookMany || got.Text != "" {
+			t.Errorf("behind %d more: %s", length, got.Look)
 		}
 	}
 }

@@ -199,13 +199,15 @@ func (r *renderer) words() {
 	if r.msg.CharsetIssues > 0 {
 		r.notice(CharsetGuessed)
 	}
-	r.view.Text = strings.Join(text, "\n\n")
+	if r.view.Text = strings.Join(text, "\n\n"); strings.TrimSpace(r.view.Text) == "" {
+		r.view.Text = strings.Join(r.unsaid, "\n\n")
+	}
 	if len(r.view.Text) > r.options.MaxText {
 		r.view.Text = clean.Cut(r.view.Text, r.options.MaxText)
 		r.notice(TextCut)
 	}
-	if strings.TrimSpace(r.view.Text) == "" {
-		r.notice(NoText)
+	if strings.TrimSpace(r.view.Text) == "" && !slices.Contains(r.view.Notices, EncryptedMail) {
+		r.notice(r.wordless())
 	}
 	if clean.Imitates(r.view.Text) {
 		r.notice(DeceivingHost)
@@ -219,6 +221,18 @@ func (r *renderer) words() {
 	if hasHTML {
 		r.view.HTML = r.maskHTML(strings.Join(documents, "\n<hr>\n"))
 	}
+}
+
+// wordless says what there is instead of words.
+func (r *renderer) wordless() Notice {
+	removed := r.view.Removed
+	switch {
+	case len(r.view.Attachments)+len(r.view.Withheld) > 0:
+		return NoText
+	case removed.Active+removed.Remote+removed.Trackers > 0:
+		return AllLeftOut
+	}
+	return EmptyMail
 }
 
 // section gives the text and the clean HTML of one section, no HTML where it has
@@ -296,7 +310,7 @@ func thin(plain, rich string) bool {
 // and marks are left out of account, and a third of the words may differ.
 func differ(plain, rich string) bool {
 	a, b := vocabulary(plain), vocabulary(rich)
-	if len(a) < 8 || len(b) < 8 {
+	if len(a) < fewestWords || len(b) < fewestWords {
 		return false
 	}
 	shared := 0
@@ -310,6 +324,7 @@ func differ(plain, rich string) bool {
 
 // Limits of the words that are compared.
 const (
+	fewestWords   = 3 // different ones of a form that is compared
 	maxVocabulary = 2000
 	maxWord       = 40 // bytes
 )

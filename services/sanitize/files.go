@@ -93,6 +93,7 @@ func shownType(a *attachment.Attachment) string {
 }
 
 func (r *renderer) pass(p *mail.Part, a *attachment.Attachment, name string) {
+	r.tell(p)
 	passed := Attachment{Path: p.Path, Name: name, Type: shownType(a), Content: content(p), Reasons: a.Reasons}
 	drawn, err := r.redraw(passed.Content)
 	switch {

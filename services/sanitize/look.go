@@ -14,7 +14,7 @@ import (
 // Limits of what is looked at.
 const (
 	maxLooked   = 10        // documents of one mail that are drawn
-	maxLookText = 128 << 10 // bytes of a file that are shown as text
+	maxLookText = 128 << 10 // bytes of a file that are shown as text; of all files of a mail, as many as of its own
 )
 
 // A Look is how a file can be looked at without being opened, or why it cannot.
@@ -29,7 +29,7 @@ const (
 	NoLookKind    Look = "none_kind"      // nothing here draws files of its kind
 	NoLookProgram Look = "none_program"   // what draws files of its kind is not installed
 	NoLookFailed  Look = "none_not_drawn" // it could not be drawn
-	NoLookMany    Look = "none_limit"     // more documents than are drawn for one mail
+	NoLookMany    Look = "none_limit"     // more documents than are drawn for one mail, or more text than is shown
 )
 
 // look makes what can be looked at in place of a file that passed and is no picture. False means that
@@ -72,6 +72,10 @@ func (r *renderer) pages(passed *Attachment, kind string) bool {
 
 // text shows a file's text, masked like that of the mail.
 func (r *renderer) text(p *mail.Part, passed *Attachment, kind string) {
+	if r.read >= r.options.MaxText {
+		passed.Look = NoLookMany
+		return
+	}
 	text := string(passed.Content[:min(len(passed.Content), 4*maxLookText)])
 	switch {
 	case strings.HasPrefix(p.Type, "text/"):
@@ -84,6 +88,7 @@ func (r *renderer) text(p *mail.Part, passed *Attachment, kind string) {
 	}
 	cut := len(text) > maxLookText || len(passed.Content) > 4*maxLookText
 	text = clean.Plain(clean.Cut(text, maxLookText), clean.Flow{})
+	r.read += len(text)
 	passed.Text, passed.Look = r.masked(text), LookText
 	if cut {
 		passed.Look = LookTextCut

@@ -77,6 +77,8 @@ type View struct {
 
 	Attachments []Attachment // that passed
 	Withheld    []Withheld
+	Events      []Event    // that calendar files among those that passed tell of
+	Deliveries  []Delivery // that a report of a mail server among those that passed tells of
 }
 
 // A Person is one mailbox as it is shown.
@@ -110,7 +112,9 @@ const (
 	DeceivingHost      Notice = "deceiving_host"       // a link's host is a number, or its letters imitate others
 	HiddenText         Notice = "hidden_text"          // words that the author hid are shown
 	AlternativesDiffer Notice = "alternatives_differ"  // the plain and the HTML form say different things
-	NoText             Notice = "no_text"              // nothing to read but perhaps attachments
+	NoText             Notice = "no_text"              // nothing to read but attachments
+	EmptyMail          Notice = "empty_mail"           // nothing to read and no attachments
+	AllLeftOut         Notice = "all_left_out"         // nothing but what is never shown: scripts, forms, what lies elsewhere
 	EncryptedMail      Notice = "encrypted_mail"       // the words are encrypted
 	PartlyEncrypted    Notice = "partly_encrypted"     // words that were encrypted stand beside others that were not
 	KeysChanged        Notice = "keys_changed"         // it was opened when it was scanned and not now, or the other way round
@@ -152,6 +156,8 @@ type renderer struct {
 	drawn    int               // pixels
 	inlined  int               // bytes
 	looked   int               // documents that were drawn
+	read     int               // bytes of files that are shown as text
+	unsaid   []string          // descriptions of events and the words in a winmail.dat, for a mail that has no other words
 }
 
 func (r *renderer) notice(n Notice) {

@@ -339,6 +339,25 @@ func TestFormsThatSayDifferentThingsAreNoticed(t *testing.T) {
 	}
 }
 
+func TestFormsOfFewWordsDifferToo(t *testing.T) {
+	for name, test := range map[string]struct {
+		plain, rich string
+		want        bool
+	}{
+		"an account":       {"Please pay to our new account.", "All good, thanks! Nothing is due.", true},
+		"a hint":           {"Your mail client does not support HTML.", "Dear team, please cancel my order.", true},
+		"the same":         {"Please cancel my order.", "Please <b>cancel</b> my order.", false},
+		"a greeting more":  {"Please cancel my order.", "Please cancel my order. Best regards, Anna", false},
+		"too few to judge": {"see photo", "Look at this picture of it", false},
+	} {
+		view := render(t, "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=a\n\n--a\nContent-Type: text/plain\n\n"+
+			test.plain+"\n--a\nContent-Type: text/html\n\n<p>"+test.rich+"</p>\n--a--\n", Options{})
+		if got := slices.Contains(view.Notices, AlternativesDiffer); got != test.want {
+			t.Errorf("%s: said to differ %v, want %v", name, got, test.want)
+		}
+	}
+}
+
 func TestFileNamesAreMadeSafe(t *testing.T) {
 	for name, want := range map[string]string{
 		`../../etc/passwd`:         "passwd",

@@ -272,7 +272,8 @@ func viewPackets(record *itemv1.Record, view View, known about) ([][]byte, error
 		Text: view.MaskedText, Html: view.HTML, Sender: known.findings.GetSender(), Scan: known.findings.GetScan(), Evidence: known.evidence, Encryption: known.encryption,
 		To: people(view.To), Cc: people(view.Cc), ReplyTo: strings.Join(people(view.ReplyTo), ", "),
 		RemovedActive: int32(view.Removed.Active), RemovedRemote: int32(view.Removed.Remote),
-		RemovedTrackers: int32(view.Removed.Trackers), RemovedOther: int32(view.Removed.Other),
+		RemovedTrackers: int32(view.Removed.Trackers), RemovedOther: int32(view.Removed.Other), Trackers: view.Trackers,
+		Events: events(view.Events), Deliveries: deliveries(view.Deliveries),
 	}
 	for _, notice := range view.Notices {
 		message.Notices = append(message.Notices, string(notice))

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/confine"
@@ -38,10 +37,6 @@ func Confined(pool *confine.Pool, options attachment.Options, parse mail.Limits)
 	return func(ctx context.Context, message *mail.Message) (attachment.Report, error) {
 		report, err := confined(ctx, pool, options, parse, message)
 		if errors.Is(err, confine.ErrDied) {
-			// It may have died of something else than this mail: of another that it had in hand before, or of want of memory.
-			report, err = confined(ctx, pool, options, parse, message)
-		}
-		if errors.Is(err, confine.ErrDied) {
 			return unexamined(attachment.DecoderDied), nil
 		}
 		return report, err
@@ -63,20 +58,28 @@ func confined(ctx context.Context, pool *confine.Pool, options attachment.Option
 	if err != nil {
 		return attachment.Report{}, fmt.Errorf("scan limits: %w", err)
 	}
-	second := &relayed{from: options.SecondOpinion, known: known}
-	results, err := pool.Do(ctx, Job, append([][]byte{order}, packed...), second.answer)
+	second := &relayed{from: options.SecondOpinion, known: known, said: map[digest]attachment.Opinion{}}
+	var found findings
+	err = pool.Do(ctx, confine.Task{
+		Job: Job, Parts: append([][]byte{order}, packed...), Answer: second.answer, Result: reportLimit + 64<<10,
+		Read: func(results [][]byte) error {
+			found = findings{}
+			if len(results) != 1 || !fits(results[0]) || json.Unmarshal(results[0], &found) != nil {
+				return errNoReport
+			}
+			return believe(&found.Report, message, second.said, options.SecondOpinion != nil)
+		},
+	})
 	if err != nil {
 		return attachment.Report{}, err
-	}
-	var found findings
-	if len(results) != 1 || json.Unmarshal(results[0], &found) != nil {
-		return attachment.Report{}, fmt.Errorf("%w: it answers what is no report", confine.ErrDied)
 	}
 	if found.Unavailable {
 		found.Report.Unavailable = second.failed()
 	}
 	return found.Report, nil
 }
+
+var errNoReport = errors.New("it answers what is no report")
 
 // knowing is a second opinion that remembers; *Opinions is one.
 type knowing interface {
@@ -89,14 +92,14 @@ const (
 	askFile  = 'f' // the file
 )
 
-// A relayed second opinion is asked outside for who is confined. Their word for a digest is taken: it is
-// their own mail's verdict, which they give anyway. What is remembered has a digest that was made here.
+// A relayed second opinion is asked outside for who is confined, one question after another. Whose file it is,
+// nobody asks: what is said stays with the digest that it was said of, and what is remembered has a digest that
+// was made here.
 type relayed struct {
 	from  attachment.SecondOpinion
 	known knowing
-
-	mu  sync.Mutex
-	err error
+	said  map[digest]attachment.Opinion
+	err   error
 }
 
 var errNoOpinion = errors.New("second opinion: none could be had")
@@ -115,12 +118,15 @@ func (r *relayed) answer(ctx context.Context, question io.Reader) ([]byte, error
 	case kind[0] != askFile:
 		return nil, errQuestion
 	}
-	opinion, err := r.from.Scan(ctx, question)
+	hash := sha256.New()
+	file := &toEnd{r: io.TeeReader(question, hash)}
+	opinion, err := r.from.Scan(ctx, file)
 	if err != nil {
-		r.mu.Lock()
 		r.err = err
-		r.mu.Unlock()
 		return nil, err
+	}
+	if file.ended {
+		r.said[digest(hash.Sum(nil))] = opinion
 	}
 	return json.Marshal(opinion)
 }
@@ -137,13 +143,12 @@ func (r *relayed) remembered(question io.Reader) ([]byte, error) {
 	if !ok {
 		return nil, nil
 	}
+	r.said[file] = opinion
 	return json.Marshal(opinion)
 }
 
 // failed is why no opinion could be had.
 func (r *relayed) failed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.err == nil {
 		return errNoOpinion
 	}
@@ -165,11 +170,24 @@ func Decode(ctx context.Context, parts [][]byte, ask confine.Ask) ([][]byte, err
 		options.SecondOpinion = asked{ask, order.Known}
 	}
 	report := Judge(ctx, message, options)
-	result, err := json.Marshal(findings{report, report.Unavailable != nil})
-	if err != nil {
-		return nil, errors.New("report")
+	for shorten := 0; ; shorten++ {
+		result, err := json.Marshal(findings{report, report.Unavailable != nil})
+		if err != nil {
+			return nil, errors.New("report")
+		}
+		switch {
+		case fits(result):
+			return [][]byte{result}, nil
+		case shorten == 0: // as a report does that is too long for an event
+			for i := range report.Attachments {
+				report.Attachments[i].Children = nil
+			}
+		case shorten == 1:
+			report.Attachments = nil
+		default:
+			return nil, errors.New("report")
+		}
 	}
-	return [][]byte{result}, nil
 }
 
 // An asked second opinion is one that is outside.

@@ -1,7 +1,9 @@
 package scan_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -30,10 +32,23 @@ func TestMain(m *testing.M) {
 			panic("a decoder's")
 		case "lies":
 			return [][]byte{[]byte("no report")}, nil
+		case "forges": // a report of who never asked for the second opinion
+			return forged(message)
+		case "asks for another": // and tells its opinion as that on the file
+			of := sha256.Sum256([]byte("nothing bad"))
+			if answer, err := ask(bytes.NewReader(append([]byte("k"), of[:]...))); err != nil || len(answer) == 0 {
+				return nil, errors.New("not known")
+			}
+			return forged(message)
 		}
 		return scan.Decode(ctx, parts, ask)
 	}})
 	os.Exit(m.Run())
+}
+
+func forged(message *mail.Message) ([][]byte, error) {
+	text, err := json.Marshal(map[string]any{"Report": attachment.Scan(context.Background(), message, attachment.Options{})})
+	return [][]byte{text}, err
 }
 
 func pool(t testing.TB, room confine.Room) *confine.Pool {
@@ -100,6 +115,28 @@ func TestAMailThatEndsItsDecoderIsAnErrorAndTheNextIsNot(t *testing.T) {
 	}
 	if report, err := judge(t.Context(), mail.Parse([]byte("Subject: next\r\n\r\nx"), mail.DefaultLimits)); err != nil || report.Scan.Verdict != attachment.Clean {
 		t.Errorf("the next: %+v, %v", report, err)
+	}
+}
+
+func TestWhoTakesADecoderOverCannotCallCleanWhatTheScannerDoesNot(t *testing.T) {
+	ask := func(r io.Reader) (attachment.Opinion, error) {
+		content, err := io.ReadAll(r)
+		if strings.Contains(string(content), "evil") {
+			return attachment.Opinion{Verdict: attachment.Infected, Reason: attachment.ScannerSignature}, err
+		}
+		return attachment.Opinion{Verdict: attachment.Clean}, err
+	}
+	version := fixed("1")
+	opinions := scan.NewOpinions(second(ask), &version, 10, nil)
+	if _, err := opinions.Scan(t.Context(), strings.NewReader("nothing bad")); err != nil {
+		t.Fatal(err)
+	}
+	judge := scan.Confined(pool(t, confine.Room{}), attachment.Options{SecondOpinion: opinions}, mail.DefaultLimits)
+	for subject, want := range map[string]attachment.Verdict{"honest": attachment.Infected, "forges": attachment.Error, "asks for another": attachment.Error} {
+		report, err := judge(t.Context(), mail.Parse([]byte("Subject: "+subject+"\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nevil"), mail.DefaultLimits))
+		if err != nil || report.Scan.Verdict != want || want == attachment.Error && (len(report.Attachments) != 0 || report.Scan.Reasons[0] != attachment.DecoderDied) {
+			t.Errorf("%s: %+v, %v", subject, report, err)
+		}
 	}
 }
 

@@ -190,18 +190,30 @@ func (s source) Signatures(context.Context) (string, error) { return s() }
 
 func TestAVersionThatCannotBeToldIsNone(t *testing.T) {
 	say, fails := "one", error(nil)
-	s := scan.NewSignatures(source(func() (string, error) { return say, fails }), slog.New(slog.DiscardHandler))
+	meters := prometheus.NewRegistry()
+	s := scan.NewSignatures(source(func() (string, error) { return say, fails }), slog.New(slog.DiscardHandler), meters)
+	knows := func(want int) {
+		t.Helper()
+		told := fmt.Sprintf("# HELP postern_scan_signatures_known 1 where clamd tells which signatures it has, else 0: then nothing is remembered and nothing scanned anew.\n"+
+			"# TYPE postern_scan_signatures_known gauge\npostern_scan_signatures_known %d\n", want)
+		if err := testutil.GatherAndCompare(meters, strings.NewReader(told)); err != nil {
+			t.Error(err)
+		}
+	}
+	knows(0)
 	if s.Current() != "" {
 		t.Error("something is known before anybody asked")
 	}
 	if s.Look(t.Context()); s.Current() != "one" {
 		t.Errorf("%q", s.Current())
 	}
+	knows(1)
 	fails = errors.New("away")
 	if s.Look(t.Context()); s.Current() != "" {
 		t.Errorf("of a clamd that is away: %q", s.Current())
 	}
-	none := scan.NewSignatures(nil, slog.New(slog.DiscardHandler))
+	knows(0)
+	none := scan.NewSignatures(nil, slog.New(slog.DiscardHandler), meters)
 	if none.Look(t.Context()); none.Current() != "" {
 		t.Errorf("without a source: %q", none.Current())
 	}

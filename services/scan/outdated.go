@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/stage"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
@@ -23,30 +23,34 @@ const DefaultPace = 10
 
 const (
 	outdatedEvery = 15 * time.Second // how often it is looked which items are outdated
+	crowdedEvery  = 5 * time.Minute  // where there are more than can be kept in mind: each look reads all of them
 	outdatedAgain = time.Hour        // after which one is told of again that still is
-	outdatedMost  = 10_000           // told of between two looks
+	waitingMost   = 1000             // that were told of and are not judged yet: no more is told
 	turnAgain     = 5 * time.Second  // how often a turn that another has is asked for
+	turnLeft      = time.Minute      // for how long a turn is left to those who have newer signatures
 )
 
 // Outdated tells of items whose files agents can open and that were judged with other signatures than are in
 // force. Of all scans one does so at a time. Which there are is read out of the headers of the records, each
-// time anew: so a death forgets nothing but what was told already, which is told again.
+// turn anew: so a death forgets nothing but what was told already, which is told again.
 type Outdated struct {
 	deps     stage.SweepDeps
 	versions Versions
+	waiting  func(context.Context) (uint64, error)
 	pace     int
 
-	low      uint64               // every record before this sequence is as it should be
-	version  string               // for which low and told are
-	begun    bool                 // a look of this turn has come to its end
-	told     map[string]time.Time // items, and when they were told of
+	known   inventory
+	changes int       // of the version in this turn
+	looked  time.Time // when the last look ended
+	left    time.Time // when the turn was last left to others
+
 	outdated prometheus.Gauge
 }
 
-// NewOutdated tells of up to pace items a second.
-func NewOutdated(deps stage.SweepDeps, versions Versions, pace int, meters prometheus.Registerer) *Outdated {
+// NewOutdated tells of up to pace items a second, while not too many wait that were told of before.
+func NewOutdated(deps stage.SweepDeps, versions Versions, waiting func(context.Context) (uint64, error), pace int, meters prometheus.Registerer) *Outdated {
 	o := &Outdated{
-		deps: deps, versions: versions, pace: max(pace, 1),
+		deps: deps, versions: versions, waiting: waiting, pace: max(pace, 1),
 		outdated: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "postern_scan_outdated_items",
 			Help: "Tickets with files that were judged with other signatures than are in force; known to the one scan that tells of them, zero elsewhere.",
@@ -64,35 +68,52 @@ func NewOutdated(deps stage.SweepDeps, versions Versions, pace int, meters prome
 // Run tells of items while this process has the turn, until ctx ends.
 func (o *Outdated) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		if o.versions.Current() == "" { // nobody here knows what is outdated; somebody else may
+			rest(ctx, time.Second)
+			continue
+		}
+		again := turnAgain
 		turn, end, err := o.deps.Turns.Turn(ctx)
 		if err == nil {
-			o.version, o.begun = "", false // another had the turn: everything is looked at
-			o.turn(turn)
+			o.known, o.changes = inventory{}, 0 // another had the turn: everything is looked at
+			if leaves := o.turn(turn); leaves {
+				again = turnLeft
+			}
 			o.outdated.Set(0)
 			end()
 		} else if !errors.Is(err, bus.ErrHeld) && ctx.Err() == nil {
 			o.deps.Log.Warn("turn of scanning anew not taken", "err", err)
 		}
-		rest(ctx, turnAgain)
+		rest(ctx, again)
 	}
 	return nil
 }
 
-func (o *Outdated) turn(ctx context.Context) {
-	for ctx.Err() == nil {
-		if o.versions.Current() == "" { // nobody knows what is outdated
-			rest(ctx, time.Second)
-			continue
-		}
+// turn tells of items until its turn ends, the version is not known any more, or the turn is left to a scan
+// with newer signatures.
+func (o *Outdated) turn(ctx context.Context) (leaves bool) {
+	for ctx.Err() == nil && o.versions.Current() != "" {
 		told, err := o.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			o.deps.Log.Warn("scanning anew broken off", "err", err)
 		}
 		if told > 0 {
-			o.deps.Log.Info("items are scanned anew", "items", told, "signatures", o.version)
+			o.deps.Log.Info("items are scanned anew", "items", told, "signatures", o.known.version)
+		}
+		if o.leaves() {
+			o.left = o.deps.Clock.Now()
+			o.deps.Log.Warn("others judge with newer signatures: whoever has them tells what is scanned anew", "signatures", o.known.version)
+			return true
 		}
 		rest(ctx, outdatedEvery)
 	}
+	return false
+}
+
+// leaves tells whether somebody else should have the turn, for their clamd is ahead of ours. Where nobody takes
+// it, they are no more, and it is ours again for an hour.
+func (o *Outdated) leaves() bool {
+	return o.known.newer && o.deps.Clock.Now().Sub(o.left) >= outdatedAgain
 }
 
 func rest(ctx context.Context, d time.Duration) {
@@ -102,26 +123,46 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-// round looks once and tells of what is outdated, as fast as the pace lets it and until signatures change.
+// round looks and tells of what is outdated, as fast as the pace lets it, until signatures change, enough wait
+// to be judged, or it is time to look again.
 func (o *Outdated) round(ctx context.Context) (told int, err error) {
 	version := o.versions.Current()
 	if version == "" {
 		return 0, nil
 	}
-	if version != o.version {
-		o.version, o.low, o.told = version, 1, map[string]time.Time{}
+	if version != o.known.version {
+		if o.known.version != "" {
+			o.changes++
+		}
+		o.known, o.looked = o.known.of(version), time.Time{}
 	}
-	items, err := o.look(ctx)
-	if err != nil {
-		return 0, err
+	every := outdatedEvery
+	if o.known.uncounted > 0 {
+		every = crowdedEvery
 	}
-	for _, item := range items {
-		if o.versions.Current() != version {
+	if now := o.deps.Clock.Now(); now.Sub(o.looked) >= every {
+		if err := o.known.look(ctx, o.deps.Records, now); err != nil {
+			return 0, err
+		}
+		o.looked = now
+		o.outdated.Set(float64(o.known.count()))
+	}
+	if o.leaves() {
+		return 0, nil
+	}
+	for _, item := range o.known.due(o.deps.Clock.Now()) {
+		if o.versions.Current() != version || o.deps.Clock.Now().Sub(o.looked) >= crowdedEvery {
 			return told, nil
 		}
-		if err := o.tell(ctx, item); err != nil {
+		if o.waiting != nil {
+			if n, err := o.waiting(ctx); err != nil || n >= waitingMost {
+				return told, err
+			}
+		}
+		if err := o.tell(ctx, item.id); err != nil {
 			return told, err
 		}
+		o.known.told(item, o.deps.Clock.Now())
 		told++
 		rest(ctx, time.Second/time.Duration(o.pace))
 		if ctx.Err() != nil {
@@ -131,60 +172,23 @@ func (o *Outdated) round(ctx context.Context) (told int, err error) {
 	return told, nil
 }
 
-// look counts what is outdated and gives what is to be told of now.
-func (o *Outdated) look(ctx context.Context) (items []string, err error) {
-	now := o.deps.Clock.Now()
-	for item, at := range o.told {
-		if now.Sub(at) >= outdatedAgain {
-			delete(o.told, item)
-		}
-	}
-	resting, low, count := true, o.low, 0
-	for msg, err := range o.deps.Records.Headers(ctx, o.low) {
-		if err != nil {
-			return nil, fmt.Errorf("item records: %w", err)
-		}
-		judged := msg.Header.Get(event.HeaderJudged)
-		current := judged == "" || judged == o.version
-		if resting = resting && current; resting {
-			low = msg.Sequence + 1
-		}
-		if !current {
-			count++
-		} else if o.begun || !lately(msg.Header.Get(event.HeaderRecalled), now) {
-			continue // of what was recalled it may not have been told: whoever did so is gone
-		}
-		item, mail := strings.CutPrefix(msg.Subject, "items.")
-		if _, before := o.told[item]; mail && !before && len(items) < outdatedMost {
-			items = append(items, item)
-		}
-	}
-	o.low, o.begun = low, true
-	o.outdated.Set(float64(count))
-	return items, nil
-}
-
-// lately tells whether something was recalled within a day.
-func lately(recalled string, now time.Time) bool {
-	at, err := time.Parse(time.RFC3339, recalled)
-	return err == nil && now.Sub(at) < 24*time.Hour
-}
-
 // tell says that an item is outdated.
 func (o *Outdated) tell(ctx context.Context, item string) error {
 	record, err := o.deps.Records.Record(ctx, item)
-	if errors.Is(err, bus.ErrNoMessage) {
+	if errors.Is(err, bus.ErrNoMessage) || fault.IsFinal(err) { // it does not stand in the way of others
+		o.deps.Log.Error("record not read", "item", item, "err", err)
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("record of item %s: %w", item, err)
 	}
 	now := o.deps.Clock.Now()
-	said := &mailv1.Outdated{Told: timestamppb.New(now), Record: &itemv1.Record{
+	said := &mailv1.Outdated{Told: timestamppb.New(now), Signatures: o.known.version, Record: &itemv1.Record{
 		Item: record.GetItem(), Ticket: record.GetTicket(), State: record.GetState(), Received: record.GetReceived(),
 	}}
-	// Another version, or another hour, is another event: none is swallowed for one before it.
-	env, err := event.New(event.ID(item, o.version, 0), "outdated", int(now.Unix()/3600), item, now, said)
+	// Another version, one that came back, or another hour, is another event: none is swallowed for one before
+	// it. After a death it is the same: so deaths over one item add up.
+	env, err := event.New(event.ID(item, o.known.version, o.changes), "outdated", int(now.Unix()/3600), item, now, said)
 	if err != nil {
 		return err
 	}
@@ -192,9 +196,5 @@ func (o *Outdated) tell(ctx context.Context, item string) error {
 	if err != nil {
 		return err
 	}
-	if err := o.deps.Outlet.Publish(ctx, []stage.Letter{{Subject: env.Type, ID: env.Id, Data: data}}); err != nil {
-		return err
-	}
-	o.told[item] = now
-	return nil
+	return o.deps.Outlet.Publish(ctx, []stage.Letter{{Subject: env.Type, ID: env.Id, Data: data}})
 }

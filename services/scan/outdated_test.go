@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/event"
+	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/stage"
 	itemv1 "github.com/postern-mail/postern/proto/item/v1"
 	mailv1 "github.com/postern-mail/postern/proto/mail/v1"
@@ -34,6 +36,11 @@ type records struct {
 	ids   map[string]bool
 	held  bool
 	froms []uint64
+	reads int             // of whole records
+	away  map[string]bool // records that cannot be read
+	queue uint64          // how many that were told of wait
+	turns int
+	over  int // of them
 }
 
 func (r *records) put(n int, signatures string, recalled ...time.Time) string {
@@ -79,15 +86,43 @@ func (r *records) Headers(_ context.Context, from uint64) iter.Seq2[*bus.Message
 func (r *records) Record(_ context.Context, item string) (*itemv1.Record, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.reads++
+	if r.away[item] {
+		return nil, fault.Final("garbled_record")
+	}
 	return r.all[item], nil
+}
+
+func (r *records) waiting(context.Context) (uint64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queue, nil
+}
+
+func (r *records) waits(n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.queue = n
+}
+
+// before takes the header away that records had not always.
+func (r *records) before(item string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.kept {
+		if m.Subject == "items."+item {
+			delete(m.Header, event.HeaderJudged)
+		}
+	}
 }
 
 func (r *records) Turn(ctx context.Context) (context.Context, func(), error) {
 	if r.held {
 		return nil, nil, bus.ErrHeld
 	}
+	r.turns++
 	ctx, end := context.WithCancel(ctx)
-	return ctx, end, nil
+	return ctx, func() { r.over++; end() }, nil
 }
 
 func (r *records) Publish(_ context.Context, letters []stage.Letter) error {
@@ -127,7 +162,7 @@ func (r *records) sofar() ([]string, []time.Time) {
 }
 
 func outdated(r *records, version scan.Versions, pace int, meters prometheus.Registerer) *scan.Outdated {
-	return scan.NewOutdated(stage.SweepDeps{Records: r, Turns: r, Outlet: r, Clock: clock{}}, version, pace, meters)
+	return scan.NewOutdated(stage.SweepDeps{Records: r, Turns: r, Outlet: r, Clock: clock{}}, version, r.waiting, pace, meters)
 }
 
 // during runs it for some time of a bubble's clock.
@@ -229,6 +264,221 @@ func TestWhatWasRecalledLatelyIsToldOfOnceInATurn(t *testing.T) {
 		during(t, o, 3*time.Hour)
 		if !slices.Equal(r.told, []string{lately}) {
 			t.Errorf("told of %v", r.told)
+		}
+	})
+}
+
+func without(r *records, n int) string {
+	item := event.Item("support", "INBOX", 1, uint32(n), 0)
+	return r.keep(&itemv1.Record{Item: item, State: itemv1.State_STATE_TICKETED})
+}
+
+// Records from before there was a header are read, some in each look, and not again while they stay as they are.
+func TestRecordsFromBeforeTheHeaderAreReadAndToldOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, version := new(records), fixed("two")
+		var want []string
+		for n := range 2500 {
+			switch {
+			case n%500 == 7:
+				item := r.put(n, []string{"", "one"}[n/500%2])
+				r.before(item)
+				want = append(want, item)
+			default:
+				r.before(without(r, n))
+			}
+		}
+		for n := range 100 { // these have theirs
+			without(r, 2500+n)
+		}
+		o := outdated(r, &version, 10, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- o.Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		r.mu.Lock()
+		if r.reads-len(r.told) != 2000 {
+			t.Errorf("one look reads %d records", r.reads-len(r.told))
+		}
+		r.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		if told, _ := r.sofar(); !slices.Equal(told, want) {
+			t.Errorf("told of %d, want %d", len(told), len(want))
+		}
+		r.mu.Lock()
+		if r.reads-len(r.told) != 2500 {
+			t.Errorf("%d reads of 2500 records", r.reads-len(r.told))
+		}
+		r.mu.Unlock()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestNothingMoreIsToldOfWhileEnoughWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, version := new(records), fixed("two")
+		for n := range 100 {
+			r.put(n, "one")
+		}
+		r.waits(1000)
+		o := outdated(r, &version, 10, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- o.Run(ctx) }()
+		time.Sleep(2 * time.Hour)
+		if told, _ := r.sofar(); len(told) != 0 {
+			t.Errorf("while 1000 wait %d are told of", len(told))
+		}
+		r.waits(999)
+		time.Sleep(time.Minute)
+		if told, _ := r.sofar(); len(told) != 100 {
+			t.Errorf("when they wait no more %d are told of", len(told))
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// One that cannot be judged stays outdated, and has nothing behind it read anew in each look.
+func TestWhatWasReadIsNotReadAgainForOneThatStaysOutdated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, version := new(records), fixed("two")
+		stuck, garbled := r.put(0, "one"), r.put(1, "one")
+		for n := range 1000 {
+			r.put(2+n, "two")
+		}
+		late := r.put(5000, "one")
+		r.away = map[string]bool{garbled: true}
+		during(t, outdated(r, &version, 10, nil), 50*time.Minute)
+		if want := []string{stuck, late}; !slices.Equal(r.told, want) {
+			t.Errorf("told of %v, want %v", r.told, want)
+		}
+		for i, from := range r.froms[1:] {
+			if from != 1004 {
+				t.Fatalf("look %d begins at %d", i+2, from)
+			}
+		}
+	})
+}
+
+// There are more than are kept in mind: all are told of, and counted.
+func TestACrowdIsToldOfWholeAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const crowd = 25_000
+		r, version, meters := new(records), fixed("two"), prometheus.NewRegistry()
+		r.mu.Lock()
+		r.all, r.ids = map[string]*itemv1.Record{}, map[string]bool{}
+		for n := range crowd { // as put does, in less time
+			item := event.Item("support", "INBOX", 1, uint32(n), 0)
+			r.all[item] = &itemv1.Record{Item: item, Received: timestamppb.Now()}
+			r.kept = append(r.kept, &bus.Message{Subject: "items." + item, Sequence: uint64(n + 1), Header: bus.Header{event.HeaderJudged: {"one"}}})
+		}
+		r.mu.Unlock()
+		o := outdated(r, &version, 100, meters)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- o.Run(ctx) }()
+		time.Sleep(time.Second)
+		want := "# HELP postern_scan_outdated_items Tickets with files that were judged with other signatures than are in force; known to the one scan that tells of them, zero elsewhere.\n" +
+			"# TYPE postern_scan_outdated_items gauge\npostern_scan_outdated_items 25000\n"
+		if err := testutil.GatherAndCompare(meters, strings.NewReader(want)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(20 * time.Minute)
+		told, _ := r.sofar()
+		if len(told) != crowd {
+			t.Errorf("%d of %d are told of", len(told), crowd)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A version that comes back is another event: that of before may still be in the duplicate window.
+func TestAVersionThatComesBackIsToldOfAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, version := new(records), new(moving)
+		version.Store("two")
+		r.put(1, "one")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- outdated(r, version, 10, nil).Run(ctx) }()
+		for i, now := range []string{"two", "three", "two", "three"} {
+			version.Store(now)
+			time.Sleep(20 * time.Second)
+			if told, _ := r.sofar(); len(told) != i+1 {
+				t.Errorf("after %d versions %d are told of", i+1, len(told))
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A scan whose clamd is behind leaves the turn to those that are ahead, and has it where there are none.
+func TestTheTurnIsLeftToWhoeverHasNewerSignatures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, old := new(records), fixed("clamav-1.4.3.daily-100")
+		older := r.put(1, "clamav-1.4.3.daily-99")
+		newer := r.put(2, "clamav-1.4.3.daily-101")
+		o := outdated(r, &old, 10, nil)
+		during(t, o, 30*time.Second)
+		if len(r.told) != 0 || r.turns != 1 {
+			t.Errorf("behind others it tells of %v, in %d turns", r.told, r.turns)
+		}
+		recent := fixed("clamav-1.4.3.daily-101") // somebody else takes it
+		during(t, outdated(r, &recent, 10, nil), 30*time.Second)
+		if !slices.Equal(r.told, []string{older}) {
+			t.Errorf("whoever has newer ones tells of %v", r.told)
+		}
+		// Nobody has newer ones any more.
+		r.told, r.turns = nil, 0
+		alone := outdated(r, &old, 10, nil)
+		during(t, alone, 5*time.Minute)
+		if !slices.Equal(r.told, []string{older}) || r.turns != 2 {
+			t.Errorf("alone it tells of %v (never %s), in %d turns", r.told, newer, r.turns)
+		}
+	})
+}
+
+// Whose clamd is away does not keep the turn from those who know.
+func TestWhoDoesNotKnowTheVersionHasNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, version := new(records), new(moving)
+		version.Store("")
+		r.put(1, "one")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan error, 1)
+		go func() { ended <- outdated(r, version, 10, nil).Run(ctx) }()
+		for _, step := range []struct {
+			version     string
+			began, left int
+		}{{"", 0, 0}, {"two", 1, 0}, {"", 1, 1}, {"two", 2, 1}} {
+			version.Store(step.version)
+			time.Sleep(time.Minute)
+			r.mu.Lock()
+			if r.turns != step.began || r.over != step.left {
+				t.Errorf("with version %q: %d turns, %d over", step.version, r.turns, r.over)
+			}
+			r.mu.Unlock()
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/bus"
+	"github.com/postern-mail/postern/pkg/clam"
 	"github.com/postern-mail/postern/pkg/event"
 	"github.com/postern-mail/postern/pkg/fault"
 	"github.com/postern-mail/postern/pkg/keys"
@@ -70,23 +71,52 @@ func (r *Rescanner) Rescan(ctx context.Context, outdated *mailv1.Outdated) (*mai
 		return nil, err
 	}
 	judged, files := event.JudgedWith(record)
-	if !files {
+	age := r.Now().Sub(outdated.GetTold().AsTime())
+	switch {
+	case !files:
 		return nil, nil // nobody can open anything of it any more
+	case judged == version || clam.Newer(judged, version):
+		return r.told(record), nil
+	case clam.Newer(outdated.GetSignatures(), version) && age < outdatedAgain:
+		return nil, fault.Later(0, "signatures_older") // another scan has newer ones; an hour on it is told of again
+	case clam.Newer(outdated.GetSignatures(), version):
+		return nil, nil
 	}
-	if judged != version {
-		young := r.Now().Sub(outdated.GetTold().AsTime()) < r.Patience
-		found, err := r.judge(ctx, record, young)
-		if errors.Is(err, errGone) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
+	found, err := r.judge(ctx, record, age < r.Patience)
+	switch {
+	case errors.Is(err, errGone):
+		return nil, nil
+	case errors.Is(err, errLost):
+		return nil, r.lost(ctx, record, err)
+	case err != nil:
+		return nil, err
+	}
+	changed := r.Versions.Current() != version
+	if changed { // nobody knows with which it was judged, but what was found was found
+		version = ""
+	}
+	if version != "" || len(found) > 0 {
 		if record, err = r.note(ctx, &keyringv1.Rejudge{Item: record.GetItem(), Signatures: version, Recalled: found}); err != nil || record == nil {
 			return nil, err
 		}
 	}
+	if changed {
+		return nil, fault.Later(0, "signatures_changed")
+	}
 	return r.told(record), nil
+}
+
+// lost tells what follows where a view's object is not in the vault: nothing, if the view was destroyed
+// meanwhile. Else nobody can open it, and should it be found again it is still outdated.
+func (r *Rescanner) lost(ctx context.Context, record *itemv1.Record, err error) error {
+	now, failed := r.Records.Record(ctx, record.GetItem())
+	if failed != nil && !errors.Is(failed, bus.ErrNoMessage) {
+		return failed
+	}
+	if _, files := event.JudgedWith(now); !files {
+		return nil
+	}
+	return fault.FinalFor(err, "view_lost")
 }
 
 // told is what follows from a record: nothing where nothing is recalled.
@@ -123,8 +153,10 @@ func (r *Rescanner) note(ctx context.Context, request *keyringv1.Rejudge) (*item
 	return recorded.GetRecord(), err
 }
 
-// errGone says that a view is no more.
-var errGone = errors.New("view: it has been destroyed")
+var (
+	errGone = errors.New("view: it has been destroyed")
+	errLost = errors.New("view: its object is not in the vault")
+)
 
 // judge asks for an opinion on each file that is still handed out.
 func (r *Rescanner) judge(ctx context.Context, record *itemv1.Record, young bool) ([]*itemv1.Recalled, error) {
@@ -132,7 +164,10 @@ func (r *Rescanner) judge(ctx context.Context, record *itemv1.Record, young bool
 	if len(left) == 0 {
 		return nil, nil
 	}
-	key, err := r.Opener.Open(ctx, open.Ask{Purpose: keys.ForRescan, Layer: itemv1.LayerKind_LAYER_KIND_VIEW, Item: record.GetItem(), Ticket: record.GetTicket()})
+	// One that names a ticket travels alone, and takes what time it is given: a lost answer must not hold up others.
+	within, cancel := context.WithTimeout(ctx, open.DefaultTimeout)
+	key, err := r.Opener.Open(within, open.Ask{Purpose: keys.ForRescan, Layer: itemv1.LayerKind_LAYER_KIND_VIEW, Item: record.GetItem(), Ticket: record.GetTicket()})
+	cancel()
 	if code, refused := keys.RefusalOf(err); refused && !code.Passing() {
 		if code == keys.Destroyed || code == keys.NotPresent || code == keys.UnknownItem {
 			return nil, errGone
@@ -145,7 +180,9 @@ func (r *Rescanner) judge(ctx context.Context, record *itemv1.Record, young bool
 	defer key.Clear()
 	var inline []byte
 	if key.Layer.GetObject() == "" {
-		if inline, err = r.Views.Inline(ctx, record.GetTicket()); err != nil {
+		if inline, err = r.Views.Inline(ctx, record.GetTicket()); errors.Is(err, bus.ErrNoMessage) {
+			return nil, fmt.Errorf("ticket's first event: %w", errLost)
+		} else if err != nil {
 			return nil, fmt.Errorf("ticket's first event: %w", err)
 		}
 	}
@@ -157,8 +194,9 @@ func (r *Rescanner) judge(ctx context.Context, record *itemv1.Record, young bool
 	var found []*itemv1.Recalled
 	for index, attached := range message.GetAttachments() {
 		if !slices.Contains(left, attached.GetPacket()) {
-			continue // withheld, or recalled already
+			continue // withheld, recalled already, or judged under another name
 		}
+		left = slices.DeleteFunc(left, func(packet int32) bool { return packet == attached.GetPacket() })
 		recalled, err := r.file(ctx, view, attached.GetPacket(), young)
 		if err != nil {
 			return nil, err
@@ -252,7 +290,7 @@ func (v *view) read(ctx context.Context, packet int32, with func(io.Reader) erro
 	if name := v.key.Layer.GetObject(); name != "" {
 		body, _, err := v.vault.Get(ctx, name)
 		if errors.Is(err, vault.ErrNotFound) {
-			return errGone
+			return errLost
 		}
 		if err != nil {
 			return fmt.Errorf("view object: %w", err)

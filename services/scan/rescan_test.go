@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -40,6 +42,8 @@ type ticketed struct {
 	bytes   []byte // of its view
 	away    bool   // the view's object is gone
 	refuse  error  // of opening
+	opening func() // called at each opening
+	mute    bool   // opening is never answered
 	opened  int
 	inline  bool
 	noted   []*keyringv1.Rejudge
@@ -79,6 +83,30 @@ func newTicketed(t *testing.T, files ...string) *ticketed {
 	return k
 }
 
+// twice names the first file once more at the end of the view's message.
+func (k *ticketed) twice(t *testing.T) {
+	t.Helper()
+	ends := k.record.Layers[0].PacketEnds
+	plain, err := open.Bytes(k.session, k.bytes[ends[0]:ends[1]], 1<<10)
+	message := new(contentv1.Message)
+	if err != nil || proto.Unmarshal(plain, message) != nil {
+		t.Fatal(err)
+	}
+	message.Attachments = append(message.Attachments, &contentv1.Attachment{Name: "again", Packet: message.Attachments[0].Packet})
+	if plain, err = proto.Marshal(message); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := seal.Under(k.session, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.bytes = slices.Concat(k.bytes[:ends[0]], sealed, k.bytes[ends[1]:])
+	longer := ends[0] + int64(len(sealed)) - ends[1]
+	for i := range ends[1:] {
+		ends[i+1] += longer
+	}
+}
+
 func (k *ticketed) Headers(context.Context, uint64) iter.Seq2[*bus.Message, error] { return nil }
 
 func (k *ticketed) Record(_ context.Context, item string) (*itemv1.Record, error) {
@@ -102,14 +130,20 @@ func (k *ticketed) Inline(_ context.Context, ticket string) ([]byte, error) {
 	return k.bytes, nil
 }
 
-func (k *ticketed) Open(_ context.Context, ask open.Ask) (*open.Key, error) {
+func (k *ticketed) Open(ctx context.Context, ask open.Ask) (*open.Key, error) {
+	if k.mute {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if k.refuse != nil {
 		return nil, k.refuse
 	}
 	if ask.Purpose != keys.ForRescan || ask.Layer != itemv1.LayerKind_LAYER_KIND_VIEW {
 		return nil, keys.Forbidden
 	}
-	k.opened++
+	if k.opened++; k.opening != nil {
+		k.opening()
+	}
 	return &open.Key{Item: ask.Item, Session: k.session.Clone(), Layer: k.record.Layers[0]}, nil
 }
 
@@ -225,13 +259,14 @@ func TestWithoutAnAnswerNothingIsNotedAndNothingRecalled(t *testing.T) {
 
 func TestAViewThatIsGoneOrHarmedIsNotJudged(t *testing.T) {
 	for name, change := range map[string]func(*ticketed){
-		"no record":       func(k *ticketed) { k.record.Item = event.Item("support", "INBOX", 1, 2, 0) },
-		"tombstone":       func(k *ticketed) { k.record.State = itemv1.State_STATE_TOMBSTONE },
-		"erased":          func(k *ticketed) { k.record.Layers[0].State = itemv1.LayerState_LAYER_STATE_ERASED },
-		"keys are gone":   func(k *ticketed) { k.refuse = keys.Destroyed },
-		"object is gone":  func(k *ticketed) { k.away = true },
-		"not a ticket":    func(k *ticketed) { k.record.State = itemv1.State_STATE_RENDERED },
-		"nothing in view": func(k *ticketed) { k.record.Layers[0].PacketEnds = k.record.Layers[0].PacketEnds[:2] },
+		"no record":                    func(k *ticketed) { k.record.Item = event.Item("support", "INBOX", 1, 2, 0) },
+		"tombstone":                    func(k *ticketed) { k.record.State = itemv1.State_STATE_TOMBSTONE },
+		"erased":                       func(k *ticketed) { k.record.Layers[0].State = itemv1.LayerState_LAYER_STATE_ERASED },
+		"keys are gone":                func(k *ticketed) { k.refuse = keys.Destroyed },
+		"destroyed while it is opened": func(k *ticketed) { k.away, k.opening = true, func() { k.record.State = itemv1.State_STATE_TOMBSTONE } },
+		"gone while it is opened":      func(k *ticketed) { k.away, k.opening = true, func() { k.record.Item = "" } },
+		"not a ticket":                 func(k *ticketed) { k.record.State = itemv1.State_STATE_RENDERED },
+		"nothing in view":              func(k *ticketed) { k.record.Layers[0].PacketEnds = k.record.Layers[0].PacketEnds[:2] },
 	} {
 		k := newTicketed(t, "a heron")
 		outdated := k.outdated(noon)
@@ -244,6 +279,16 @@ func TestAViewThatIsGoneOrHarmedIsNotJudged(t *testing.T) {
 	k.bytes[len(k.bytes)/2] ^= 1
 	if _, err := k.rescanner("two", finding("heron")).Rescan(t.Context(), k.outdated(noon)); err == nil || len(k.noted) != 0 {
 		t.Errorf("harmed: %v, noted %v", err, k.noted)
+	}
+	// Its record says that it is there: it is outdated for as long as it cannot be found, and that is told.
+	for _, inline := range []bool{false, true} {
+		k = newTicketed(t, "a heron")
+		if k.away = true; inline {
+			k.record.Layers[0].Object = ""
+		}
+		if follows, err := k.rescanner("two", finding("heron")).Rescan(t.Context(), k.outdated(noon)); follows != nil || fault.Of(err).Code != "view_lost" || !fault.IsFinal(err) || len(k.noted) != 0 {
+			t.Errorf("lost, inline %v: %v, %v, noted %v", inline, follows, err, k.noted)
+		}
 	}
 	k = newTicketed(t, "first")
 	k.refuse = errors.New("nobody answers")
@@ -268,4 +313,77 @@ func TestOneThatEndsItsProcessesIsRecalledWholeAndAnyOtherEndTakesNothing(t *tes
 	if follows, err := r.Rescan(t.Context(), k.outdated(noon)); err != nil || len(follows.GetRecord().GetRecalled()) != 4 || k.opened != 0 || k.record.Findings.Signatures != "two" {
 		t.Errorf("%v, %v, opened %d times", follows, err, k.opened)
 	}
+}
+
+func TestAFileThatStandsTwiceInTheViewIsRecalledOnce(t *testing.T) {
+	k := newTicketed(t, "a heron", "second")
+	k.twice(t)
+	second := finding("heron")
+	if _, err := k.rescanner("two", second).Rescan(t.Context(), k.outdated(noon)); err != nil || len(k.noted) != 1 || len(k.noted[0].Recalled) != 1 || k.noted[0].Recalled[0].Index != 0 || second.asked != 2 {
+		t.Errorf("noted %v, %v, %d asked for", k.noted, err, second.asked)
+	}
+}
+
+// What was found is recalled whatever became of the signatures meanwhile. But nobody knows with which the rest
+// was judged: it is judged once more.
+func TestSignaturesThatChangeWhileAnItemIsJudgedAreNotNoted(t *testing.T) {
+	for _, file := range []string{"a heron", "a note"} {
+		k := newTicketed(t, file, "second")
+		version := fixed("two")
+		second := finding("heron")
+		say := second.say
+		second.say = func(content string) (attachment.Opinion, error) {
+			version = "one more"
+			return say(content)
+		}
+		r := k.rescanner("", second)
+		r.Versions = &version
+		follows, err := r.Rescan(t.Context(), k.outdated(noon))
+		if verdict := fault.Of(err); follows != nil || verdict.Kind != fault.Delayed || verdict.Code != "signatures_changed" {
+			t.Errorf("%s: %v, %v", file, follows, err)
+		}
+		infected := file == "a heron"
+		if k.record.Findings.Signatures != "one" || (len(k.record.Recalled) == 1) != infected {
+			t.Errorf("%s: judged with %s, recalled %v", file, k.record.Findings.Signatures, k.record.Recalled)
+		}
+		follows, err = r.Rescan(t.Context(), k.outdated(noon))
+		if err != nil || (follows != nil) != infected || k.record.Findings.Signatures != "one more" {
+			t.Errorf("%s, again: %v, %v, judged with %s", file, follows, err, k.record.Findings.Signatures)
+		}
+	}
+}
+
+// Of two scans with different signatures the newer count: who has older ones neither judges what was told of
+// for newer ones, nor what was judged with them.
+func TestWhoHasOlderSignaturesLeavesToOthersWhatNewerOnesAreFor(t *testing.T) {
+	const older, newer = "clamav-1.4.3.daily-100", "clamav-1.4.3.daily-101"
+	k := newTicketed(t, "a heron")
+	outdated := k.outdated(noon)
+	outdated.Signatures = newer
+	behind, ahead := finding("heron"), finding("heron")
+	follows, err := k.rescanner(older, behind).Rescan(t.Context(), outdated)
+	if verdict := fault.Of(err); follows != nil || verdict.Kind != fault.Delayed || verdict.Code != "signatures_older" || behind.asked != 0 {
+		t.Errorf("behind: %v, %v, %d asked for", follows, err, behind.asked)
+	}
+	outdated.Told = timestamppb.New(noon.Add(-time.Hour)) // by now it was told of again
+	if follows, err := k.rescanner(older, behind).Rescan(t.Context(), outdated); follows != nil || err != nil || behind.asked != 0 {
+		t.Errorf("behind, an hour on: %v, %v, %d asked for", follows, err, behind.asked)
+	}
+	if follows, err := k.rescanner(newer, ahead).Rescan(t.Context(), outdated); err != nil || len(follows.GetRecord().GetRecalled()) != 1 {
+		t.Errorf("ahead: %v, %v", follows, err)
+	}
+	outdated.Signatures = older
+	if _, err := k.rescanner(older, behind).Rescan(t.Context(), outdated); err != nil || behind.asked != 0 || k.record.Findings.Signatures != newer {
+		t.Errorf("judged with newer ones: %v, now with %s", err, k.record.Findings.Signatures)
+	}
+}
+
+func TestAnAnswerThatIsLostDoesNotHoldAnItemForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, began := newTicketed(t, "first"), time.Now()
+		k.mute = true
+		if _, err := k.rescanner("two", finding("heron")).Rescan(t.Context(), k.outdated(noon)); !errors.Is(err, context.DeadlineExceeded) || fault.IsFinal(err) || time.Since(began) != open.DefaultTimeout {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
 }

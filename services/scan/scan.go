@@ -7,8 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/fault"
@@ -51,6 +53,7 @@ type Worker struct {
 	young  func(record *itemv1.Record) bool
 	// versions tell which signatures the second opinion rests on; nil: nobody does.
 	versions Versions
+	now      func() time.Time
 }
 
 // NewWorker reads at a desk. While a mail is young, a scanner that cannot answer, and a judgement that
@@ -59,9 +62,9 @@ func NewWorker(desk *reading.Desk, opener reading.Opener, judge Judging, young f
 	return &Worker{desk: desk, opener: opener, judge: judge, young: young}
 }
 
-// Noting has a worker note in its findings which signatures were in force when it began to judge.
-func (w *Worker) Noting(versions Versions) *Worker {
-	w.versions = versions
+// Noting has a worker note in its findings with which signatures it judged, and when.
+func (w *Worker) Noting(versions Versions, now func() time.Time) *Worker {
+	w.versions, w.now = versions, now
 	return w
 }
 
@@ -75,7 +78,7 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 	defer opened.Close()
 	var signatures string
 	if w.versions != nil {
-		signatures = w.versions.Current() // before: what comes while it judges is found when it is judged anew
+		signatures = w.versions.Current()
 	}
 	report, err := w.judge(ctx, opened.Message)
 	if err := ctx.Err(); err != nil {
@@ -99,7 +102,9 @@ func (w *Worker) Scan(ctx context.Context, verified *mailv1.Verified) (*mailv1.S
 		return nil, err
 	}
 	findings, _ := proto.Clone(verified.GetFindings()).(*itemv1.Findings)
-	findings.Signatures = signatures
+	if signatures != "" && signatures == w.versions.Current() { // else nobody knows which judged what: it is judged anew
+		findings.Signatures, findings.Judged = signatures, timestamppb.New(w.now())
+	}
 	findings.ScanVerdict = string(report.Scan.Verdict)
 	for _, reason := range report.Scan.Reasons {
 		findings.ScanReasons = append(findings.ScanReasons, string(reason))

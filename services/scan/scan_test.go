@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -153,5 +154,27 @@ func TestAReportThatIsTooLongKeepsItsVerdict(t *testing.T) {
 	}
 	if _, report := details(t, f, scanned); string(report.Scan.Verdict) != scanned.GetFindings().GetScanVerdict() {
 		t.Errorf("the sealed verdict is %s", report.Scan.Verdict)
+	}
+}
+
+func TestFindingsNoteWithWhichSignaturesAMailWasJudgedAndWhen(t *testing.T) {
+	f, version := sealed(t, raw), fixed("one")
+	now := func() time.Time { return noon }
+	scanned, err := f.worker(clean, true).Noting(&version, now).Scan(t.Context(), f.event)
+	if got := scanned.GetFindings(); err != nil || got.GetSignatures() != "one" || !got.GetJudged().AsTime().Equal(noon) {
+		t.Errorf("%v, %v", got, err)
+	}
+	changes := f.judged(func(ctx context.Context, m *mail.Message) (attachment.Report, error) {
+		version = "two"
+		return scan.Here(attachment.Options{SecondOpinion: second(clean)})(ctx, m)
+	}, true)
+	scanned, err = changes.Noting(&version, now).Scan(t.Context(), f.event)
+	if got := scanned.GetFindings(); err != nil || got.GetSignatures() != "" || got.GetJudged() != nil {
+		t.Errorf("of signatures that changed meanwhile: %v, %v", got, err)
+	}
+	version = ""
+	scanned, err = f.worker(clean, true).Noting(&version, now).Scan(t.Context(), f.event)
+	if got := scanned.GetFindings(); err != nil || got.GetSignatures() != "" || got.GetJudged() != nil {
+		t.Errorf("of signatures that nobody knows: %v, %v", got, err)
 	}
 }

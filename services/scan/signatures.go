@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // A Source tells the version of the signatures that a second opinion rests on; *clam.Client is one.
@@ -25,8 +27,19 @@ type Signatures struct {
 }
 
 // NewSignatures asks a source, nil where there is none. Before Run nothing is known.
-func NewSignatures(source Source, log *slog.Logger) *Signatures {
-	return &Signatures{source: source, log: log, every: watchEvery}
+func NewSignatures(source Source, log *slog.Logger, meters prometheus.Registerer) *Signatures {
+	s := &Signatures{source: source, log: log, every: watchEvery}
+	if source != nil && meters != nil {
+		meters.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "postern_scan_signatures_known", Help: "1 where clamd tells which signatures it has, else 0: then nothing is remembered and nothing scanned anew.",
+		}, func() float64 {
+			if s.Current() == "" {
+				return 0
+			}
+			return 1
+		}))
+	}
+	return s
 }
 
 // Current is the version, empty where it is not known.

@@ -28,8 +28,8 @@ import (
 // A gallery is a desk with mails of every sort.
 type gallery struct {
 	*desktest.World
-	plain, long, japanese, arabic, files, forged, gone, lookalike, newsletter, sealed, shut string
-	aside, stuck, leaving                                                                   string // items
+	plain, long, japanese, arabic, files, forged, gone, lookalike, newsletter, sealed, shut, told string
+	aside, stuck, leaving                                                                         string // items
 }
 
 func evidence(verdict, spf, dkim, dmarc string, reasons ...string) []byte {
@@ -136,6 +136,17 @@ func newGallery(t testing.TB) gallery {
 			{Path: "2", Kind: "smime", Opened: true, Key: strings.Repeat("de8076d690bc7612", 4), Reason: "encryption_without_integrity"},
 			{Path: "3", Kind: "openpgp", Reason: "encrypted_message"}, {Path: "4.1", Kind: "openpgp", Reason: "encrypted_message_damaged"},
 		}})
+	g.told = add(3*time.Minute, &contentv1.Card{Subject: "Undelivered: your answer", FromName: "Mail Delivery System", FromAddress: "mailer-daemon@mx.example.net", SenderVerdict: "unverified", Snippet: "Your message could not be delivered.", Kind: "bounce"},
+		&contentv1.Message{Text: "Your message could not be delivered.", To: []string{"support@example.com"}, Sender: passed, RemovedTrackers: 2, RemovedRemote: 2, Trackers: []string{"Mailchimp", "pixel"},
+			Events: []*contentv1.Event{
+				{Method: "REQUEST", Summary: "Planning of the delivery, with everybody who has ever had to do with it and some who have not", Location: "https://meet.example.org/" + strings.Repeat("a1b2c3d4", 12), Organizer: "Ines Oliveira <‹email #1›>", Invited: 12,
+					Start: timestamppb.New(time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)), End: timestamppb.New(time.Date(2026, 11, 24, 11, 30, 0, 0, time.UTC)), Zone: "Europe/Lisbon", Recurs: true},
+				{Method: "REPLY", Summary: "Planning", Attendee: "Jonas Weber <‹email #2›>", Answer: "DECLINED"},
+			},
+			Deliveries: []*contentv1.Delivery{
+				{Server: "mx.example.net", Recipient: "‹email #3›", Action: "failed", Status: "5.1.1", Said: "550 5.1.1 <‹email #3›>: Recipient address rejected: User unknown in local recipient table"},
+				{Server: "mx.example.net", Recipient: "‹email #4›", Action: "delayed", Status: "4.2.2", Until: timestamppb.New(time.Date(2026, 11, 27, 10, 0, 0, 0, time.UTC))},
+			}})
 	g.plain = add(0, &contentv1.Card{Subject: "Printer prints blue only", FromName: "Ada Lovelace", FromAddress: "ada@example.org", SenderVerdict: "authenticated", Snippet: "Hello, since yesterday my printer prints blue only.", Kind: "person"},
 		&contentv1.Message{Text: "Hello,\n\nsince yesterday my printer prints blue only. What can I do?\n\nAda", To: []string{"support@example.com"}, Sender: passed})
 	return g
@@ -172,7 +183,7 @@ func (g gallery) pages() map[string]string {
 		"list": "/tickets", "list-mine": "/tickets?assignee=me", "plain": at(g.plain, ""), "long": at(g.long, ""), "japanese": at(g.japanese, ""), "arabic": at(g.arabic, ""),
 		"files": at(g.files, ""), "look": at(g.files, "/files/0/look"), "look-picture": at(g.files, "/files/1/look"), "look-text": at(g.files, "/files/4/look"), "forged": at(g.forged, ""), "gone": at(g.gone, ""), "reads": at(g.files, "/reads"), "allreads": "/reads", "original": at(g.plain, "/original"),
 		"originals": "/originals", "aside": "/aside", "aside-one": "/aside/" + g.aside, "aside-stuck": "/aside/" + g.stuck, "aside-leaving": "/aside/" + g.leaving, "aside-delete": "/aside/" + g.stuck + "/delete", "aside-original": "/aside/" + g.stuck + "/original",
-		"sealed": at(g.sealed, ""), "shut": at(g.shut, ""), "help": "/help", "lookalike": at(g.lookalike, ""), "newsletter": at(g.newsletter, ""), "aside-reads": at(event.Ticket(g.stuck), "/reads?item="+g.stuck), "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
+		"sealed": at(g.sealed, ""), "shut": at(g.shut, ""), "told": at(g.told, ""), "help": "/help", "lookalike": at(g.lookalike, ""), "newsletter": at(g.newsletter, ""), "aside-reads": at(event.Ticket(g.stuck), "/reads?item="+g.stuck), "retention": "/retention", "certificate": "/retention/certificates/01JD6ZQ7KT3S8W4N2M5P9R0V1X?as=page", "missing": "/nowhere",
 	}
 }
 

@@ -47,7 +47,10 @@ func admit(t *testing.T) *patient {
 	if err := f.Append(program.Context(t), fleet.Mail{Raw: set.Mails[0].Raw, Came: set.Mails[0].Came}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WaitSettled(program.Context(t), 1); err != nil {
+	if err := f.Append(program.Context(t), fleet.Mail{Raw: []byte(withFile), Came: set.Mails[0].Came}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WaitSettled(program.Context(t), 2); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(f.ConfigFile(topology.Doctor))
@@ -56,6 +59,12 @@ func admit(t *testing.T) *patient {
 	}
 	return &patient{f, string(text)}
 }
+
+// withFile is a mail of which agents can open a file.
+const withFile = "From: Jana Vogel <jana@customer.example>\r\nTo: support@company.example\r\nSubject: a note\r\nDate: Mon, 02 Feb 2026 10:00:00 +0000\r\n" +
+	"Message-ID: <a-note@customer.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+	"--b\r\nContent-Type: text/plain\r\n\r\nPlease see the note.\r\n" +
+	"--b\r\nContent-Type: text/plain; name=note.txt\r\nContent-Disposition: attachment; filename=note.txt\r\n\r\nnothing of interest\r\n--b--\r\n"
 
 // ask runs the doctor on a configuration and gives what it says, a finding a line.
 func ask(t *testing.T, config string) (lines []string, code int) {
@@ -211,8 +220,11 @@ func TestAFleetThatIsWellAndTheSameWithOneThingWrong(t *testing.T) {
 				fleet.Below(c, "desk")["base_url"], fleet.Below(c, "desk")["listen"] = "https://desk.example.com", ":8080"
 			}},
 			"fresh signatures": {"ok", "clamd", "27800", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(6)) }},
-			"old signatures":   {"note", "clamd", "its signatures are 8 days old", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(8)) }},
-			"no signatures":    {"note", "clamd", "without published signatures", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3") }},
+			"outdated tickets": {"note", "signatures", "tickets with files are outdated: judged with other signatures than clamd has, with which none was judged yet", func(c fleet.Section) {
+				fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(1))
+			}},
+			"old signatures": {"note", "clamd", "its signatures are 8 days old", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, signaturesFrom(8)) }},
+			"no signatures":  {"note", "clamd", "without published signatures", func(c fleet.Section) { fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3") }},
 			"signatures of no known day": {"note", "clamd", "is not understood", func(c fleet.Section) {
 				fleet.Below(c, "clamd")["address"] = clamdThatSays(t, "ClamAV 1.4.3/27800/heute")
 			}},

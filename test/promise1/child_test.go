@@ -79,9 +79,11 @@ type life struct {
 	Patient  bool          // what ingest was not told of is waited for, too
 	After    ingest.Action // what is done to archived mails on the server; keyword where nothing is said
 	Ahead    time.Duration
-	Sweep    bool  // once settled, move the clock by the policy's span and destroy
-	Kill     *kill // nil: end in peace with a report
-	Spare    bool  // end in peace too where all mails are at rest and the kill has not come
+	Sweep    bool   // once settled, move the clock by the policy's span and destroy
+	Kill     *kill  // nil: end in peace with a report
+	Scanner  string // version of the signatures of a scanner that it has; "": it has none
+	Fault    *kill  // a call that fails, where Kill is nil: nobody dies of it
+	Spare    bool   // end in peace too where all mails are at rest and the kill has not come
 }
 
 // A kill is a moment at which a process dies.
@@ -107,6 +109,8 @@ func (l life) config() (wiring.Config, error) {
 	c.Audit.CheckpointEvery = config.Duration(100 * time.Millisecond)
 	c.Verify.DNS.Server = "none"
 	c.Ingest.MaxSize = maxSize
+	c.Scan.Pace = 1
+	c.Confine.Processes = 1 // each of some thousand processes starts them
 	mailbox := ingest.Mailbox{
 		ID: "support", Host: l.Host, Port: l.Port, TLS: imap.Plaintext, Username: l.User,
 		PasswordFile: config.Secret(l.Password), After: l.action(),
@@ -133,6 +137,7 @@ type killer struct {
 	kill     *kill
 	count    counter
 	sweeping atomic.Bool
+	spare    bool // the call fails, and that is all
 }
 
 func newKiller(k *kill) *killer {
@@ -149,6 +154,9 @@ func (k *killer) around(c call, do func() error) error {
 	}
 	if k.kill.After {
 		_ = do()
+	}
+	if k.spare {
+		return errSabotage
 	}
 	fmt.Println("dying")
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -167,7 +175,8 @@ func beChild(told string) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	k := newKiller(l.Kill)
+	k := newKiller(cmp.Or(l.Kill, l.Fault))
+	k.spare = l.Kill == nil
 	if l.Kill != nil && l.Kill.Call.Where == onIMAP {
 		port, err := proxy(ctx, fmt.Sprintf("%s:%d", l.Host, l.Port), hooks{k})
 		if err != nil {
@@ -180,7 +189,16 @@ func beChild(told string) error {
 		return err
 	}
 	defer log.Close()
-	return l.live(ctx, hooks{k}.options(log), func(ctx context.Context, p *wiring.Process) error {
+	return l.liveFrom(ctx, hooks{k}.options(log), func(ctx context.Context, p *wiring.Process) error {
+		return l.equip(ctx, p, hooks{k})
+	}, func(ctx context.Context, p *wiring.Process) error {
+		var anew *anew
+		if l.Scanner != "" && l.Kill == nil {
+			var err error
+			if anew, err = l.judgedAnew(ctx, p); err != nil {
+				return err
+			}
+		}
 		waiting, cancel := ctx, context.CancelFunc(func() {})
 		if l.Kill == nil || l.Spare {
 			waiting, cancel = context.WithTimeout(ctx, settling)
@@ -223,6 +241,7 @@ func beChild(told string) error {
 		if err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
+		report.Anew = anew
 		text, err := json.Marshal(report)
 		if err != nil {
 			return err

@@ -26,6 +26,7 @@ const (
 	onDisk  = "disk" // of the keyring
 	eraser  = "erase"
 	onIMAP  = "imap"
+	onClamd = "clamd"
 )
 
 // A call is one call that a process makes to something outside its memory.

@@ -3,6 +3,7 @@ package promise1
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -33,7 +34,7 @@ func TestEveryNumberedStepOfTheCrashPageIsKilledAt(t *testing.T) {
 	}
 	killed := map[int]bool{}
 	kills := map[string]bool{}
-	for _, s := range steps {
+	for _, s := range slices.Concat(steps, anewSteps) {
 		if kills[s.name()] {
 			t.Errorf("step %s has two kills", s.name())
 		}

@@ -225,14 +225,7 @@ func (m moment) aside() int {
 // stop has a worker stopped at the moment, and looks at what has become of the mails.
 func (m moment) stop(t *testing.T, l life, check func(*report)) {
 	if m.step != nil {
-		for i, death := range m.step.first {
-			dying := l
-			dying.Kill, dying.Sweep, dying.Ahead = &death, death.Sweep, time.Duration(i)*standstill
-			if _, err := dying.run(t.Context()); err != nil {
-				t.Fatalf("death %d: %v", i+1, err)
-			}
-			l.Ahead = time.Duration(i+1) * standstill
-		}
+		l.Ahead = m.step.dieFirst(t, l)
 	}
 	p := newPauser(m)
 	r, err := l.stopped(t.Context(), p)

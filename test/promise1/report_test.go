@@ -39,6 +39,7 @@ type report struct {
 	Certified map[string]int      // plan → certificates
 	Bad       []string            // what cannot be right, whatever was done to the process
 	Objects   []string            // of layers, in the vault
+	Anew      *anew               // what a scanner found; nil: there was none
 }
 
 // An item is what a record says.
@@ -412,7 +413,11 @@ func (r *report) readAudit(ctx context.Context, tool *wiring.Tool, keyFile strin
 
 // logged gives the last lines of a process's log, for a test that failed.
 func logged(data string) string {
-	text, _ := os.ReadFile(filepath.Join(data, "postern.log"))
-	lines := strings.Split(string(text), "\n")
+	lines := strings.Split(wholeLog(data), "\n")
 	return strings.Join(lines[max(0, len(lines)-40):], "\n")
+}
+
+func wholeLog(data string) string {
+	text, _ := os.ReadFile(filepath.Join(data, "postern.log"))
+	return string(text)
 }

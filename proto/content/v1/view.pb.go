@@ -162,7 +162,13 @@ type Message struct {
 	// What the sender's verdict rests on: a dossier of pkg/mailauth, packed.
 	Evidence []byte `protobuf:"bytes,16,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	// What was encrypted in the mail, and whether it was opened.
-	Encryption    []*Encryption `protobuf:"bytes,17,rep,name=encryption,proto3" json:"encryption,omitempty"`
+	Encryption []*Encryption `protobuf:"bytes,17,rep,name=encryption,proto3" json:"encryption,omitempty"`
+	// Names of the vendors whose trackers were removed, "pixel" for unnamed ones.
+	Trackers []string `protobuf:"bytes,18,rep,name=trackers,proto3" json:"trackers,omitempty"`
+	// What calendar files that passed tell of.
+	Events []*Event `protobuf:"bytes,19,rep,name=events,proto3" json:"events,omitempty"`
+	// What a mail server reports of mail that was sent.
+	Deliveries    []*Delivery `protobuf:"bytes,20,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +322,250 @@ func (x *Message) GetEncryption() []*Encryption {
 	return nil
 }
 
+func (x *Message) GetTrackers() []string {
+	if x != nil {
+		return x.Trackers
+	}
+	return nil
+}
+
+func (x *Message) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *Message) GetDeliveries() []*Delivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+// An Event is what a calendar file asks or tells (RFC 5546).
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// REQUEST, CANCEL, REPLY, ...; empty where it is none that is known.
+	Method    string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	Summary   string `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
+	Location  string `protobuf:"bytes,3,opt,name=location,proto3" json:"location,omitempty"`
+	Organizer string `protobuf:"bytes,4,opt,name=organizer,proto3" json:"organizer,omitempty"`
+	// Of a REPLY: who answers, and what.
+	Attendee string `protobuf:"bytes,5,opt,name=attendee,proto3" json:"attendee,omitempty"`
+	Answer   string `protobuf:"bytes,6,opt,name=answer,proto3" json:"answer,omitempty"`
+	Invited  int32  `protobuf:"varint,7,opt,name=invited,proto3" json:"invited,omitempty"`
+	// By the clocks of the zone, written as if that were UTC.
+	Start         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start,proto3" json:"start,omitempty"`
+	End           *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=end,proto3" json:"end,omitempty"`
+	Zone          string                 `protobuf:"bytes,10,opt,name=zone,proto3" json:"zone,omitempty"`
+	AllDay        bool                   `protobuf:"varint,11,opt,name=all_day,json=allDay,proto3" json:"all_day,omitempty"`
+	Recurs        bool                   `protobuf:"varint,12,opt,name=recurs,proto3" json:"recurs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_content_v1_view_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_content_v1_view_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_content_v1_view_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Event) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Event) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *Event) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *Event) GetOrganizer() string {
+	if x != nil {
+		return x.Organizer
+	}
+	return ""
+}
+
+func (x *Event) GetAttendee() string {
+	if x != nil {
+		return x.Attendee
+	}
+	return ""
+}
+
+func (x *Event) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *Event) GetInvited() int32 {
+	if x != nil {
+		return x.Invited
+	}
+	return 0
+}
+
+func (x *Event) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *Event) GetEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *Event) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Event) GetAllDay() bool {
+	if x != nil {
+		return x.AllDay
+	}
+	return false
+}
+
+func (x *Event) GetRecurs() bool {
+	if x != nil {
+		return x.Recurs
+	}
+	return false
+}
+
+// A Delivery is what became of a mail for one of its recipients (RFC 3464).
+type Delivery struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Server    string                 `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	Recipient string                 `protobuf:"bytes,2,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// failed, delayed, delivered, relayed, expanded; empty for others.
+	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	// RFC 3463; empty where it is none.
+	Status        string                 `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	Said          string                 `protobuf:"bytes,5,opt,name=said,proto3" json:"said,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delivery) Reset() {
+	*x = Delivery{}
+	mi := &file_content_v1_view_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delivery) ProtoMessage() {}
+
+func (x *Delivery) ProtoReflect() protoreflect.Message {
+	mi := &file_content_v1_view_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
+func (*Delivery) Descriptor() ([]byte, []int) {
+	return file_content_v1_view_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Delivery) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *Delivery) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Delivery) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *Delivery) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *Delivery) GetSaid() string {
+	if x != nil {
+		return x.Said
+	}
+	return ""
+}
+
+func (x *Delivery) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // An Attachment stands in the view's packet with its index where it passed.
 type Attachment struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -341,7 +591,7 @@ type Attachment struct {
 
 func (x *Attachment) Reset() {
 	*x = Attachment{}
-	mi := &file_content_v1_view_proto_msgTypes[2]
+	mi := &file_content_v1_view_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +603,7 @@ func (x *Attachment) String() string {
 func (*Attachment) ProtoMessage() {}
 
 func (x *Attachment) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_view_proto_msgTypes[2]
+	mi := &file_content_v1_view_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +616,7 @@ func (x *Attachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attachment.ProtoReflect.Descriptor instead.
 func (*Attachment) Descriptor() ([]byte, []int) {
-	return file_content_v1_view_proto_rawDescGZIP(), []int{2}
+	return file_content_v1_view_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Attachment) GetPath() string {
@@ -459,7 +709,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_content_v1_view_proto_msgTypes[3]
+	mi := &file_content_v1_view_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +721,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_view_proto_msgTypes[3]
+	mi := &file_content_v1_view_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +734,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_content_v1_view_proto_rawDescGZIP(), []int{3}
+	return file_content_v1_view_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Page) GetPacket() int32 {
@@ -528,7 +778,7 @@ type Mask struct {
 
 func (x *Mask) Reset() {
 	*x = Mask{}
-	mi := &file_content_v1_view_proto_msgTypes[4]
+	mi := &file_content_v1_view_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +790,7 @@ func (x *Mask) String() string {
 func (*Mask) ProtoMessage() {}
 
 func (x *Mask) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_view_proto_msgTypes[4]
+	mi := &file_content_v1_view_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +803,7 @@ func (x *Mask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mask.ProtoReflect.Descriptor instead.
 func (*Mask) Descriptor() ([]byte, []int) {
-	return file_content_v1_view_proto_rawDescGZIP(), []int{4}
+	return file_content_v1_view_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Mask) GetKind() string {
@@ -588,7 +838,7 @@ type Value struct {
 
 func (x *Value) Reset() {
 	*x = Value{}
-	mi := &file_content_v1_view_proto_msgTypes[5]
+	mi := &file_content_v1_view_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +850,7 @@ func (x *Value) String() string {
 func (*Value) ProtoMessage() {}
 
 func (x *Value) ProtoReflect() protoreflect.Message {
-	mi := &file_content_v1_view_proto_msgTypes[5]
+	mi := &file_content_v1_view_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +863,7 @@ func (x *Value) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Value.ProtoReflect.Descriptor instead.
 func (*Value) Descriptor() ([]byte, []int) {
-	return file_content_v1_view_proto_rawDescGZIP(), []int{5}
+	return file_content_v1_view_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Value) GetKind() string {
@@ -652,7 +902,7 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"R\x04date\x12&\n" +
 	"\vattachments\x18\t \x01(\x05B\x04\xc8\xf3\x18\x03R\vattachments\x12\x1c\n" +
 	"\x06masked\x18\n" +
-	" \x01(\x05B\x04\xc8\xf3\x18\x03R\x06masked:\x04\xd0\xf3\x18\x01\"\x91\x05\n" +
+	" \x01(\x05B\x04\xc8\xf3\x18\x03R\x06masked:\x04\xd0\xf3\x18\x01\"\xa0\x06\n" +
 	"\aMessage\x12\x18\n" +
 	"\x04text\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
 	"R\x04text\x12\x18\n" +
@@ -686,7 +936,48 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"\n" +
 	"encryption\x18\x11 \x03(\v2\x16.content.v1.EncryptionB\x04\xc8\xf3\x18\n" +
 	"R\n" +
-	"encryption:\x04\xd0\xf3\x18\x01\"\xf2\x02\n" +
+	"encryption\x12 \n" +
+	"\btrackers\x18\x12 \x03(\tB\x04\xc8\xf3\x18\x02R\btrackers\x12/\n" +
+	"\x06events\x18\x13 \x03(\v2\x11.content.v1.EventB\x04\xc8\xf3\x18\n" +
+	"R\x06events\x12:\n" +
+	"\n" +
+	"deliveries\x18\x14 \x03(\v2\x14.content.v1.DeliveryB\x04\xc8\xf3\x18\n" +
+	"R\n" +
+	"deliveries:\x04\xd0\xf3\x18\x01\"\xb4\x03\n" +
+	"\x05Event\x12\x1c\n" +
+	"\x06method\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x06method\x12\x1e\n" +
+	"\asummary\x18\x02 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\asummary\x12 \n" +
+	"\blocation\x18\x03 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\blocation\x12\"\n" +
+	"\torganizer\x18\x04 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\torganizer\x12 \n" +
+	"\battendee\x18\x05 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\battendee\x12\x1c\n" +
+	"\x06answer\x18\x06 \x01(\tB\x04\xc8\xf3\x18\x02R\x06answer\x12\x1e\n" +
+	"\ainvited\x18\a \x01(\x05B\x04\xc8\xf3\x18\x03R\ainvited\x126\n" +
+	"\x05start\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\n" +
+	"R\x05start\x122\n" +
+	"\x03end\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\n" +
+	"R\x03end\x12\x18\n" +
+	"\x04zone\x18\n" +
+	" \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\x04zone\x12\x1d\n" +
+	"\aall_day\x18\v \x01(\bB\x04\xc8\xf3\x18\n" +
+	"R\x06allDay\x12\x1c\n" +
+	"\x06recurs\x18\f \x01(\bB\x04\xc8\xf3\x18\n" +
+	"R\x06recurs:\x04\xd0\xf3\x18\x01\"\xe0\x01\n" +
+	"\bDelivery\x12\x1c\n" +
+	"\x06server\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\x06server\x12\"\n" +
+	"\trecipient\x18\x02 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\trecipient\x12\x1c\n" +
+	"\x06action\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\x06action\x12\x1c\n" +
+	"\x06status\x18\x04 \x01(\tB\x04\xc8\xf3\x18\x02R\x06status\x12\x18\n" +
+	"\x04said\x18\x05 \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\x04said\x126\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\n" +
+	"R\x05until:\x04\xd0\xf3\x18\x01\"\xf2\x02\n" +
 	"\n" +
 	"Attachment\x12\x18\n" +
 	"\x04path\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
@@ -735,28 +1026,35 @@ func file_content_v1_view_proto_rawDescGZIP() []byte {
 	return file_content_v1_view_proto_rawDescData
 }
 
-var file_content_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_content_v1_view_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_content_v1_view_proto_goTypes = []any{
 	(*Card)(nil),                  // 0: content.v1.Card
 	(*Message)(nil),               // 1: content.v1.Message
-	(*Attachment)(nil),            // 2: content.v1.Attachment
-	(*Page)(nil),                  // 3: content.v1.Page
-	(*Mask)(nil),                  // 4: content.v1.Mask
-	(*Value)(nil),                 // 5: content.v1.Value
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*Encryption)(nil),            // 7: content.v1.Encryption
+	(*Event)(nil),                 // 2: content.v1.Event
+	(*Delivery)(nil),              // 3: content.v1.Delivery
+	(*Attachment)(nil),            // 4: content.v1.Attachment
+	(*Page)(nil),                  // 5: content.v1.Page
+	(*Mask)(nil),                  // 6: content.v1.Mask
+	(*Value)(nil),                 // 7: content.v1.Value
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Encryption)(nil),            // 9: content.v1.Encryption
 }
 var file_content_v1_view_proto_depIdxs = []int32{
-	6, // 0: content.v1.Card.date:type_name -> google.protobuf.Timestamp
-	2, // 1: content.v1.Message.attachments:type_name -> content.v1.Attachment
-	4, // 2: content.v1.Message.masks:type_name -> content.v1.Mask
-	7, // 3: content.v1.Message.encryption:type_name -> content.v1.Encryption
-	3, // 4: content.v1.Attachment.pages:type_name -> content.v1.Page
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8,  // 0: content.v1.Card.date:type_name -> google.protobuf.Timestamp
+	4,  // 1: content.v1.Message.attachments:type_name -> content.v1.Attachment
+	6,  // 2: content.v1.Message.masks:type_name -> content.v1.Mask
+	9,  // 3: content.v1.Message.encryption:type_name -> content.v1.Encryption
+	2,  // 4: content.v1.Message.events:type_name -> content.v1.Event
+	3,  // 5: content.v1.Message.deliveries:type_name -> content.v1.Delivery
+	8,  // 6: content.v1.Event.start:type_name -> google.protobuf.Timestamp
+	8,  // 7: content.v1.Event.end:type_name -> google.protobuf.Timestamp
+	8,  // 8: content.v1.Delivery.until:type_name -> google.protobuf.Timestamp
+	5,  // 9: content.v1.Attachment.pages:type_name -> content.v1.Page
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_content_v1_view_proto_init() }
@@ -771,7 +1069,7 @@ func file_content_v1_view_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_content_v1_view_proto_rawDesc), len(file_content_v1_view_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1005,7 +1005,9 @@ type Findings struct {
 	// person, list, auto_reply, bounce, receipt, report, calendar.
 	Kind string `protobuf:"bytes,5,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Version of the signatures that the second opinion on the files last rested on; empty where it is not known.
-	Signatures    string `protobuf:"bytes,6,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	Signatures string `protobuf:"bytes,6,opt,name=signatures,proto3" json:"signatures,omitempty"`
+	// When the files were last judged with them.
+	Judged        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=judged,proto3" json:"judged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1080,6 +1082,13 @@ func (x *Findings) GetSignatures() string {
 		return x.Signatures
 	}
 	return ""
+}
+
+func (x *Findings) GetJudged() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Judged
+	}
+	return nil
 }
 
 // A SetAside says why an item left the pipeline for a person to look at.
@@ -1337,7 +1346,7 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x06bucket\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x01R\x06bucket\x12#\n" +
 	"\n" +
 	"public_key\x18\x03 \x01(\fB\x04\xc8\xf3\x18\x05R\tpublicKey\x122\n" +
-	"\x03due\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x03due\"\xf6\x01\n" +
+	"\x03due\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x03due\"\xb0\x02\n" +
 	"\bFindings\x12+\n" +
 	"\x0esender_verdict\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\rsenderVerdict\x12+\n" +
 	"\x0esender_reasons\x18\x02 \x03(\tB\x04\xc8\xf3\x18\x02R\rsenderReasons\x12'\n" +
@@ -1346,7 +1355,8 @@ const file_item_v1_record_proto_rawDesc = "" +
 	"\x04kind\x18\x05 \x01(\tB\x04\xc8\xf3\x18\x02R\x04kind\x12$\n" +
 	"\n" +
 	"signatures\x18\x06 \x01(\tB\x04\xc8\xf3\x18\x02R\n" +
-	"signatures\"\xac\x02\n" +
+	"signatures\x128\n" +
+	"\x06judged\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x06judged\"\xac\x02\n" +
 	"\bSetAside\x12\x18\n" +
 	"\x04code\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x04code\x12\x1a\n" +
 	"\x05stage\x18\x02 \x01(\tB\x04\xc8\xf3\x18\x02R\x05stage\x124\n" +
@@ -1446,17 +1456,18 @@ var file_item_v1_record_proto_depIdxs = []int32{
 	13, // 20: item.v1.Layer.destroyed:type_name -> google.protobuf.Timestamp
 	2,  // 21: item.v1.Berth.kind:type_name -> item.v1.LayerKind
 	13, // 22: item.v1.Berth.due:type_name -> google.protobuf.Timestamp
-	13, // 23: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
-	1,  // 24: item.v1.SetAside.from:type_name -> item.v1.State
-	13, // 25: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
-	13, // 26: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
-	13, // 27: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
-	12, // 28: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	13, // 23: item.v1.Findings.judged:type_name -> google.protobuf.Timestamp
+	13, // 24: item.v1.SetAside.time:type_name -> google.protobuf.Timestamp
+	1,  // 25: item.v1.SetAside.from:type_name -> item.v1.State
+	13, // 26: item.v1.SetAside.due:type_name -> google.protobuf.Timestamp
+	13, // 27: item.v1.SetAside.retried:type_name -> google.protobuf.Timestamp
+	13, // 28: item.v1.Hold.placed:type_name -> google.protobuf.Timestamp
+	12, // 29: item.v1.Hold.homes:type_name -> item.v1.Hold.HomesEntry
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_item_v1_record_proto_init() }

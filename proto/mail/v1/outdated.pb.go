@@ -30,7 +30,9 @@ type Outdated struct {
 	// Its item, ticket, state and time of receipt alone.
 	Record *v1.Record `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	// When it was told: patience counts from here.
-	Told          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=told,proto3" json:"told,omitempty"`
+	Told *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=told,proto3" json:"told,omitempty"`
+	// Version of the signatures in force where it was told: who has older ones leaves it to others.
+	Signatures    string `protobuf:"bytes,3,opt,name=signatures,proto3" json:"signatures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -79,14 +81,24 @@ func (x *Outdated) GetTold() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Outdated) GetSignatures() string {
+	if x != nil {
+		return x.Signatures
+	}
+	return ""
+}
+
 var File_mail_v1_outdated_proto protoreflect.FileDescriptor
 
 const file_mail_v1_outdated_proto_rawDesc = "" +
 	"\n" +
-	"\x16mail/v1/outdated.proto\x12\amail.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"o\n" +
+	"\x16mail/v1/outdated.proto\x12\amail.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14item/v1/record.proto\x1a\x18privacy/v1/privacy.proto\"\x95\x01\n" +
 	"\bOutdated\x12-\n" +
 	"\x06record\x18\x01 \x01(\v2\x0f.item.v1.RecordB\x04\xc8\xf3\x18\bR\x06record\x124\n" +
-	"\x04told\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04toldB6Z4github.com/postern-mail/postern/proto/mail/v1;mailv1b\x06proto3"
+	"\x04told\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xc8\xf3\x18\x03R\x04told\x12$\n" +
+	"\n" +
+	"signatures\x18\x03 \x01(\tB\x04\xc8\xf3\x18\x02R\n" +
+	"signaturesB6Z4github.com/postern-mail/postern/proto/mail/v1;mailv1b\x06proto3"
 
 var (
 	file_mail_v1_outdated_proto_rawDescOnce sync.Once

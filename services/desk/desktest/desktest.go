@@ -68,6 +68,7 @@ type World struct {
 	mute      error // what Record and Say answer where set
 	shut      error // what opening answers where set
 	meanwhile func()
+	recorded  func()
 	certified []*retentionv1.Certified
 	planned   []*retentionv1.Planned
 	deletions []*desk.Deletion
@@ -175,6 +176,9 @@ func (w *World) Shut(err error) { w.set(func() { w.shut = err }) }
 
 // Meanwhile has something happen just before the next short-lived value is taken.
 func (w *World) Meanwhile(happen func()) { w.set(func() { w.meanwhile = happen }) }
+
+// Recorded has something happen just after the next act is recorded.
+func (w *World) Recorded(happen func()) { w.set(func() { w.recorded = happen }) }
 
 // interrupted are short-lived values that others reach first.
 type interrupted struct {

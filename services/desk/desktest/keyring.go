@@ -56,8 +56,13 @@ func enveloped(w *World, number uint64, service, item string, said proto.Message
 // Record is desk.Voice.Record.
 func (w *World) Record(ctx context.Context, act *auditv1.Act) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.record(ctx, "desk", act)
+	err, then := w.record(ctx, "desk", act), w.recorded
+	w.recorded = nil
+	w.mu.Unlock()
+	if then != nil {
+		then()
+	}
+	return err
 }
 
 // RecordAs is Record of another service's log.

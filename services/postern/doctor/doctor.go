@@ -41,6 +41,9 @@ type Finding struct {
 // patience bounds each check that waits for a server.
 const patience = 8 * time.Second
 
+// countPatience bounds the reading of all records; of more there is a share.
+const countPatience = time.Minute
+
 // maxSkew is how far servers' clocks may differ.
 const maxSkew = 30 * time.Second
 
@@ -51,7 +54,8 @@ type examination struct {
 	conn    *bus.Conn
 	yield   func(Finding) bool
 	over    bool
-	listed  bool // the vault answers
+	listed  bool   // the vault answers
+	version string // of clamd's signatures; empty where it is not told
 }
 
 // Examine checks one thing after another and tells each as it is found.
@@ -82,6 +86,11 @@ func Examine(ctx context.Context, path string) iter.Seq[Finding] {
 			}
 			within, cancel := context.WithTimeout(ctx, patience)
 			check(within)
+			cancel()
+		}
+		if !x.over { // at last: it reads every record
+			within, cancel := context.WithTimeout(ctx, countPatience)
+			x.outdated(within)
 			cancel()
 		}
 	}

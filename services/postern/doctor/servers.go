@@ -221,7 +221,7 @@ func (x *examination) clamd(ctx context.Context) {
 		return
 	}
 	x.signatures(version, time.Now())
-	if _, err := client.Signatures(ctx); errors.Is(err, clam.ErrSignatures) {
+	if x.version, err = client.Signatures(ctx); errors.Is(err, clam.ErrSignatures) {
 		x.note("signatures", "clamd does not tell which it has: no opinion is remembered, and what agents could open is not scanned anew when they change",
 			"fetch the published signatures, or install your own with deploy/clamav/rules")
 	}
@@ -253,7 +253,11 @@ func (x *examination) signatures(version string, now time.Time) {
 
 func (x *examination) dns(ctx context.Context) {
 	server := x.config.Verify.DNS.Server
-	if server == "none" {
+	switch {
+	case server == "none" && x.config.Desk.Demo:
+		x.well("dns", "the demonstration brings its own answers")
+		return
+	case server == "none":
 		x.note("dns", "nobody is asked: no sender can be confirmed", "set verify.dns.server")
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/postern-mail/postern/pkg/corpora"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/services/postern/inspect"
+	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
 // A corpusMail is one message of the corpora. Whatever lies in a folder of mails is
@@ -130,6 +132,7 @@ const (
 
 // The test's own binary is the built command, for tests that want a process of it.
 func TestMain(m *testing.M) {
+	wiring.Enter()
 	if os.Getenv(asCommand) == "1" {
 		code := inspect.Run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 		if path := os.Getenv(peakFile); path != "" {
@@ -176,4 +179,23 @@ func printed(t testing.TB, args ...string) [][]byte {
 		t.Fatalf("postern inspect: %v: %s", err, errs.String())
 	}
 	return bytes.Split(bytes.TrimSuffix(out, []byte("\n")), []byte("\n"))
+}
+
+func TestWhatIsSaidDoesNotDependOnWhereItIsLookedInto(t *testing.T) {
+	mails, _ := corpusMails(t)
+	var some []corpusMail
+	for i := 0; i < len(mails); i += 5 {
+		some = append(some, mails[i])
+	}
+	list := writeMails(t, some)
+	took := regexp.MustCompile(`"took_ms":[0-9]+`)
+	confined, unconfined := printed(t, "--list", list), printed(t, "--unconfined", "--list", list)
+	if len(confined) != len(some) || len(unconfined) != len(some) {
+		t.Fatalf("%d and %d documents of %d mails", len(confined), len(unconfined), len(some))
+	}
+	for i := range confined {
+		if !bytes.Equal(took.ReplaceAll(confined[i], nil), took.ReplaceAll(unconfined[i], nil)) {
+			t.Errorf("%s:\n%s\n%s", some[i].name, confined[i], unconfined[i])
+		}
+	}
 }

@@ -87,7 +87,7 @@ func (d *Document) fault() {
 	d.Scan = attachment.Summary{Verdict: attachment.Error, Reasons: []attachment.Reason{internalError}}
 	d.Account = attachment.Account{Parts: []attachment.AccountPart{}} // of a scan that did not end there is none
 	if d.View.Masked == nil {
-		d.View.Masked = []Mask{}
+		d.View.Masked, d.View.Trackers, d.View.Events, d.View.Deliveries = []Mask{}, []string{}, []Event{}, []Delivery{}
 	}
 }
 

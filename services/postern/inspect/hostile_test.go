@@ -136,7 +136,7 @@ func TestNoMailCostsWithoutBound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, "nasty.eml", raw)
 			peak := filepath.Join(t.TempDir(), "peak")
-			cmd := command(t, "--show-masked", "--trust-mx", "mx.us.example", "--pgp-keys", keys, path)
+			cmd := command(t, "--unconfined", "--show-masked", "--trust-mx", "mx.us.example", "--pgp-keys", keys, path)
 			cmd.Env = append(cmd.Env, peakFile+"="+peak)
 			out, err := cmd.Output()
 			if err != nil {

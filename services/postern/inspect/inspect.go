@@ -16,10 +16,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/signature"
-	"github.com/postern-mail/postern/services/scan"
 	"github.com/postern-mail/postern/services/verify"
 )
 
@@ -43,6 +41,12 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "postern inspect:", err)
 		return exitUsage
 	}
+	done, err := o.confine(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "postern inspect:", err)
+		return exitInput
+	}
+	defer done()
 	failed := false
 	for result := range inOrder(ctx, o.inputs, func(input string) outcome { return o.input(ctx, input, stdin) }) {
 		if result.err != nil {
@@ -131,8 +135,8 @@ func (o options) input(ctx context.Context, name string, stdin io.Reader) outcom
 	var document any
 	if o.textOnly {
 		document = maskText(name, raw)
-	} else {
-		document = o.inspect(ctx, name, raw, start)
+	} else if document, err = o.inspect(ctx, name, raw, start); err != nil {
+		return outcome{err: fmt.Errorf("input: %s: %w", name, err)}
 	}
 	line, err := o.encode(document)
 	return outcome{line: line, err: err}
@@ -163,8 +167,8 @@ func readInput(name string, stdin io.Reader, most int64) ([]byte, error) {
 }
 
 // inspect makes the document of one message. Whatever goes wrong within is said
-// in it, and never as "clean".
-func (o options) inspect(ctx context.Context, name string, raw []byte, start time.Time) (d Document) {
+// in it, and never as "clean"; the error is for a message that could not be looked into.
+func (o options) inspect(ctx context.Context, name string, raw []byte, start time.Time) (d Document, err error) {
 	d = Document{File: name, Size: len(raw), SHA256: digest(raw)}
 	defer func() {
 		if recover() != nil { // what was thrown may quote the mail, so it is not repeated
@@ -177,10 +181,13 @@ func (o options) inspect(ctx context.Context, name string, raw []byte, start tim
 	d.Encryption = append([]signature.Piece{}, d.Encryption...)
 	d.Message = describe(msg)
 	d.Sender = verify.Judge(ctx, msg, o.sender)
-	report := scan.Judge(ctx, msg, attachment.Options{SecondOpinion: o.scanner})
+	report, err := o.judge(ctx, msg)
+	if err != nil {
+		return d, err
+	}
 	d.Attachments, d.Scan, d.Account = complete(report.Attachments), report.Scan, report.Account
-	d.View = o.view(msg, report)
-	return d
+	d.View, err = o.view(ctx, msg, report)
+	return d, err
 }
 
 func (o options) encode(document any) ([]byte, error) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/postern-mail/postern/pkg/attachment"
+	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
 )
@@ -26,13 +27,33 @@ func (panicking) Scan(context.Context, io.Reader) (attachment.Opinion, error) { 
 
 func TestAFaultOfOursStillGivesADocumentThatIsNotClean(t *testing.T) {
 	raw := []byte("From: a@example.com\nContent-Type: application/pdf; name=a.pdf\n\nhi\n")
-	o := options{sender: mailauth.Options{Resolver: dns.None{}}, scanner: panicking{}}
-	d := o.inspect(context.Background(), "x", raw, time.Now())
+	o := options{sender: mailauth.Options{Resolver: dns.None{}}, scanner: panicking{}, unconfined: true}
+	done, err := o.confine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	d, err := o.inspect(t.Context(), "x", raw, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if d.Scan.Verdict != attachment.Error {
 		t.Errorf("scan %+v", d.Scan)
 	}
 	if d.Sender.Address != "a@example.com" || d.Attachments == nil || d.View.Masked == nil {
 		t.Errorf("%+v", d)
+	}
+}
+
+func TestWhereNoProcessIsConfinedNothingIsLookedIntoUnasked(t *testing.T) {
+	o := options{room: confine.Room{Memory: 1}} // no process starts in so little
+	if _, err := o.confine(t.Context()); err == nil || !strings.Contains(err.Error(), "--unconfined") || o.judge != nil {
+		t.Errorf("%v", err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := o.confine(stopped); err == nil || o.judge != nil {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/clam"
+	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/mail"
 	"github.com/postern-mail/postern/pkg/mailauth"
 	"github.com/postern-mail/postern/pkg/mailauth/dns"
@@ -24,6 +26,8 @@ import (
 	"github.com/postern-mail/postern/pkg/resolve"
 	"github.com/postern-mail/postern/pkg/signature"
 	"github.com/postern-mail/postern/services/postern/cmdline"
+	"github.com/postern-mail/postern/services/sanitize"
+	"github.com/postern-mail/postern/services/scan"
 	"github.com/postern-mail/postern/services/verify"
 )
 
@@ -39,7 +43,12 @@ type options struct {
 	pretty     bool
 	showMasked bool
 	textOnly   bool
+	unconfined bool
 	maxInput   int64 // bytes
+
+	room   confine.Room
+	judge  scan.Judging
+	artist func(ctx context.Context) (artist sanitize.Artist, failed func() error)
 }
 
 // flags are as they are written.
@@ -51,7 +60,7 @@ type flags struct {
 	pgpKeys, smimeRoots                  words
 	decryptionKeys                       string
 	ourDomains, ourNames                 words
-	pretty, showMasked, text             bool
+	pretty, showMasked, text, unconfined bool
 }
 
 // words is a flag that may be repeated, or hold several values with commas.
@@ -90,6 +99,7 @@ func newFlags(stderr io.Writer) *flags {
 	s.BoolVar(&f.pretty, "pretty", false, "indent the documents")
 	s.BoolVar(&f.showMasked, "show-masked", false, "print view.text without its masks")
 	s.BoolVar(&f.text, "text", false, "take the inputs for plain text and run the masking alone")
+	s.BoolVar(&f.unconfined, "unconfined", false, "look into attachments in this process, where the kernel lets none be confined")
 	s.Usage = func() {
 		fmt.Fprintln(stderr, "usage: postern inspect [flags] FILE...   (- for standard input)")
 		cmdline.Explain(s)
@@ -101,7 +111,7 @@ func newFlags(stderr io.Writer) *flags {
 // follows "--" is files only.
 func readOptions(args []string, stderr io.Writer) (options, error) {
 	f := newFlags(stderr)
-	o := options{maxInput: maxInput}
+	o := options{maxInput: maxInput, room: room}
 	var err error
 	if o.inputs, err = cmdline.Parse(f.set, args); err != nil {
 		return options{}, err
@@ -126,7 +136,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if standard > 1 {
 		return options{}, errors.New("standard input given twice")
 	}
-	o.pretty, o.showMasked, o.textOnly = f.pretty, f.showMasked, f.text
+	o.pretty, o.showMasked, o.textOnly, o.unconfined = f.pretty, f.showMasked, f.text, f.unconfined
 	if err := o.readSender(f); err != nil {
 		return options{}, err
 	}

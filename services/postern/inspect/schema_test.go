@@ -119,6 +119,7 @@ func codes(where string, v any) []string {
 const scanVerdicts = "infected|suspicious|encrypted|limit|ambiguous|unsupported|error|clean"
 
 var (
+	clockOrNone  = matching(`^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$`)
 	digestOrNone = matching(`^([0-9a-f]{64})?$`)
 	people       = listOf(object{"name": text, "address": text}.check)
 	verdictShape = object{"verdict": oneOf(scanVerdicts), "reasons": codes}
@@ -177,7 +178,16 @@ var documentShape = object{
 	}.check,
 	"view": object{
 		"text": text, "html": text, "removed": object{"active": count, "remote": count, "trackers": count, "other": count}.check,
-		"masked": listOf(object{"kind": matching(`^[a-z][a-z0-9_]*$`), "start": count, "end": count}.check),
+		"masked":   listOf(object{"kind": matching(`^[a-z][a-z0-9_]*$`), "start": count, "end": count}.check),
+		"trackers": listOf(text),
+		"events": listOf(object{
+			"method": matching(`^[A-Z]*$`), "summary": text, "location": text, "organizer": text, "attendee": text, "answer": matching(`^[A-Z-]*$`),
+			"invited": count, "start": clockOrNone, "end": clockOrNone, "zone": text, "all_day": boolean, "recurs": boolean,
+		}.check),
+		"deliveries": listOf(object{
+			"server": text, "recipient": text, "action": oneOf("failed|delayed|delivered|relayed|expanded|"), "status": matching(`^([245]\.[0-9]+\.[0-9]+)?$`),
+			"said": text, "until": text,
+		}.check),
 	}.check,
 	"took_ms": count,
 }

@@ -164,20 +164,21 @@ func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
 		return err
 	}
 	source, _ := s.SecondOpinion.(scan.Source)
-	signatures := scan.NewSignatures(source, s.Log)
+	signatures := scan.NewSignatures(source, s.Log, s.Registry)
 	second := s.SecondOpinion
 	if second != nil {
 		second = scan.NewOpinions(second, signatures, s.Config.Scan.Opinions, s.Registry)
 	}
 	judge := scan.Confined(pool, attachment.Options{SecondOpinion: second}, mail.DefaultLimits)
 	opener := s.opener(client)
-	worker := scan.NewWorker(s.reading, opener, judge, young).Noting(signatures)
+	worker := scan.NewWorker(s.reading, opener, judge, young).Noting(signatures, s.Clock.Now)
 	deps := stage.SweepOnBus(conn)
 	deps.Clock, deps.Log = s.Clock, s.Log
 	anew := &scan.Rescanner{
 		Records: deps.Records, Views: views{conn}, Vault: s.Vault, Opener: opener, Keyring: client, Second: second,
 		Versions: signatures, Now: s.Clock.Now, Patience: s.Config.Scan.Patience.Std(),
 	}
+	waiting := func(ctx context.Context) (uint64, error) { return conn.Undone(ctx, topology.Mail, "rescan") }
 	return together(ctx,
 		signatures.Run,
 		func(ctx context.Context) error {
@@ -186,7 +187,7 @@ func runScan(ctx context.Context, s *service, conn *bus.Conn) error {
 		func(ctx context.Context) error {
 			return s.runStageTo(ctx, conn, "rescan", typed[mailv1.Outdated, mailv1.Recalled](anew.Rescan), anew)
 		},
-		scan.NewOutdated(deps, signatures, s.Config.Scan.Pace, s.Registry).Run,
+		scan.NewOutdated(deps, signatures, waiting, s.Config.Scan.Pace, s.Registry).Run,
 	)
 }
 
