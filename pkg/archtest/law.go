@@ -18,7 +18,7 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"ground", []string{"fault", "event", "redact", "retention", "signet"}},
+	{"ground", []string{"fault", "event", "redact", "retention", "signet", "wholefile"}},
 	{"knowledge", []string{"mail", "mailauth", "signature", "attachment", "picture", "clean", "pii", "customer"}},
 	{"doors", []string{"seal", "vault", "bus", "readmodel", "clam", "keys", "keyfolder", "reading", "resolve", "confine", "preview"}},
 	{"frame", []string{"config", "stage", "run", "archtest", "corpora"}},

@@ -15,6 +15,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/postern-mail/postern/pkg/wholefile"
 )
 
 // Name names a public key: the first 8 bytes of its SHA-256, hex.
@@ -116,18 +118,10 @@ func create(path string) error {
 	return write(path, "PRIVATE KEY", der, 0o600)
 }
 
-// write makes a file whole or not at all, and never over another one.
+// write makes a key file, never over another one.
 func write(path, kind string, der []byte, mode fs.FileMode) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("key file: %w", err)
-	}
-	defer os.Remove(file.Name())
-	err = errors.Join(pem.Encode(file, &pem.Block{Type: kind, Bytes: der}), file.Chmod(mode), file.Sync(), file.Close())
-	if err != nil {
-		return fmt.Errorf("key file %s: %w", path, err)
-	}
-	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+	if err := wholefile.Make(path, text, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("key file %s: %w", path, err)
 	}
 	return nil

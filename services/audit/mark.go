@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/postern-mail/postern/pkg/wholefile"
 	auditv1 "github.com/postern-mail/postern/proto/audit/v1"
 )
 
@@ -37,8 +37,8 @@ func (m Mark) Read() (*auditv1.Checkpoint, error) {
 	if err == nil {
 		err = proto.Unmarshal(data, checkpoint)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: the mark %s is garbled", ErrSignature, m.path)
+	if err != nil || len(data) == 0 {
+		return nil, fmt.Errorf("%w: the mark %s is garbled or empty; put back the one that was kept of it", ErrSignature, m.path)
 	}
 	return checkpoint, nil
 }
@@ -49,13 +49,8 @@ func (m Mark) Keep(checkpoint *auditv1.Checkpoint) error {
 	if err != nil {
 		return fmt.Errorf("audit mark: %w", err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(m.path), ".mark-*")
-	if err != nil {
-		return fmt.Errorf("audit mark: %w", err)
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.WriteString(base64.StdEncoding.EncodeToString(data) + "\n")
-	if err = errors.Join(err, temp.Sync(), temp.Close(), os.Rename(temp.Name(), m.path)); err != nil {
+	text := base64.StdEncoding.EncodeToString(data) + "\n"
+	if err := wholefile.Put(m.path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("audit mark: %w", err)
 	}
 	return nil

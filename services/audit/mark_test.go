@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/postern-mail/postern/services/audit"
@@ -40,11 +41,13 @@ func TestAMarkThatWasAlteredIsCaught(t *testing.T) {
 	if err := mark.Keep(signed(t, log(4), 4)[0]); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path+".last", []byte("garbage"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := mark.With(nil, public()); !errors.Is(err, audit.ErrSignature) {
-		t.Errorf("garbage: %v", err)
+	for _, text := range []string{"garbage", "", "\n"} {
+		if err := os.WriteFile(path+".last", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mark.With(nil, public()); !errors.Is(err, audit.ErrSignature) || !strings.Contains(err.Error(), "garbled or empty") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 	if kept, err := audit.MarkOf(filepath.Join(t.TempDir(), "none")).Read(); kept != nil || err != nil {
 		t.Errorf("no mark: %v, %v", kept, err)

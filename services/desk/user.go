@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/postern-mail/postern/pkg/config"
+	"github.com/postern-mail/postern/pkg/wholefile"
 )
 
 // A Role is what a user may do; the contracts page lists them.
@@ -117,13 +116,7 @@ func (d *Directory) Save(user User) error {
 	if err != nil {
 		return fmt.Errorf("users file: %w", err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(d.path), ".users-*")
-	if err != nil {
-		return fmt.Errorf("users file: %w", err)
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(text)
-	if err = errors.Join(err, temp.Sync(), temp.Close(), os.Rename(temp.Name(), d.path)); err != nil {
+	if err := wholefile.Put(d.path, text, 0o600); err != nil {
 		return fmt.Errorf("users file: %w", err)
 	}
 	return nil

@@ -9,13 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/postern-mail/postern/pkg/wholefile"
 	"github.com/postern-mail/postern/services/ingest/imap"
 )
 
@@ -148,17 +147,7 @@ func (s *tokenSource) form() (url.Values, error) {
 // have forgotten the old one.
 func (s *tokenSource) keep(token string) error {
 	path := string(s.config.RefreshTokenFile)
-	file, err := os.CreateTemp(filepath.Dir(path), ".refresh-token-*")
-	if err != nil {
-		return fmt.Errorf("oauth2: the new refresh token cannot be kept: %w", err)
-	}
-	defer func() { _ = os.Remove(file.Name()) }() // after the rename there is nothing
-	_, err = file.WriteString(token + "\n")
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
+	if err := wholefile.Put(path, []byte(token+"\n"), 0o600); err != nil {
 		return fmt.Errorf("oauth2: the new refresh token cannot be kept: %w", err)
 	}
 	s.refresh = "" // the file has it

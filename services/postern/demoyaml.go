@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/postern-mail/postern/pkg/config"
 	"github.com/postern-mail/postern/pkg/run"
+	"github.com/postern-mail/postern/pkg/wholefile"
 	"github.com/postern-mail/postern/services/postern/wiring"
 )
 
@@ -61,8 +61,7 @@ func (b *besideFile) write(clock *run.Clock) error {
 	if err = errors.Join(err, encoder.Close()); err != nil {
 		return fmt.Errorf("configuration for commands: %w", err)
 	}
-	next := b.path + ".next"
-	if err := errors.Join(os.WriteFile(next, text.Bytes(), 0o600), os.Rename(next, b.path)); err != nil {
+	if err := wholefile.Put(b.path, text.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("configuration for commands: %w", err)
 	}
 	return nil

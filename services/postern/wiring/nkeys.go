@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/postern-mail/postern/pkg/bus/topology"
+	"github.com/postern-mail/postern/pkg/wholefile"
 )
 
 // MakeNkeys makes the nkey of every credential that has none in a folder: NAME.seed for
@@ -37,7 +38,7 @@ func makeNkey(path string) error {
 		if seed, err = pair.Seed(); err != nil {
 			return err
 		}
-		if err := writeNew(path+".seed", seed, 0o600); err != nil {
+		if err := wholefile.Make(path+".seed", append(seed, '\n'), 0o600); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -51,18 +52,7 @@ func makeNkey(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path+".pub", []byte(public+"\n"), 0o644)
-}
-
-// writeNew makes a file whole or not at all.
-func writeNew(path string, content []byte, mode fs.FileMode) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(append(content, '\n'))
-	return errors.Join(err, temp.Chmod(mode), temp.Sync(), temp.Close(), os.Rename(temp.Name(), path))
+	return wholefile.Put(path+".pub", []byte(public+"\n"), 0o644)
 }
 
 // Seed reads the seed of a credential.
