@@ -1,6 +1,7 @@
 package sanitize
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -16,6 +17,16 @@ type section struct {
 
 	opened    bool // it stood within what was opened: no other form says what it says
 	encrypted bool
+}
+
+// hasWords tells whether there is anything but blanks.
+func (s section) hasWords() bool {
+	for _, p := range []*mail.Part{s.plain, s.html} {
+		if p != nil && len(bytes.TrimSpace(p.Content)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // choose walks the tree as a mail program does and sorts its leaves into what is

@@ -2,6 +2,7 @@ package sanitize
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/attachment"
@@ -50,19 +51,76 @@ func (r *renderer) attachments() {
 		said[a.Path] = a
 	}
 	for _, p := range r.files {
-		name := SafeName(p.Filename, p.Path, p.Type)
-		name = r.maskedName(name)
-		a := said[p.Path]
-		if a == nil || a.Size != int64(len(content(p))) {
-			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, clean.Line(p.Type), int64(len(content(p))), attachment.Error, []attachment.Reason{attachment.NotExamined}})
-			continue
-		}
-		if a.Verdict != attachment.Clean {
-			r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, shownType(a), a.Size, a.Verdict, a.Reasons})
-			continue
-		}
-		r.pass(p, a, name)
+		r.sort(p, said[p.Path])
 	}
+}
+
+// sort puts one file where what the report says of it puts it.
+func (r *renderer) sort(p *mail.Part, a *attachment.Attachment) {
+	name := r.maskedName(SafeName(p.Filename, p.Path, p.Type))
+	if a == nil || a.Size != int64(len(content(p))) {
+		r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, clean.Line(p.Type), int64(len(content(p))), attachment.Error, []attachment.Reason{attachment.NotExamined}})
+		return
+	}
+	if packed := r.packed(p, a); len(packed) > 0 {
+		if p.Origin == "" {
+			r.tell(p)
+		}
+		for _, file := range packed {
+			r.sort(file.part, file.said)
+		}
+		return
+	}
+	if a.Verdict != attachment.Clean {
+		r.view.Withheld = append(r.view.Withheld, Withheld{p.Path, name, shownType(a), a.Size, a.Verdict, why(a)})
+		return
+	}
+	r.pass(p, a, name)
+}
+
+// why gives all that speaks against a file, and against what is packed in it, each once.
+func why(a *attachment.Attachment) []attachment.Reason {
+	reasons := slices.Clone(a.Reasons)
+	for i := range a.Children {
+		for _, reason := range why(&a.Children[i]) {
+			if !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
+		}
+	}
+	return reasons
+}
+
+// A packedFile is a file within another one, and what the report says of it.
+type packedFile struct {
+	part *mail.Part
+	said *attachment.Attachment
+}
+
+// packed gives the files in a winmail.dat, which nothing but Outlook opens: each is judged by
+// itself, like files side by side in a mail. It gives none where something is said of the
+// winmail.dat itself, or the report does not tell of each file: then it is one file.
+func (r *renderer) packed(p *mail.Part, a *attachment.Attachment) (files []packedFile) {
+	if a.Verdict != attachment.Clean && len(a.Reasons) > 0 {
+		return nil
+	}
+	told := map[string]*attachment.Attachment{}
+	for i := range a.Children {
+		told[a.Children[i].Path] = &a.Children[i]
+	}
+	within := p.Origin != "" // a message in the message: its words are no words of this one
+	plainly := slices.ContainsFunc(p.Children, isOutlookText) || slices.ContainsFunc(r.sections, section.hasWords)
+	for _, child := range p.Children {
+		switch {
+		case child.Origin != "tnef" || told[child.Path] == nil || len(told) != len(a.Children) || len(told) != len(p.Children):
+			return nil
+		case !within && (isOutlookText(child) || isOutlookRich(child) && plainly):
+			// The words of the mail, which the ticket shows; as RTF they are a file where it shows none.
+		default:
+			files = append(files, packedFile{child, told[child.Path]})
+		}
+	}
+	return files
 }
 
 // maskedName masks the name of a file. An extension can hide the end of a value

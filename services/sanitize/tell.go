@@ -155,13 +155,13 @@ func (r *renderer) tellOutlook(p *mail.Part) {
 	var rich *mail.Part
 	for _, child := range p.Children {
 		switch {
-		case child.Origin != "tnef" || child.Disposition != "inline":
+		case !isOutlookText(child):
 		case child.Type == "text/plain":
 			if words := r.plain(child); strings.TrimSpace(words) != "" {
 				r.unsaid = append(r.unsaid, words)
 				return
 			}
-		case child.Type == "text/html":
+		default:
 			rich = child
 		}
 	}
@@ -171,4 +171,14 @@ func (r *renderer) tellOutlook(p *mail.Part) {
 			r.unsaid = append(r.unsaid, words)
 		}
 	}
+}
+
+// isOutlookText tells the words of a mail in a winmail.dat from the files in it.
+func isOutlookText(p *mail.Part) bool {
+	return p.Origin == "tnef" && p.Disposition == "inline" && (p.Type == "text/plain" || p.Type == "text/html")
+}
+
+// isOutlookRich tells the same as RTF.
+func isOutlookRich(p *mail.Part) bool {
+	return p.Origin == "tnef" && p.Disposition == "inline" && p.Type == "text/rtf"
 }

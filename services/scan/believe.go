@@ -124,6 +124,7 @@ type testimony struct {
 	size  int64
 	hash  string
 	clean bool // nothing speaks against it, nor against what the report lists within it
+	packs int  // files that were unpacked with the mail, each of which may be handed out
 }
 
 // part looks at one part and all within it, in the order of the examination, and tells whether nothing speaks
@@ -154,7 +155,7 @@ func (w *witness) part(p *mail.Part, doubted, nested bool) bool {
 			clean = w.part(child, doubted, nested) && clean
 		}
 	}
-	w.files[p.Path] = append(w.files[p.Path], testimony{int64(len(content)), hex.EncodeToString(hash[:]), clean})
+	w.files[p.Path] = append(w.files[p.Path], testimony{int64(len(content)), hex.EncodeToString(hash[:]), clean, len(p.Children)})
 	for _, opened := range p.Opened { // which the report lists beside it
 		clean = w.part(opened, doubted, nested) && clean
 	}
@@ -199,9 +200,18 @@ func (w *witness) account(report *attachment.Report, message *mail.Message) erro
 // listed checks what a report says of one file of the mail: what it calls clean is handed out.
 func (w *witness) listed(a *attachment.Attachment) error {
 	for _, file := range w.files[a.Path] {
-		if a.Size == file.size && a.SHA256 == file.hash && (file.clean || a.Verdict != attachment.Clean) {
+		if a.Size != file.size || a.SHA256 != file.hash || !file.clean && a.Verdict == attachment.Clean {
+			continue
+		}
+		if file.packs == 0 || file.packs != len(a.Children) {
 			return nil
 		}
+		for i := range a.Children {
+			if err := w.listed(&a.Children[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if a.Verdict == attachment.Clean {
 		return unbelieved("a clean file")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -120,6 +121,26 @@ const nest = "From: a@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mi
 	"--b\nContent-Type: message/rfc822\n\nFrom: c@example.org\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=c\n\n" +
 	"--c\nContent-Type: text/plain\nContent-Disposition: attachment; filename=evil.txt\n\nevil\n--c--\n--b--\n"
 
+// winmail is a mail with a winmail.dat ([MS-OXTNEF]) that holds text files.
+func winmail(texts ...string) string {
+	packed := []byte("\x78\x9f\x3e\x22\x01\x00")
+	attribute := func(id uint32, data string) {
+		packed = binary.LittleEndian.AppendUint32(append(packed, 2), id)
+		packed = append(binary.LittleEndian.AppendUint32(packed, uint32(len(data))), data...)
+		sum := uint16(0)
+		for _, c := range []byte(data) {
+			sum += uint16(c)
+		}
+		packed = binary.LittleEndian.AppendUint16(packed, sum)
+	}
+	for _, text := range texts {
+		attribute(0x00069002, strings.Repeat("\x00", 14))
+		attribute(0x00018010, "note.txt\x00")
+		attribute(0x0006800f, text)
+	}
+	return with("winmail.dat", string(packed))
+}
+
 func TestAReportThatCannotBeTrueIsNotBelieved(t *testing.T) {
 	calledClean := func(all []attachment.Attachment) {
 		var clear func(a *attachment.Attachment)
@@ -141,6 +162,7 @@ func TestAReportThatCannotBeTrueIsNotBelieved(t *testing.T) {
 		}
 	}
 	const doubtful = "From: a@example.org\nMIME-Version: 1.0\nContent-Type: text/plain; name=a.txt\nContent-Type: application/zip; name=a.zip\nContent-Disposition: attachment\n\nPK"
+	outlook := winmail("all is well", "nothing bad")
 	for name, c := range map[string]struct {
 		raw, finds, fails string
 		lie               func(r *attachment.Report)
@@ -183,7 +205,14 @@ func TestAReportThatCannotBeTrueIsNotBelieved(t *testing.T) {
 		"clean with a gap":              {nest, "", "", func(r *attachment.Report) { r.Account.Bodies--; r.Account.Gap++ }, false},
 		"clean with less examined":      {nest, "", "", func(r *attachment.Report) { r.Account.Examined-- }, false},
 		"clean with a part that is not": {nest, "", "", func(r *attachment.Report) { r.Account.Parts[0].Verdict = attachment.Infected }, false},
-		"nothing at all":                {nest, "", "", func(r *attachment.Report) { *r = attachment.Report{} }, false},
+		"an infected file in a winmail.dat, which alone is not clean": {outlook, "nothing bad", "", func(r *attachment.Report) {
+			r.Attachments[0].Children[1].Verdict, r.Attachments[0].Children[1].Reasons = attachment.Clean, nil
+		}, false},
+		"a file in a winmail.dat in the place of another": {outlook, "nothing bad", "", func(r *attachment.Report) {
+			r.Attachments[0].Children[1] = r.Attachments[0].Children[0]
+			r.Attachments[0].Children[1].Path = "2#2"
+		}, false},
+		"nothing at all": {nest, "", "", func(r *attachment.Report) { *r = attachment.Report{} }, false},
 	} {
 		message := mail.Parse([]byte(c.raw), mail.DefaultLimits)
 		report, said := judged(t, message, c.finds, c.fails, true)
