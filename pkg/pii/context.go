@@ -23,6 +23,7 @@ const (
 	aboutPassword
 	aboutPIN
 	aboutCode
+	aboutYourCode // of other kinds, too: a value is one of digits alone
 	aboutKey
 	aboutPassport
 	aboutLicense

@@ -254,6 +254,13 @@ func TestSecretsAreFoundBehindTheWordsThatNameThem(t *testing.T) {
 		"my PIN is 0815, thanks":                     "pin=0815",
 		"Your verification code is 482913.":          "one_time_code=482913",
 		"482913 is your verification code":           "one_time_code=482913",
+		"Your code is 482913.":                       "one_time_code=482913",
+		"your code:\n482 913":                        "one_time_code=482 913",
+		"482913 is your code":                        "one_time_code=482913",
+		"Votre code est 482913":                      "one_time_code=482913",
+		"Your code for 20% off is SAVE2024":          "", // nobody's
+		"Your code of conduct of 2024":               "",
+		"your order code is 482913":                  "",
 		"TAN: 123456":                                "one_time_code=123456",
 		"Bestätigungscode: 774-221":                  "one_time_code=774-221",
 		"CVV 123":                                    "card_security_code=123",

@@ -41,6 +41,7 @@ var phrases = map[topic]string{
 		einmalpasswort|einmalkennwort|bestätigungscode|sicherheitscode|verifizierungscode|freischaltcode|anmeldecode|code de vérification|
 		code de sécurité|code de confirmation|código de verificación|código de seguridad|código de confirmación|codice di verifica|codice di sicurezza|
 		verificatiecode|código de verificação|kod weryfikacyjny|verifieringskod|код подтверждения|ваш код|код доступа|смс код|код из смс|код для входа|codigo de verificacion|doğrulama kodu|ellenőrző kód|cod de verificare|κωδικός επαλήθευσης|bekræftelseskode|vahvistuskoodi|engangskode|engangskod|kod jednorazowy|hasło jednorazowe|jednorázový kód|ověřovací kód|認証 コード|確認 コード|验证码|驗證碼|인증번호|verification pin`,
+	aboutYourCode: `your code|your new code|ihr code|dein code|votre code|ton code|tu código|su código|il tuo codice|il suo codice|uw code|je code|o seu código|twój kod|din kod|din kode|váš kód`,
 	aboutKey: `api key|apikey|api token|access token|access key|secret key|secret|client secret|auth token|bearer|token|private key|
 		api schlüssel|clé api|clave api|x api key|aws secret access key|refresh token|session token|authorization|account key|accountkey|shared access key|sharedaccesskey|signing key|encryption key|webhook secret|license key|lizenzschlüssel|seed phrase`,
 	aboutPassport: `passport|passport number|passport no|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|paspoort|

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutKey, aboutCVV, aboutVerify)
+var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutYourCode, aboutKey, aboutCVV, aboutVerify)
 
 // secrets finds what words call a password, a PIN, a code or a key.
 func (s *scan) secrets() {
@@ -17,7 +17,7 @@ func (s *scan) secrets() {
 			continue
 		}
 		s.after(m)
-		if m.topics.has(aboutCode) {
+		if m.topics.has(aboutCode) || m.topics.has(aboutYourCode) {
 			s.codeBefore(m)
 		}
 		if m.topics.has(aboutVerify) {
@@ -57,7 +57,7 @@ func (s *scan) after(m mark) {
 			}
 		}
 	}
-	if m.topics.has(aboutCode) {
+	if m.topics.has(aboutCode) || m.topics.has(aboutYourCode) {
 		end = joinedCode(s.text, start, end)
 	}
 	word := s.text[start:end]
@@ -68,7 +68,7 @@ func (s *scan) after(m mark) {
 	switch {
 	case m.topics.has(aboutCVV) && digits && (len(word) == 3 || len(word) == 4):
 		s.add(CardSecurityCode, start, end)
-	case m.topics.has(aboutCode) && isCode(word):
+	case isCode(word) && (m.topics.has(aboutCode) || m.topics.has(aboutYourCode) && noLetters(word)):
 		s.add(OneTimeCode, start, end)
 	case m.topics.has(aboutPIN) && digits && len(word) >= 4 && len(word) <= 8:
 		s.add(PIN, start, end)
@@ -278,10 +278,12 @@ func (s *scan) codeBefore(m mark) {
 	for start > 0 && end-start < 10 && (isAlnum(s.text[start-1]) || s.text[start-1] == '-') {
 		start--
 	}
-	if isCode(s.text[start:end]) {
+	if word := s.text[start:end]; isCode(word) && (m.topics.has(aboutCode) || noLetters(word)) {
 		s.add(OneTimeCode, start, end)
 	}
 }
+
+func noLetters(word string) bool { return strings.Trim(word, "0123456789- ") == "" }
 
 // secretLike says whether a word is more than a word: it holds a digit, or a
 // sign or capital inside.
