@@ -1,6 +1,11 @@
 package attachment
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+)
 
 // Encrypted presentations of PowerPoint 97 to 2003 ([MS-PPT] §2.3.7): each object that the
 // directory of persistent objects names is encrypted apart, under RC4 by CryptoAPI, with its
@@ -27,7 +32,7 @@ func readPPTObjects(user, b []byte) (o pptObjects, ok bool) {
 		return o, false
 	}
 	o.at = map[uint32]uint32{}
-	next := u32(user[16:])
+	next, read := u32(user[16:]), 0
 	for n := 0; n < pptEdits; n++ {
 		edit, ok := pptRecord(b, next, pptUserEdit)
 		if !ok || len(edit) < 28 {
@@ -38,6 +43,9 @@ func readPPTObjects(user, b []byte) (o pptObjects, ok bool) {
 		}
 		directory, ok := pptRecord(b, u32(edit[12:]), pptDirectory)
 		if !ok {
+			return o, false
+		}
+		if read += len(directory); read > len(b) { // each is read once
 			return o, false
 		}
 		o.read(directory)
@@ -80,11 +88,14 @@ func pptRecord(b []byte, at uint32, kind uint16) ([]byte, bool) {
 	return b[at+8 : uint64(at)+8+uint64(length)], true
 }
 
-// open decrypts the objects. All together they take no more than twice what the stream has.
+// open decrypts the objects, which may not overlap: each is read apart, and one text cannot show both.
 func (o *pptObjects) open(lock *biffLock, password string, b []byte) ([]byte, bool) {
 	plain := bytes.Clone(b)
-	left := 2 * len(b)
-	for id, at := range o.at {
+	last := uint64(0) // where the object before ends
+	for _, id := range slices.SortedFunc(maps.Keys(o.at), func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(o.at[a], o.at[b]), cmp.Compare(a, b))
+	}) {
+		at := o.at[id]
 		if id == o.session || uint64(at)+8 > uint64(len(b)) {
 			continue
 		}
@@ -98,12 +109,10 @@ func (o *pptObjects) open(lock *biffLock, password string, b []byte) ([]byte, bo
 		head := make([]byte, 8)
 		c.XORKeyStream(head, b[at:at+8])
 		end := uint64(at) + 8 + uint64(u32(head[4:]))
-		if end > uint64(len(b)) {
+		if end > uint64(len(b)) || uint64(at) < last {
 			return nil, false
 		}
-		if left -= int(end) - int(at); left < 0 {
-			return nil, false
-		}
+		last = end
 		copy(plain[at:], head)
 		c.XORKeyStream(plain[at+8:end], b[at+8:end])
 	}

@@ -3,7 +3,9 @@ package confine
 import (
 	"debug/elf"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -87,7 +89,13 @@ func goFirst() error { return os.WriteFile("/proc/self/oom_score_adj", []byte("1
 
 // emptyDumps keeps memory out of core dumps, also of programs that are started. A limit of size is not asked where
 // dumps are handed to a program (core(5)), and that dumps are off ends with the next start.
-func emptyDumps() error { return os.WriteFile("/proc/self/coredump_filter", []byte("0"), 0) }
+func emptyDumps() error {
+	err := os.WriteFile("/proc/self/coredump_filter", []byte("0"), 0)
+	if errors.Is(err, fs.ErrNotExist) { // this kernel makes no dumps
+		return nil
+	}
+	return err
+}
 
 // mapIDs makes this user nobody special inside, and the only one.
 func (o *order) mapIDs() error {

@@ -66,6 +66,13 @@ var nasty = map[string]func(n int) string{
 	"boundaries after bare CR": func(n int) string {
 		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("\r--b", n/4)
 	},
+	"lines that end in bare CR":  func(n int) string { return "\n" + strings.Repeat("b\r", n/2) + "x" },
+	"bare CR alone":              func(n int) string { return "\n" + strings.Repeat("\r", n) + "x" },
+	"uuencode that bare CR ends": func(n int) string { return "\n" + strings.Repeat("begin 644 a\r", n/12) + "x" },
+	"fields that bare CR ends":   func(n int) string { return "\n" + strings.Repeat("Content-Type: a/b\r", n/18) + "x" },
+	"a preamble of bare CR": func(n int) string {
+		return "Content-Type: multipart/mixed; boundary=b\n\n" + strings.Repeat("b\r", n/2) + "x\n--b\n\nx\n--b--\n"
+	},
 	"UTF-7 shifts":  func(n int) string { return "Content-Type: text/plain; charset=utf-7\n\n" + strings.Repeat("+A", n/2) },
 	"equals signs":  func(n int) string { return "Content-Transfer-Encoding: quoted-printable\n\n" + strings.Repeat("=", n) },
 	"invalid UTF-8": func(n int) string { return "Content-Type: text/plain; charset=utf-8\n\n" + strings.Repeat("\xff", n) },

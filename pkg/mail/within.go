@@ -164,14 +164,15 @@ func looksPacked(text []byte, out []span) bool {
 
 // anyLine gives the line at a place, which a lone CR ends too, and where the next begins.
 func anyLine(text []byte, at int) (line []byte, next int) {
-	line, next = text[at:], len(text)
-	if i := bytes.IndexByte(line, '\n'); i >= 0 {
-		line, next = line[:i], at+i+1
+	line = text[at:]
+	i := bytes.IndexAny(line, "\r\n") // at once: to look for one of them alone may be to look to the end, for every line
+	switch {
+	case i < 0:
+		return line, len(text)
+	case bytes.HasPrefix(line[i:], []byte("\r\n")):
+		return line[:i], at + i + 2
 	}
-	if i := bytes.IndexByte(line, '\r'); i >= 0 && i < len(line)-1 {
-		return line[:i], at + i + 1
-	}
-	return bytes.TrimSuffix(line, []byte{'\r'}), next
+	return line[:i], at + i + 1
 }
 
 // lastLineOf gives where the last line ends that is one of these words in any letters, -1 for none.

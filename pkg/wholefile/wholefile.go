@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// Put writes a file in the place of the one before. Where that fails, the one before stays as
-// it was.
+// Put writes a file in the place of the one before. Where that fails, one of the two is there,
+// whole: the one before, but for the last step, when the medium may not yet remember the new one.
 func Put(path string, content []byte, mode fs.FileMode) error {
 	return write(path, content, mode, os.Rename)
 }

@@ -83,6 +83,9 @@ func (r *renderer) tell(p *mail.Part) {
 }
 
 func (r *renderer) tellEvent(method string, e mail.Event) {
+	if len(r.view.Events) == maxEvents { // before anything of it is masked, which a page would have to show
+		return
+	}
 	told := Event{
 		Method: method, Summary: r.told(e.Summary), Location: r.told(e.Location), Organizer: r.toldPerson(e.Organizer),
 		Invited: len(e.Attendees), Start: e.Start, End: e.End, Recurs: e.Recurs,
@@ -91,7 +94,7 @@ func (r *renderer) tellEvent(method string, e mail.Event) {
 	if method == "REPLY" && len(e.Attendees) == 1 { // RFC 5546 §3.2.3
 		told.Attendee, told.Answer = r.toldPerson(e.Attendees[0].Address), among(eventAnswers, e.Attendees[0].Answer)
 	}
-	if len(r.view.Events) == maxEvents || slices.Contains(r.view.Events, told) { // most invitations come twice: as a form of the text, and as a file
+	if slices.Contains(r.view.Events, told) { // most invitations come twice: as a form of the text, and as a file
 		return
 	}
 	r.view.Events = append(r.view.Events, told)

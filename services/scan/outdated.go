@@ -175,7 +175,11 @@ func (o *Outdated) round(ctx context.Context) (told int, err error) {
 // tell says that an item is outdated.
 func (o *Outdated) tell(ctx context.Context, item string) error {
 	record, err := o.deps.Records.Record(ctx, item)
-	if errors.Is(err, bus.ErrNoMessage) || fault.IsFinal(err) { // it does not stand in the way of others
+	if errors.Is(err, bus.ErrNoMessage) { // it was destroyed meanwhile
+		o.known.drop(item)
+		return nil
+	}
+	if fault.IsFinal(err) { // it does not stand in the way of others
 		o.deps.Log.Error("record not read", "item", item, "err", err)
 		return nil
 	}

@@ -38,7 +38,11 @@ func makeNkey(path string) error {
 		if seed, err = pair.Seed(); err != nil {
 			return err
 		}
-		if err := wholefile.Make(path+".seed", append(seed, '\n'), 0o600); err != nil {
+		err = wholefile.Make(path+".seed", append(seed, '\n'), 0o600)
+		if errors.Is(err, fs.ErrExist) { // another process was first
+			seed, err = os.ReadFile(path + ".seed")
+		}
+		if err != nil {
 			return err
 		}
 	} else if err != nil {
