@@ -6,10 +6,19 @@ import (
 	"unicode/utf8"
 )
 
-// extensionOf is the last extension of a name, lower case and without the dot,
-// as Windows would read it: it ignores trailing dots and spaces.
+// Extension is the last extension of a name, lower case and without the dot, by which a file
+// is judged. Who hands a file out must give it a name of the same.
+func Extension(name string) string { return extensionOf(name) }
+
+// extensionOf reads it as Windows would: it ignores trailing dots and spaces.
 func extensionOf(name string) string {
-	base := strings.TrimRight(withoutStream(baseName(name)), neverLast)
+	base := strings.Map(func(r rune) rune {
+		if vanishes(r) {
+			return -1
+		}
+		return r
+	}, baseName(name))
+	base = strings.TrimRight(withoutStream(base), neverLast)
 	dot := strings.LastIndexByte(base, '.')
 	if dot < 0 {
 		return ""
@@ -22,9 +31,9 @@ func extensionOf(name string) string {
 const neverLast = ". \u00a0\t<>\"'?*|"
 
 // withoutStream drops what NTFS takes for the name of a stream: "a.exe::$DATA" is
-// a.exe.
+// a.exe. What stands before the colon without an extension is a word: "Re: a.csv".
 func withoutStream(base string) string {
-	if i := strings.IndexByte(base, ':'); i > 1 {
+	if i := strings.IndexByte(base, ':'); i > 1 && strings.IndexByte(base[:i], '.') >= 0 {
 		return base[:i]
 	}
 	return base
@@ -123,6 +132,11 @@ func turnsDirection(r rune) bool {
 // isInvisible names characters without a glyph that have no place in a name.
 func isInvisible(r rune) bool {
 	return r == 0x00ad || r == 0x200b || r == 0x2060 || r == 0xfeff || r >= 0xe0000 && r <= 0xe007f
+}
+
+// vanishes tells characters that are left out of a name before it is used, or that nobody sees in it.
+func vanishes(r rune) bool {
+	return turnsDirection(r) || isInvisible(r) || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0x61c
 }
 
 // lookalikes are the Cyrillic and Greek letters that read as Latin ones.

@@ -24,6 +24,9 @@ func TestNamesThatDeceiveAreNamed(t *testing.T) {
 		"setup.exe::$DATA":                 {Executable}, // NTFS takes the rest for a stream
 		"notes.txt:setup.exe":              {Executable}, // unless NTFS, programs keep it whole or put another mark for the colon
 		"12:30 notes.txt":                  nil,
+		"setup.j\u200ds":                   {Script}, // nobody sees it, and whoever saves it may drop it
+		"setup.js\u061c":                   {Script},
+		"Re: setup.js":                     {Script},
 		"<setup.exe>":                      {Executable},
 		"setup.exe?":                       {Executable},
 		"setup.exe\t":                      {Executable},

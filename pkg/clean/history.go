@@ -44,7 +44,7 @@ func Folds(text string) []Fold {
 	for i := 0; i < len(lines); {
 		switch l := lines[i]; {
 		case historyToEnd(lines, i):
-			return append(folds, Fold{Quote, l.start, len(text)})
+			return unlessAll(text, append(folds, Fold{Quote, l.start, len(text)}))
 		case l.quoted() || attribution(lines, i) > 0:
 			end, quoted := quoteEnd(lines, i)
 			if last := blankFrom(lines, end); quoted >= minQuoted || last && quoted > 0 {
@@ -61,7 +61,22 @@ func Folds(text string) []Fold {
 			i++
 		}
 	}
-	return folds
+	return unlessAll(text, folds)
+}
+
+// unlessAll gives no folds where nothing would stay to be read.
+func unlessAll(text string, folds []Fold) []Fold {
+	at := 0
+	for _, f := range folds {
+		if strings.TrimSpace(text[at:f.Start]) != "" {
+			return folds
+		}
+		at = f.End
+	}
+	if strings.TrimSpace(text[at:]) != "" {
+		return folds
+	}
+	return nil
 }
 
 type textLine struct {

@@ -163,6 +163,8 @@ func TestTheMailItselfDoesNotFold(t *testing.T) {
 		"Contact a@b.example at 10:30 on 1.1.2024 for:\n- shirts\n",
 		"---------------\nA title\n---------------\ntext\n",
 		"> one\nanswer one\n> two\nanswer two\n",
+		"-- \nMy fridge is broken since Monday, please help me.\n",
+		"> one\n> two\n> three\n> four\n> five\n\n-- \nErika\n", // nothing would stay to be read
 	} {
 		if folds := Folds(text); len(folds) != 0 {
 			t.Errorf("%q: %v", text, folds)

@@ -160,6 +160,9 @@ func (p *parser) tnefText(part *Part, mediaType, name string, content []byte) {
 	}
 	for _, c := range part.Children {
 		if c.Filename == name {
+			if !bytes.Equal(bytes.TrimSpace(c.Content), bytes.TrimSpace(content)) { // programs show one or the other
+				p.doubt(part, "bad_tnef")
+			}
 			return
 		}
 	}

@@ -70,7 +70,7 @@ func attribute(level byte, id uint32, data string) []byte {
 }
 
 func TestWinmailThatSaysTwoThingsIsAmbiguous(t *testing.T) {
-	const render, title, content, properties = 0x00069002, 0x00018010, 0x0006800f, 0x00069005
+	const render, title, content, properties, text = 0x00069002, 0x00018010, 0x0006800f, 0x00069005, 0x0002800c
 	longName := "\x01\x00\x00\x00" + "\x1e\x00\x07\x37" + "\x01\x00\x00\x00" + "\x06\x00\x00\x00" + "a.exe\x00\x00\x00" // one property, PidTagAttachLongFilename
 	wrongSum := attribute(2, content, "hello")
 	wrongSum[len(wrongSum)-1] ^= 1
@@ -81,6 +81,8 @@ func TestWinmailThatSaysTwoThingsIsAmbiguous(t *testing.T) {
 		"one thing":           {[][]byte{attribute(2, render, "x"), attribute(2, title, "a.exe\x00"), attribute(2, properties, longName), attribute(2, content, "hello")}, ""},
 		"two contents":        {[][]byte{attribute(2, render, "x"), attribute(2, title, "a.txt\x00"), attribute(2, content, "hello"), attribute(2, content, "other")}, "bad_tnef"},
 		"the same twice":      {[][]byte{attribute(2, render, "x"), attribute(2, title, "a.txt\x00"), attribute(2, content, "hello"), attribute(2, content, "hello")}, ""},
+		"two texts":           {[][]byte{attribute(1, text, "hello"), attribute(1, text, "other")}, "bad_tnef"},
+		"one text twice":      {[][]byte{attribute(1, text, "hello"), attribute(1, text, "hello\r\n")}, ""},
 		"two names":           {[][]byte{attribute(2, render, "x"), attribute(2, title, "a.txt\x00"), attribute(2, properties, longName), attribute(2, content, "hello")}, "conflicting_filename"},
 		"a wrong sum":         {[][]byte{attribute(2, render, "x"), attribute(2, title, "a.txt\x00"), wrongSum}, "bad_tnef"},
 		"an unknown property": {[][]byte{attribute(2, render, "x"), attribute(2, properties, "\x01\x00\x00\x00\x77\x00\x07\x37"), attribute(2, content, "hello")}, "bad_tnef"},

@@ -23,7 +23,7 @@ var answerText = map[string]string{
 
 func answerWords(answer string) string { return worded(answerText, answer, "has answered") }
 
-// eventWhen tells when an event is, by the clocks of its own zone.
+// eventWhen tells when an event is, by the clocks of its own zones.
 func eventWhen(e *contentv1.Event) string {
 	if e.GetStart() == nil {
 		return ""
@@ -33,6 +33,12 @@ func eventWhen(e *contentv1.Event) string {
 	if e.GetEnd() != nil {
 		end = e.GetEnd().AsTime()
 	}
+	zone := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		return " (" + name + ")"
+	}
 	var when string
 	switch {
 	case e.GetAllDay():
@@ -41,6 +47,8 @@ func eventWhen(e *contentv1.Event) string {
 			when += " to " + last.Format(onDay)
 		}
 		return when
+	case e.GetEndZone() != "": // which of two clocks is ahead is not asked
+		return start.Format(onDay+", "+atTime) + zone(e.GetZone()) + " to " + end.Format(onDay+", "+atTime) + zone(e.GetEndZone())
 	case end.IsZero() || !end.After(start):
 		when = start.Format(onDay + ", " + atTime)
 	case start.Format(time.DateOnly) == end.Format(time.DateOnly):
@@ -48,10 +56,7 @@ func eventWhen(e *contentv1.Event) string {
 	default:
 		when = start.Format(onDay+", "+atTime) + " to " + end.Format(onDay+", "+atTime)
 	}
-	if zone := e.GetZone(); zone != "" {
-		when += " (" + zone + ")"
-	}
-	return when
+	return when + zone(e.GetZone())
 }
 
 var deliveryText = map[string]string{

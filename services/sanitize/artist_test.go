@@ -11,6 +11,7 @@ import (
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/confine"
 	"github.com/postern-mail/postern/pkg/picture"
+	"github.com/postern-mail/postern/pkg/pii"
 	"github.com/postern-mail/postern/pkg/preview"
 )
 
@@ -170,6 +171,32 @@ func TestOnlySoMuchTextOfFilesIsShown(t *testing.T) {
 		}
 		if got := view.Attachments[2]; got.Look != NoLookMany || got.Text != "" {
 			t.Errorf("behind %d more: %s", length, got.Look)
+		}
+	}
+}
+
+func TestATextIsShownByItsCharsetAndAForwardedMailByItsWords(t *testing.T) {
+	file := func(name, content string) string {
+		return "From: a@example.com\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsee\n--b\nContent-Type: application/octet-stream\n" +
+			"Content-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=" + name + "\n\n" + base64.StdEncoding.EncodeToString([]byte(content)) + "\n--b--\n"
+	}
+	for name, test := range map[string]struct{ raw, want string }{
+		"Latin-1": {file("a.txt", "Gr\xfc\xdfe aus M\xfcnchen, und bis bald."), "Grüße aus München, und bis bald."},
+		"UTF-16":  {file("a.txt", "\xff\xfeG\x00r\x00\xfc\x00\xdf\x00e\x00"), "Grüße"},
+		"UTF-8":   {file("a.txt", "Grüße"), "Grüße"},
+		"a mail": {"From: a@example.com\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsee\n--b\nContent-Type: message/rfc822\nContent-Disposition: attachment\n\n" +
+			"From: Erika <erika@example.org>\nSubject: =?utf-8?q?R=C3=BCckgabe?=\nContent-Type: text/html\n\n<p>My card is " + cardNumber + ".<script>1</script>\n--b--\n",
+			"From: Erika <erika@example.org>\nSubject: Rückgabe\n\nMy card is ‹payment_card ··1111 #1›."},
+	} {
+		view := render(t, test.raw, Options{Mask: pii.Options{Actions: map[pii.Kind]pii.Action{pii.Email: pii.Leave}}})
+		got := ""
+		for _, a := range view.Attachments {
+			if a.Look == LookText {
+				got += strings.TrimSpace(a.Text)
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q; withheld %v", name, got, test.want, view.Withheld)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package sanitize
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -19,14 +18,9 @@ type section struct {
 	encrypted bool
 }
 
-// hasWords tells whether there is anything but blanks.
-func (s section) hasWords() bool {
-	for _, p := range []*mail.Part{s.plain, s.html} {
-		if p != nil && len(bytes.TrimSpace(p.Content)) > 0 {
-			return true
-		}
-	}
-	return false
+// hasWords tells whether a section says anything.
+func (r *renderer) hasWords(s section) bool {
+	return s.plain != nil && r.wordsOf(s.plain) != "" || s.html != nil && r.wordsOf(s.html) != ""
 }
 
 // choose walks the tree as a mail program does and sorts its leaves into what is
@@ -201,6 +195,11 @@ func (r *renderer) words() {
 			}
 		}
 	}
+	for _, words := range r.outlook { // beside what a gateway put before them, or as all that there is
+		if !says(strings.Join(text, "\n\n"), words) {
+			text, documents = append(text, words), append(documents, clean.FromText(words))
+		}
+	}
 	if secret && open {
 		r.notice(PartlyEncrypted)
 	}
@@ -331,6 +330,21 @@ func differ(plain, rich string) bool {
 		}
 	}
 	return float64(shared)/float64(len(a)) < 0.5 || float64(shared)/float64(len(b)) < 0.3
+}
+
+// says tells whether a text holds all that others say, but for a few words.
+func says(text, others string) bool {
+	if strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(others), " ")) {
+		return true
+	}
+	a, b := vocabulary(others), vocabulary(text)
+	missing := 0
+	for word := range a {
+		if _, both := b[word]; !both {
+			missing++
+		}
+	}
+	return len(a) >= fewestWords && missing*10 <= len(a)
 }
 
 // Limits of the words that are compared.

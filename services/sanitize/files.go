@@ -51,6 +51,7 @@ func (r *renderer) attachments() {
 		said[a.Path] = a
 	}
 	for _, p := range r.files {
+		r.tellOutlook(p)
 		r.sort(p, said[p.Path])
 	}
 }
@@ -109,12 +110,14 @@ func (r *renderer) packed(p *mail.Part, a *attachment.Attachment) (files []packe
 		told[a.Children[i].Path] = &a.Children[i]
 	}
 	within := p.Origin != "" // a message in the message: its words are no words of this one
-	plainly := slices.ContainsFunc(p.Children, isOutlookText) || slices.ContainsFunc(r.sections, section.hasWords)
+	plainly := len(r.outlook) > 0 || slices.ContainsFunc(r.sections, r.hasWords)
 	for _, child := range p.Children {
 		switch {
 		case child.Origin != "tnef" || told[child.Path] == nil || len(told) != len(a.Children) || len(told) != len(p.Children):
 			return nil
-		case !within && (isOutlookText(child) || isOutlookRich(child) && plainly):
+		case within, told[child.Path].Verdict != attachment.Clean:
+			files = append(files, packedFile{child, told[child.Path]})
+		case isOutlookText(child), isOutlookRich(child) && plainly:
 			// The words of the mail, which the ticket shows; as RTF they are a file where it shows none.
 		default:
 			files = append(files, packedFile{child, told[child.Path]})
@@ -176,6 +179,7 @@ const maxName = 120
 // folders, no controls, nothing invisible, no leading dot, none of the names
 // that Windows keeps for devices.
 func SafeName(name, path, declared string) string {
+	judged, made := attachment.Extension(name), false
 	name = clean.Line(name)
 	if at := strings.LastIndexAny(name, `/\`); at >= 0 {
 		name = name[at+1:]
@@ -189,13 +193,14 @@ func SafeName(name, path, declared string) string {
 		}
 		return r
 	}, name)
-	name = strings.Trim(name, ". _")
+	name = strings.TrimRight(strings.TrimLeft(name, ". _"), ". ")
 	stem, extension := name, ""
 	if dot := strings.LastIndexByte(name, '.'); dot > 0 && len(name)-dot <= 12 {
 		stem, extension = name[:dot], name[dot:]
 	}
 	stem = clean.Cut(strings.TrimRight(stem, ". "), maxName-len(extension))
-	if stem == "" {
+	if strings.Trim(stem, "_") == "" {
+		made = true
 		stem = "attachment " + strings.NewReplacer("/", "-", "#", "-").Replace(path)
 		if extension == "" && declared == "message/rfc822" {
 			extension = ".eml"
@@ -206,7 +211,10 @@ func SafeName(name, path, declared string) string {
 		"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9":
 		stem = "_" + stem
 	}
-	return stem + extension
+	if safe := stem + extension; made || attachment.Extension(safe) == judged {
+		return safe
+	}
+	return stem + extension + "_" // what was examined as another kind does not become one here
 }
 
 // withExtension gives a name the extension of what the file now is.

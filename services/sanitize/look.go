@@ -3,7 +3,6 @@ package sanitize
 import (
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/clean"
@@ -39,6 +38,8 @@ func (r *renderer) look(p *mail.Part, passed *Attachment) bool {
 	switch {
 	case preview.Draws(kind):
 		return r.pages(passed, kind)
+	case kind == "message/rfc822" && p.Message != nil:
+		r.message(p.Message, passed)
 	case strings.HasPrefix(kind, "text/") || kind == "application/json" || kind == "application/xml":
 		r.text(p, passed, kind)
 	default:
@@ -76,17 +77,38 @@ func (r *renderer) text(p *mail.Part, passed *Attachment, kind string) {
 		passed.Look = NoLookMany
 		return
 	}
-	text := string(passed.Content[:min(len(passed.Content), 4*maxLookText)])
-	switch {
-	case strings.HasPrefix(p.Type, "text/"):
-		text, _ = p.Text()
-	case !utf8.ValidString(text):
-		text = strings.ToValidUTF8(text, "\uFFFD")
-	}
+	text, _ := p.Text() // by its bytes where no charset is declared, whatever type is
 	if kind == "text/html" {
 		text = clean.Text(text)
 	}
-	cut := len(text) > maxLookText || len(passed.Content) > 4*maxLookText
+	r.show(passed, text)
+}
+
+// message shows the words of a mail that came as a file.
+func (r *renderer) message(message *mail.Message, passed *Attachment) {
+	if r.read >= r.options.MaxText {
+		passed.Look = NoLookMany
+		return
+	}
+	inner := &renderer{msg: message, options: r.options, listed: r.listed}
+	inner.choose(message.Root)
+	var text strings.Builder
+	for _, field := range []string{"From", "To", "Cc", "Date", "Subject"} {
+		if value := clean.Line(mail.DecodeWords(message.Header.Get(field))); value != "" {
+			text.WriteString(field + ": " + value + "\n")
+		}
+	}
+	for _, s := range inner.sections {
+		if words, _ := inner.section(s); words != "" && !s.said {
+			text.WriteString("\n" + words + "\n")
+		}
+	}
+	r.show(passed, text.String())
+}
+
+// show gives a file a text to be looked at, masked.
+func (r *renderer) show(passed *Attachment, text string) {
+	cut := len(text) > maxLookText
 	text = clean.Plain(clean.Cut(text, maxLookText), clean.Flow{})
 	r.read += len(text)
 	passed.Text, passed.Look = r.masked(text), LookText

@@ -157,7 +157,8 @@ type renderer struct {
 	inlined  int               // bytes
 	looked   int               // documents that were drawn
 	read     int               // bytes of files that are shown as text
-	unsaid   []string          // descriptions of events and the words in a winmail.dat, for a mail that has no other words
+	unsaid   []string          // descriptions of events, for a mail that has no other words
+	outlook  []string          // words in a winmail.dat
 }
 
 func (r *renderer) notice(n Notice) {

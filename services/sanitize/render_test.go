@@ -374,6 +374,13 @@ func TestFileNamesAreMadeSafe(t *testing.T) {
 			t.Errorf("%q became %q, want %q", name, got, want)
 		}
 	}
+	for _, name := range []string{"a.js_", "a.js;", "a.js%", "a.js. _", "a.j\u200ds", "a.js\u061c", "a.hta;", "a.csv_", "a.uue_",
+		strings.Repeat("a", 117) + ".jsbbbbbbbbbbbbbb", "Re: terms.csv", "a.txt:b.csv", "a.exe::$DATA", "a.j\x01s", "report.pdf"} {
+		got := SafeName(name, "2/1", "")
+		if as, judged := attachment.Extension(got), attachment.Extension(name); as != judged && !strings.HasSuffix(got, "_") {
+			t.Errorf("%q, which was judged as %q, became %q", name, judged, got)
+		}
+	}
 	if got := SafeName(strings.Repeat("é", 200)+".pdf", "1", ""); len(got) > maxName || !strings.HasSuffix(got, ".pdf") {
 		t.Errorf("a long name became %d bytes: %q", len(got), got)
 	}

@@ -53,7 +53,6 @@ var (
 
 // tell notes what a file that passed tells.
 func (r *renderer) tell(p *mail.Part) {
-	r.tellOutlook(p)
 	if calendar := p.Invitation(); calendar != nil {
 		for _, e := range calendar.Events {
 			r.tellEvent(among(eventMethods, calendar.Method), e)
@@ -135,6 +134,9 @@ func events(list []Event) (packed []*contentv1.Event) {
 		}
 		if !e.End.Time.IsZero() {
 			event.End = timestamppb.New(e.End.Time)
+			if e.End.Zone != e.Start.Zone {
+				event.EndZone = e.End.Zone
+			}
 		}
 		packed = append(packed, event)
 	}
@@ -153,27 +155,37 @@ func deliveries(list []Delivery) (packed []*contentv1.Delivery) {
 }
 
 // tellOutlook notes the words of the mail that a winmail.dat holds ([MS-OXTNEF]): plain
-// ones, else those of its HTML.
+// ones, else those of its HTML. They are words of the mail, whatever becomes of its files.
 func (r *renderer) tellOutlook(p *mail.Part) {
-	var rich *mail.Part
+	var words string
 	for _, child := range p.Children {
-		switch {
-		case !isOutlookText(child):
-		case child.Type == "text/plain":
-			if words := r.plain(child); strings.TrimSpace(words) != "" {
-				r.unsaid = append(r.unsaid, words)
-				return
+		if isOutlookText(child) && (words == "" || child.Type == "text/plain") {
+			if said := r.wordsOf(child); said != "" {
+				words = said
 			}
-		default:
-			rich = child
 		}
 	}
-	if rich != nil {
-		source, _ := rich.Text()
-		if _, words := clean.Document(source, clean.Options{MaxInput: r.options.MaxHTML}); strings.TrimSpace(words) != "" {
-			r.unsaid = append(r.unsaid, words)
-		}
+	if words == "" {
+		return
 	}
+	r.outlook = append(r.outlook, words)
+	if len(p.Ambiguous) > 0 {
+		r.notice(AmbiguousText)
+	}
+}
+
+// wordsOf gives what a text says, "" for blanks.
+func (r *renderer) wordsOf(p *mail.Part) (words string) {
+	if p.Type == "text/html" {
+		source, _ := p.Text()
+		_, words = clean.Document(source, clean.Options{MaxInput: r.options.MaxHTML})
+	} else {
+		words = r.plain(p)
+	}
+	if strings.TrimSpace(words) == "" {
+		return ""
+	}
+	return words
 }
 
 // isOutlookText tells the words of a mail in a winmail.dat from the files in it.

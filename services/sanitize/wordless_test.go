@@ -102,13 +102,34 @@ func TestTheFilesInAWinmailDatAreHandedOutInItsPlace(t *testing.T) {
 
 func TestTheWordsInAWinmailDatAreShownWhereTheMailHasNoOthers(t *testing.T) {
 	for own, want := range map[string]string{
-		"":               "Please call back about ‹payment_card ··1111 #1›.",
-		"Words outside.": "Words outside.",
+		"":             "Please call back about ‹payment_card ··1111 #1›.",
+		"List footer.": "List footer.\n\nPlease call back about ‹payment_card ··1111 #1›.",
+		"Please  call back about " + cardNumber + ".\n-- \nErika": "Please call back about ‹payment_card ··1111 #1›.\n-- \nErika",
 	} {
 		view := render(t, outlook(own, attribute(1, attBody, "Please call back about "+cardNumber+".\x00")), Options{})
-		if got := strings.TrimSpace(view.MaskedText); got != want || slices.Contains(view.Notices, NoText) {
+		if got := strings.TrimSpace(strings.ReplaceAll(view.MaskedText, "Please  call", "Please call")); got != want || slices.Contains(view.Notices, NoText) {
 			t.Errorf("beside %q: text %q, want %q; notices %v", own, got, want, view.Notices)
 		}
+	}
+}
+
+func TestTheWordsOfAWinmailDatAreShownWhateverBecomesOfIt(t *testing.T) {
+	const words = "Please cancel my contract."
+	body := attribute(1, attBody, words+"\x00")
+	for name, attributes := range map[string][]string{
+		"broken off":           {body, attribute(2, attRender, "\x00")[:9]},
+		"with a program":       append(packedFiles("run.exe=MZ"), body),
+		"with a plain file":    append(packedFiles("a.txt=hello"), body),
+		"with the EICAR words": append(packedFiles("a.txt=X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"), body),
+	} {
+		view := render(t, outlook("A footer.", attributes...), Options{})
+		if !strings.Contains(view.MaskedText, words) || (name == "broken off") != slices.Contains(view.Notices, AmbiguousText) {
+			t.Errorf("%s: text %q, notices %v", name, view.MaskedText, view.Notices)
+		}
+	}
+	rich := strings.Replace(outlook("<p>A footer.</p>", body), "text/plain", "text/html", 1)
+	if view := render(t, rich, Options{}); !strings.Contains(view.HTML, words) {
+		t.Errorf("beside HTML: %q", view.HTML)
 	}
 }
 

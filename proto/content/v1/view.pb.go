@@ -355,12 +355,14 @@ type Event struct {
 	Attendee string `protobuf:"bytes,5,opt,name=attendee,proto3" json:"attendee,omitempty"`
 	Answer   string `protobuf:"bytes,6,opt,name=answer,proto3" json:"answer,omitempty"`
 	Invited  int32  `protobuf:"varint,7,opt,name=invited,proto3" json:"invited,omitempty"`
-	// By the clocks of the zone, written as if that were UTC.
-	Start         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start,proto3" json:"start,omitempty"`
-	End           *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=end,proto3" json:"end,omitempty"`
-	Zone          string                 `protobuf:"bytes,10,opt,name=zone,proto3" json:"zone,omitempty"`
-	AllDay        bool                   `protobuf:"varint,11,opt,name=all_day,json=allDay,proto3" json:"all_day,omitempty"`
-	Recurs        bool                   `protobuf:"varint,12,opt,name=recurs,proto3" json:"recurs,omitempty"`
+	// By the clocks of the zone of each, written as if that were UTC.
+	Start  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=start,proto3" json:"start,omitempty"`
+	End    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=end,proto3" json:"end,omitempty"`
+	Zone   string                 `protobuf:"bytes,10,opt,name=zone,proto3" json:"zone,omitempty"`
+	AllDay bool                   `protobuf:"varint,11,opt,name=all_day,json=allDay,proto3" json:"all_day,omitempty"`
+	Recurs bool                   `protobuf:"varint,12,opt,name=recurs,proto3" json:"recurs,omitempty"`
+	// Empty where the end has the zone of the start.
+	EndZone       string `protobuf:"bytes,13,opt,name=end_zone,json=endZone,proto3" json:"end_zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,6 +479,13 @@ func (x *Event) GetRecurs() bool {
 		return x.Recurs
 	}
 	return false
+}
+
+func (x *Event) GetEndZone() string {
+	if x != nil {
+		return x.EndZone
+	}
+	return ""
 }
 
 // A Delivery is what became of a mail for one of its recipients (RFC 3464).
@@ -943,7 +952,7 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"\n" +
 	"deliveries\x18\x14 \x03(\v2\x14.content.v1.DeliveryB\x04\xc8\xf3\x18\n" +
 	"R\n" +
-	"deliveries:\x04\xd0\xf3\x18\x01\"\xb4\x03\n" +
+	"deliveries:\x04\xd0\xf3\x18\x01\"\xd5\x03\n" +
 	"\x05Event\x12\x1c\n" +
 	"\x06method\x18\x01 \x01(\tB\x04\xc8\xf3\x18\x02R\x06method\x12\x1e\n" +
 	"\asummary\x18\x02 \x01(\tB\x04\xc8\xf3\x18\n" +
@@ -966,7 +975,9 @@ const file_content_v1_view_proto_rawDesc = "" +
 	"\aall_day\x18\v \x01(\bB\x04\xc8\xf3\x18\n" +
 	"R\x06allDay\x12\x1c\n" +
 	"\x06recurs\x18\f \x01(\bB\x04\xc8\xf3\x18\n" +
-	"R\x06recurs:\x04\xd0\xf3\x18\x01\"\xe0\x01\n" +
+	"R\x06recurs\x12\x1f\n" +
+	"\bend_zone\x18\r \x01(\tB\x04\xc8\xf3\x18\n" +
+	"R\aendZone:\x04\xd0\xf3\x18\x01\"\xe0\x01\n" +
 	"\bDelivery\x12\x1c\n" +
 	"\x06server\x18\x01 \x01(\tB\x04\xc8\xf3\x18\n" +
 	"R\x06server\x12\"\n" +

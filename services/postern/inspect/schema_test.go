@@ -182,7 +182,7 @@ var documentShape = object{
 		"trackers": listOf(text),
 		"events": listOf(object{
 			"method": matching(`^[A-Z]*$`), "summary": text, "location": text, "organizer": text, "attendee": text, "answer": matching(`^[A-Z-]*$`),
-			"invited": count, "start": clockOrNone, "end": clockOrNone, "zone": text, "all_day": boolean, "recurs": boolean,
+			"invited": count, "start": clockOrNone, "end": clockOrNone, "zone": text, "end_zone": text, "all_day": boolean, "recurs": boolean,
 		}.check),
 		"deliveries": listOf(object{
 			"server": text, "recipient": text, "action": oneOf("failed|delayed|delivered|relayed|expanded|"), "status": matching(`^([245]\.[0-9]+\.[0-9]+)?$`),

@@ -34,6 +34,7 @@ type Event struct {
 	Start     string `json:"start"` // clock time of the zone, without an offset; "" where unreadable
 	End       string `json:"end"`
 	Zone      string `json:"zone"`
+	EndZone   string `json:"end_zone"`
 	AllDay    bool   `json:"all_day"`
 	Recurs    bool   `json:"recurs"`
 }
@@ -82,7 +83,7 @@ func (o options) view(ctx context.Context, msg *mail.Message, report attachment.
 	for _, e := range shown.Events {
 		v.Events = append(v.Events, Event{
 			Method: e.Method, Summary: e.Summary, Location: e.Location, Organizer: e.Organizer, Attendee: e.Attendee, Answer: e.Answer, Invited: e.Invited,
-			Start: written(e.Start.Time, clockTime), End: written(e.End.Time, clockTime), Zone: e.Start.Zone, AllDay: e.Start.AllDay, Recurs: e.Recurs,
+			Start: written(e.Start.Time, clockTime), End: written(e.End.Time, clockTime), Zone: e.Start.Zone, EndZone: e.End.Zone, AllDay: e.Start.AllDay, Recurs: e.Recurs,
 		})
 	}
 	for _, d := range shown.Deliveries {
