@@ -217,9 +217,11 @@ func (s *scan) hyphened(word string, i, end int) {
 // afterWords finds what has no check of its own and stands right behind the
 // words that name it.
 func (s *scan) afterWords(word string, i, end, digits int) {
-	if to := s.groupsEnd(s.joinedEnd(end), aboutLicense, i); (i == 0 || s.text[i-1] != '-') && to-i >= 6 && to-i <= 24 && countDigits(s.text[i:to]) >= 4 && s.near(aboutLicense, i, end, 28, 0) {
-		s.add(DriverLicense, i, to)
-		return
+	if (i == 0 || s.text[i-1] != '-') && s.near(aboutLicense, i, end, 28, 0) {
+		if to := s.groupsEnd(s.joinedEnd(end, i+maxLicense+1)); to-i >= 6 && to-i <= maxLicense && countDigits(s.text[i:to]) >= 4 {
+			s.add(DriverLicense, i, to)
+			return
+		}
 	}
 	if digits < 4 || len(word) > 20 {
 		return
@@ -253,15 +255,11 @@ func countDigits(word string) (n int) {
 	return n
 }
 
-// groupsEnd goes on over groups of three or four digits that blanks keep apart, where
-// words right before speak of what the number is.
-func (s *scan) groupsEnd(end int, about topic, start int) int {
-	if !s.near(about, start, end, 28, 0) {
-		return end
-	}
+// groupsEnd goes on over groups of three or four digits that blanks keep apart.
+func (s *scan) groupsEnd(end int) int {
 	for range 4 {
 		to := end + 1
-		for to < len(s.text) && isDigit(s.text[to]) {
+		for to < len(s.text) && isDigit(s.text[to]) && to-end < 6 {
 			to++
 		}
 		if end >= len(s.text) || s.text[end] != ' ' || to-end < 4 || to-end > 5 || to < len(s.text) && isAlnum(s.text[to]) {
@@ -272,10 +270,14 @@ func (s *scan) groupsEnd(end int, about topic, start int) int {
 	return end
 }
 
-// joinedEnd is the end of what hyphens join to a word.
-func (s *scan) joinedEnd(end int) int {
-	for end+1 < len(s.text) && s.text[end] == '-' && isAlnum(s.text[end+1]) {
-		for end++; end < len(s.text) && isAlnum(s.text[end]); end++ {
+// maxLicense bounds the bytes of the number of a driver's license.
+const maxLicense = 24
+
+// joinedEnd is the end of what hyphens join to a word, as far as the limit: a text
+// may be one run of them.
+func (s *scan) joinedEnd(end, limit int) int {
+	for end < limit && end+1 < len(s.text) && s.text[end] == '-' && isAlnum(s.text[end+1]) {
+		for end++; end < limit && end < len(s.text) && isAlnum(s.text[end]); end++ {
 		}
 	}
 	return end
