@@ -39,7 +39,8 @@ var nastyTexts = map[string]string{"apart": "1 ", "pairs": "06 ", "cards": "4111
 	"houses": "12 Main Hauptstr. 5, ", "boxes": "Box 5, ", "places": "Weg 5\n12345 A\n", "flats": "A 1 Apt. 1 ", "signs of Han": "路5号", "machines": "<<A", "wide digits": "４",
 	"no width": "1\u200b", "spelled": "a dot ", "spelled at": "a at a dot ", "prefixes": "DE1 CHE1 ",
 	"joined digits": "4-1-1-1-", "joined words": "a1-", "joined dates": "2026-11-22-10-00-00-", "joined passports": "passport C0-", "joined licenses": "driver license C0-",
-	"dates with slashes": "2026-11-22/", "dates with commas": "2026-11-22,", "underscores": "a_1_", "quotes": "\"1'", "plus": "1+", "mixed signs": "1-a.1/a:1,a_1+a@", "births": "born 1-"}
+	"dates with slashes": "2026-11-22/", "dates with commas": "2026-11-22,", "underscores": "a_1_", "quotes": "\"1'", "plus": "1+", "mixed signs": "1-a.1/a:1,a_1+a@", "named values": "password=",
+	"named keys": "token=1a", "quoted secrets": "password: \"", "phrases": "password: a b ", "codes": "code 1 2 3 4", "escapes": "%40", "escapes of escapes": "%2525", "escaped blanks": "1%20", "users": "://a:b@", "births": "born 1-"}
 
 // With time by the square of the text, any of these would outlast the patience of
 // the test run.

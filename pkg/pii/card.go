@@ -90,6 +90,10 @@ func (s *scan) card(w *window) {
 		if wide && !told || !w.apart && !told || s.nobodys(w.start, aboutCard) {
 			return
 		}
+	case "4-4-8", "4-8-4", "8-4-4": // where a sign that takes no room stood, too
+		if !told && (wide || !w.apart || s.nobodys(w.start, aboutCard)) {
+			return
+		}
 	default: // written in an unusual way
 		if !told || w.groups() < 2 {
 			return

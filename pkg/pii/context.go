@@ -24,6 +24,8 @@ const (
 	aboutPIN
 	aboutCode
 	aboutYourCode // of other kinds, too: a value is one of digits alone
+	aboutSomeCode // of any kind
+	aboutCheckNumber
 	aboutKey
 	aboutPassport
 	aboutLicense

@@ -1,6 +1,7 @@
 package pii
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -19,6 +20,9 @@ func (s *scan) emails() {
 		}
 		if i = next; i == len(s.text) {
 			return
+		}
+		if _, host := slices.BinarySearch(s.hosts, i); host {
+			continue
 		}
 		if end := s.email(i); end > i {
 			i = end - 1

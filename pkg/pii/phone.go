@@ -30,7 +30,7 @@ func (s *scan) phone(w *window) {
 	} else if g := w.run.groups[w.from]; g.gap == '(' {
 		start-- // the bracket is right before the digit
 	}
-	if s.inURL(start) {
+	if s.inURL(start) && !(lead == '+' && s.near(aboutPhone, start, w.end, 2, 0)) { // ?tel=+49…
 		return
 	}
 	text := s.text[start:w.end]
@@ -250,7 +250,7 @@ func amount(w *window) bool {
 func (s *scan) inURL(at int) bool {
 	for i := at - 1; i >= 0 && at-i < 200; i-- {
 		switch c := s.text[i]; {
-		case c <= ' ' || c == '<' || c == '"' || c == '(':
+		case (c <= ' ' || c == '<' || c == '"' || c == '(') && !s.escaped(i):
 			return false
 		case c == ':' && i+2 < len(s.text) && s.text[i+1] == '/' && s.text[i+2] == '/':
 			return true

@@ -6,7 +6,7 @@ var phrases = map[topic]string{
 	aboutCard: `card|cards|cc|credit card|debit card|visa|mastercard|amex|american express|maestro|diners|discover|jcb|
 		karte|kreditkarte|kreditkartennummer|kartennummer|bankkarte|carte bancaire|carte|tarjeta|carta|carta di credito|
 		creditcard|kaart|cartao|cartão|karta|karty|kort|kortnummer|pan|カード|クレジットカード|信用卡|卡号`,
-	aboutCVV:  `cvv|cvv2|cvc|cvc2|cid|card verification|security code|kartenprüfnummer|prüfziffer|cryptogramme|código de seguridad`,
+	aboutCVV:  `cvv|cvv2|cvc|cvc2|cid|card verification|security code|kartenprüfnummer|prüfziffer|sicherheitscode|cryptogramme|código de seguridad`,
 	aboutIBAN: `iban|bank account|kontonummer|bankverbindung|compte bancaire|rib|conto corrente|cuenta bancaria`,
 	aboutBIC:  `bic|swift|swift code|bic swift|bankleitzahl`,
 	aboutAccount: `account number|account no|acct|acct no|bank account|kontonummer|konto|konto nr|kontonr|konto nummer|numéro de compte|
@@ -41,7 +41,9 @@ var phrases = map[topic]string{
 		einmalpasswort|einmalkennwort|bestätigungscode|sicherheitscode|verifizierungscode|freischaltcode|anmeldecode|code de vérification|
 		code de sécurité|code de confirmation|código de verificación|código de seguridad|código de confirmación|codice di verifica|codice di sicurezza|
 		verificatiecode|código de verificação|kod weryfikacyjny|verifieringskod|код подтверждения|ваш код|код доступа|смс код|код из смс|код для входа|codigo de verificacion|doğrulama kodu|ellenőrző kód|cod de verificare|κωδικός επαλήθευσης|bekræftelseskode|vahvistuskoodi|engangskode|engangskod|kod jednorazowy|hasło jednorazowe|jednorázový kód|ověřovací kód|認証 コード|確認 コード|验证码|驗證碼|인증번호|verification pin`,
-	aboutYourCode: `your code|your new code|ihr code|dein code|votre code|ton code|tu código|su código|il tuo codice|il suo codice|uw code|je code|o seu código|twój kod|din kod|din kode|váš kód`,
+	aboutYourCode:    `your code|your new code|ihr code|dein code|votre code|ton code|tu código|su código|il tuo codice|il suo codice|uw code|je code|o seu código|twój kod|din kod|din kode|váš kód`,
+	aboutSomeCode:    `code|kod|kode|codice|código|codigo|код`,
+	aboutCheckNumber: `prüfnummer`,
 	aboutKey: `api key|apikey|api token|access token|access key|secret key|secret|client secret|auth token|bearer|token|private key|
 		api schlüssel|clé api|clave api|x api key|aws secret access key|refresh token|session token|authorization|account key|accountkey|shared access key|sharedaccesskey|signing key|encryption key|webhook secret|license key|lizenzschlüssel|seed phrase`,
 	aboutPassport: `passport|passport number|passport no|reisepass|reisepassnummer|passnummer|pass nr|passeport|pasaporte|passaporto|paspoort|

@@ -45,9 +45,10 @@ func (f Finder) Find(text string) []Match {
 		f.Regions = DefaultRegions
 	}
 	plain, bends := fold(text)
-	s := &scan{text: plain, regions: f.Regions}
+	s := &scan{text: plain, source: text, bends: bends, regions: f.Regions}
 	s.words()
 	s.keys()
+	s.userinfo()
 	s.emails()
 	s.addresses()
 	s.tokens()
@@ -64,11 +65,15 @@ func (f Finder) Find(text string) []Match {
 // A scan is one search of one text.
 type scan struct {
 	text    string
+	source  string // of which text is the plain form
+	bends   []bend // where the two part
 	regions []string
 	marks   []mark
 	topics  topics // of all marks
 	found   []Match
-	phones  int // candidates that may still be asked of the numbering plans
+	phones  int   // candidates that may still be asked of the numbering plans
+	hosts   []int // the signs "@" behind which the host of a URL stands
+	word    span  // the last value that was read
 }
 
 func (s *scan) add(kind Kind, start, end int) {

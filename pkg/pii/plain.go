@@ -11,8 +11,8 @@ import (
 
 // Plain gives a text as it is searched: what takes no room is left out, spaces,
 // dashes and digits of all writings are those of ASCII, and so are the full-width
-// and mathematical forms of its letters. Two values that differ in nothing else
-// are one value.
+// and mathematical forms of its letters; what is percent-encoded stands as itself.
+// Two values that differ in nothing else are one value.
 func Plain(text string) string {
 	plain, _ := fold(text)
 	return plain
@@ -37,25 +37,15 @@ func fold(text string) (string, []bend) {
 	bends := []bend{{0, 0, 0}}
 	alike := true // what was written last runs alike
 	for i := at; i < len(text); {
-		if text[i] < utf8.RuneSelf {
-			end := i + 1
-			for end < len(text) && text[end] < utf8.RuneSelf {
-				end++
-			}
-			if !alike {
-				bends = append(bends, bend{out.Len(), i, 0})
-				alike = true
-			}
-			out.WriteString(text[i:end])
-			i = end
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		switch c, changed := foldRune(r); {
+		c, size, changed := foldAt(text, i)
+		switch {
 		case !changed:
 			if !alike {
 				bends = append(bends, bend{out.Len(), i, 0})
 				alike = true
+			}
+			for i+size < len(text) && text[i+size] < utf8.RuneSelf && text[i+size] != '%' {
+				size++
 			}
 			out.WriteString(text[i : i+size])
 		case c == 0:
@@ -73,17 +63,91 @@ func fold(text string) (string, []bend) {
 // firstFolded gives the offset of the first character that fold changes.
 func firstFolded(text string) int {
 	for i := 0; i < len(text); {
-		if text[i] < utf8.RuneSelf || !mayFold[text[i]] {
+		if text[i] != '%' && !mayFold[text[i]] {
 			i++
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		if _, changed := foldRune(r); changed {
+		_, size, changed := foldAt(text, i)
+		if changed {
 			return i
 		}
 		i += size
 	}
 	return len(text)
+}
+
+// foldAt reads the character at i and gives the byte of ASCII that stands for it,
+// 0 where nothing does; changed is false for a character that stays.
+func foldAt(text string, i int) (c byte, size int, changed bool) {
+	switch {
+	case text[i] == '%':
+		r, size := unescape(text, i)
+		if size > 0 && r < utf8.RuneSelf {
+			return byte(r), size, true
+		}
+		if c, changed := foldRune(r); size > 0 && changed {
+			return c, size, true
+		}
+		return 0, 1, false
+	case !mayFold[text[i]]:
+		return 0, 1, false
+	}
+	r, size := utf8.DecodeRuneInString(text[i:])
+	c, changed = foldRune(r)
+	return c, size, changed
+}
+
+// unescape reads a character that is percent-encoded (RFC 3986 §2.1), size 0 for
+// none. Signs of control stay as they are written.
+func unescape(text string, i int) (r rune, size int) {
+	var raw [utf8.UTFMax]byte
+	n := 0
+	for n < len(raw) && !utf8.FullRune(raw[:n]) {
+		c, width := escape(text, i+size)
+		if width == 0 {
+			return 0, 0
+		}
+		raw[n] = c
+		n++
+		size += width
+	}
+	r, width := utf8.DecodeRune(raw[:n])
+	if width != n || r == utf8.RuneError || r < ' ' || r == 0x7F {
+		return 0, 0
+	}
+	return r, size
+}
+
+// maxEscapes bounds how often one sign is encoded anew, as addresses within
+// addresses are: %252540.
+const maxEscapes = 2
+
+// escape reads one byte that is percent-encoded, size 0 for none.
+func escape(text string, i int) (c byte, size int) {
+	if i >= len(text) || text[i] != '%' {
+		return 0, 0
+	}
+	at := i + 1
+	for n := 0; n < maxEscapes && at+4 <= len(text) && text[at:at+2] == "25" && isHexByte(text[at+2]) && isHexByte(text[at+3]); n++ {
+		at += 2
+	}
+	if at+2 > len(text) || !isHexByte(text[at]) || !isHexByte(text[at+1]) {
+		return 0, 0
+	}
+	return hexValue(text[at])<<4 | hexValue(text[at+1]), at + 2 - i
+}
+
+func hexValue(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return upper(c) - 'A' + 10
+}
+
+// escaped says whether what stands at an offset is percent-encoded in the source.
+func (s *scan) escaped(i int) bool {
+	at := sort.Search(len(s.bends), func(at int) bool { return s.bends[at].plain > i }) - 1
+	return at >= 0 && s.bends[at].plain == i && s.bends[at].width > 0 && s.source[s.bends[at].source] == '%'
 }
 
 // mayFold holds the first bytes of characters that foldRune can change. Those of

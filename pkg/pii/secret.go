@@ -4,16 +4,19 @@ import (
 	"strings"
 )
 
-var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutYourCode, aboutKey, aboutCVV, aboutVerify)
+var aboutSecrets = topicsOf(aboutPassword, aboutPIN, aboutCode, aboutYourCode, aboutKey, aboutCVV, aboutVerify, aboutSomeCode, aboutCheckNumber)
 
 // secrets finds what words call a password, a PIN, a code or a key.
 func (s *scan) secrets() {
-	s.userinfo()
 	if !s.topics.any(aboutSecrets) {
 		return
 	}
 	for _, m := range s.marks {
 		if !m.topics.any(aboutSecrets) {
+			continue
+		}
+		if m.topics == topicsOf(aboutSomeCode) {
+			s.someCode(m)
 			continue
 		}
 		s.after(m)
@@ -38,27 +41,43 @@ func (s *scan) after(m mark) {
 			return
 		}
 		if m.topics.has(aboutPassword) { // "password hunter2"
-			if start, end := value(s.text, at); end-start >= 6 && end-start <= 64 && mixedWord(s.text[start:end]) {
+			if start, end := s.value(at); end-start >= 6 && end-start <= 64 && mixedWord(s.text[start:end]) {
 				s.add(Password, start, end)
 			}
 			return
 		}
 		strict = true
 	}
-	start, end := value(s.text, at)
+	if m.topics.has(aboutPassword) {
+		start, end := quotedText(s.text, at)
+		if end == 0 && !strict {
+			start, end = at, passphrase(s.text, m.end, at)
+		}
+		if end > 0 {
+			s.add(Password, start, end)
+			return
+		}
+	}
+	start, end := s.value(at)
 	if start == end {
 		return
 	}
 	if m.topics.has(aboutKey) {
 		switch lower(s.text[start:end]) {
 		case "basic", "bearer", "token", "digest": // RFC 9110 §11.4
-			if start, end = value(s.text, skipBlanks(s.text, end)); start == end {
+			if start, end = s.value(skipBlanks(s.text, end)); start == end {
 				return
 			}
 		}
 	}
 	if m.topics.has(aboutCode) || m.topics.has(aboutYourCode) {
+		if articles[lower(s.text[start:end])] { // "votre code est le 482913"
+			start, end = s.value(skipBlanks(s.text, end))
+		}
 		end = joinedCode(s.text, start, end)
+	}
+	if m.topics.has(aboutPIN) {
+		end = spacedDigits(s.text, start, end)
 	}
 	word := s.text[start:end]
 	if strings.Contains(word, "://") {
@@ -66,11 +85,11 @@ func (s *scan) after(m mark) {
 	}
 	digits := onlyDigits(word)
 	switch {
-	case m.topics.has(aboutCVV) && digits && (len(word) == 3 || len(word) == 4):
+	case (m.topics.has(aboutCVV) || m.topics.has(aboutCheckNumber) && s.near(aboutCard, m.start, end, 60, 0)) && digits && (len(word) == 3 || len(word) == 4):
 		s.add(CardSecurityCode, start, end)
-	case isCode(word) && (m.topics.has(aboutCode) || m.topics.has(aboutYourCode) && noLetters(word)):
+	case isCode(word) && (m.topics.has(aboutCode) || m.topics.has(aboutYourCode) && noLetters(word) && !s.counts(end)):
 		s.add(OneTimeCode, start, end)
-	case m.topics.has(aboutPIN) && digits && len(word) >= 4 && len(word) <= 8:
+	case m.topics.has(aboutPIN) && noLetters(word) && countDigits(word) >= 4 && countDigits(word) <= 8 && strings.IndexByte(word, '-') < 0:
 		s.add(PIN, start, end)
 	case m.topics.has(aboutKey) && len(word) >= 16 && varied(word):
 		s.add(APIKey, start, end)
@@ -146,24 +165,37 @@ func skipGap(text string, i int) int {
 	return i
 }
 
-// value reads the word at i, without quotes around it and signs behind it.
-func value(text string, i int) (start, end int) {
+// value reads the word at i, without quotes around it and signs behind it. Where
+// one was read there before, its end is known: names of secrets may stand close.
+func (s *scan) value(i int) (start, end int) {
+	text := s.text
 	for i < len(text) && strings.IndexByte("\"'`<(", text[i]) >= 0 {
 		i++
 	}
 	start = i
-	for i < len(text) && i-start < maxSecret {
-		c := text[i]
-		if c <= ' ' || c == '"' || c == '`' || c == '<' || strings.HasPrefix(text[i:], "”") || strings.HasPrefix(text[i:], "“") {
-			break
-		}
+	if s.word.start <= i && i < s.word.end {
+		i = s.word.end
+	}
+	for i < len(text) && i-start < maxSecret && (!endsValue(text, i) || s.escaped(i)) {
 		i++
 	}
+	s.word = span{start, i}
 	end = i
 	for end > start && strings.IndexByte(".,;:)'>", text[end-1]) >= 0 {
 		end--
 	}
 	return start, end
+}
+
+func endsValue(text string, i int) bool {
+	switch c := text[i]; c {
+	case '"', '`', '<':
+		return true
+	case 0xE2:
+		return strings.HasPrefix(text[i:], "”") || strings.HasPrefix(text[i:], "“")
+	default:
+		return c <= ' '
+	}
 }
 
 func onlyDigits(word string) bool {
@@ -247,17 +279,19 @@ func (s *scan) userinfo() {
 		colon := -1
 		for i := at; i < len(text) && i-at < maxUserinfo; i++ {
 			c := text[i]
-			if c <= ' ' || c == '/' || c == '?' || c == '#' || c == '<' || c == '"' {
+			sign := c <= ' ' || strings.IndexByte(`/?#<":@`, c) >= 0
+			if !sign || s.escaped(i) {
+				continue
+			}
+			if c == '@' && colon >= 0 && i > colon+1 {
+				s.add(Password, colon+1, i)
+				s.hosts = append(s.hosts, i)
+			}
+			if c != ':' {
 				break
 			}
-			if c == ':' && colon < 0 {
+			if colon < 0 {
 				colon = i
-			}
-			if c == '@' {
-				if colon >= 0 && i > colon+1 {
-					s.add(Password, colon+1, i)
-				}
-				break
 			}
 		}
 	}
@@ -272,6 +306,9 @@ func (s *scan) codeBefore(m mark) {
 		if verb = strings.LastIndex(head, " ist "); verb < 0 {
 			return
 		}
+	}
+	if strings.ContainsAny(head[verb:], "\n.,;:!?") { // the verb of another sentence
+		return
 	}
 	end := from + verb
 	start := end
@@ -315,8 +352,12 @@ func sorts(word string) (lowers, capitals, digits, signs int) {
 	return
 }
 
+// maxVaried bounds the bytes of a word that are looked at for how it was made.
+const maxVaried = 256
+
 // varied says whether a word looks drawn at random.
 func varied(word string) bool {
+	word = word[:min(len(word), maxVaried)]
 	lowers, capitals, digits, _ := sorts(word)
 	return (digits >= 2 || lowers > 0 && capitals > 0 && (digits > 0 || len(word) >= 32)) && lowers+capitals >= 4 && !strings.Contains(word, "://")
 }

@@ -73,6 +73,9 @@ func (s *scan) token(i, end, digits, letters int) {
 			return
 		}
 	}
+	if n == 2 && letters == 0 && s.spacedSocial(i) {
+		return
+	}
 	if letters == 0 && digits < 6 && (end == len(text) || text[end] != '-') || n > 130 {
 		return
 	}
@@ -189,8 +192,22 @@ func (s *scan) mixed(word string, i, end int) {
 	}
 }
 
+// spacedSocial finds the German "12 345678 A 123".
+func (s *scan) spacedSocial(i int) bool {
+	const form = "99 999999 A 999"
+	end := i + len(form)
+	if end > len(s.text) || end < len(s.text) && isAlnum(s.text[end]) || !formed(strings.ToUpper(s.text[i:end]), form) {
+		return false
+	}
+	if !deSocial(strings.ToUpper(strings.ReplaceAll(s.text[i:end], " ", ""))) || s.nobodys(i, aboutDESocial) {
+		return false
+	}
+	s.add(DESocial, i, end)
+	return true
+}
+
 // hyphened asks the sorts that are digits followed by a sign and more: the
-// Spanish "1111111-G", the Finnish "131052-308T", the German "12 345678 A 123".
+// Spanish "1111111-G", the Finnish "131052-308T".
 func (s *scan) hyphened(word string, i, end int) {
 	text := s.text
 	if end+1 < len(text) && text[end] == '-' && (len(word) == 7 || len(word) == 8) && isLetter(text[end+1]) &&
