@@ -2,6 +2,7 @@ package sanitize
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/postern-mail/postern/pkg/clean"
 	"github.com/postern-mail/postern/pkg/pii"
@@ -32,8 +33,7 @@ func (r *renderer) maskHTML(document string) string {
 	})
 }
 
-// personal says whether a link's address holds a value that is masked. Numbers
-// in addresses are mostly nobody's telephone and hosts are meant to be seen.
+// personal says whether a link's address holds a value that is masked.
 func (r *renderer) personal(address string) bool {
 	texts := []string{address}
 	if unescaped, err := url.QueryUnescape(address); err == nil && unescaped != address {
@@ -41,8 +41,7 @@ func (r *renderer) personal(address string) bool {
 	}
 	for _, text := range texts {
 		for _, m := range r.finder.Find(text) {
-			switch m.Kind {
-			case pii.Phone, pii.IP, pii.PIN, pii.Password, pii.OneTimeCode:
+			if !tells(text, m) {
 				continue
 			}
 			if r.options.Mask.Action(m.Kind) != pii.Leave {
@@ -51,4 +50,17 @@ func (r *renderer) personal(address string) bool {
 		}
 	}
 	return false
+}
+
+// tells says whether a find in a link's address is somebody's. Numbers there are
+// mostly nobody's telephone and hosts are meant to be seen; a telephone number that
+// is found within an address of the web has its word and country code.
+func tells(address string, m pii.Match) bool {
+	switch m.Kind {
+	case pii.Phone:
+		return strings.Contains(address[:m.Start], "://") && !strings.Contains(address[:m.Start], " ")
+	case pii.IP, pii.PIN, pii.Password, pii.OneTimeCode:
+		return false
+	}
+	return true
 }
