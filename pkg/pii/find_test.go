@@ -126,7 +126,7 @@ func TestOrdinaryNumbersAreNotEaten(t *testing.T) {
 		"482913 is your order code\nYour code is ABC123", "What is your code is 12345 lines long", "The code is 12345 lines long", "Der Artikelcode lautet 482913",
 		"Your customer code is 884201", "Your country code is 4930", "area code: 4021", "product code: 482913", "ZIP code: 90210", "QR code: 482913", "Barcode: 482913",
 		"Code: 10115 Berlin", "Error\nCode: 500123", "discount\ncode: 482913", "source code: 4000", "Prüfnummer 737", "Bericht mit Prüfnummer: 1234",
-		"Password: please see below", "Passwort: siehe Anhang", "Password: will be sent by post", "Passwort: kommt per Brief", "Password:\nBest regards", "Passwort vergessen: hier klicken",
+		"Password: please see below", `{"password": "", "user": "erika muster"}`, "Passwort: siehe Anhang", "Password: will be sent by post", "Passwort: kommt per Brief", "Password:\nBest regards", "Passwort vergessen: hier klicken",
 		"20%20 or 30%40 off", "printf %20s %40d %2d", "12345678%2012345678",
 		"boarding pass: 4567A", "promo code SUMMER2024", "discount code: SAVE20", "error code 500123", "Code postal: 75002 Paris",
 		"Auf Platz 3 liegt Bayern", "Parkplatz 12 ist frei", "Spring 2024 collection", "5 Minute Drive from here", "24 Hour Court date 5", "via DHL 12345 versandt", "Take Highway 66 and exit 12",

@@ -23,7 +23,10 @@ func quotedText(text string, i int) (start, end int) {
 		}
 		start = i + len(quote.opening)
 		for end = start; end < len(text) && end-start <= maxQuoted && text[end] != '\n'; end++ {
-			if end-start >= leastPassword && closes(text, end, quote.closing) {
+			if closes(text, end, quote.closing) {
+				if end-start < leastPassword {
+					return 0, 0
+				}
 				return start, end
 			}
 		}
