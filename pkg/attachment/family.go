@@ -46,7 +46,7 @@ func listExtensions() map[string]extension {
 			all[e] = extension{f, r}
 		}
 	}
-	claim(text, "", "txt text log csv tsv md ini json xml yaml yml vcf ics tex srt diff patch asc")
+	claim(text, "", "txt text log csv tsv md ini json xml xsl xslt yaml yml vcf ics tex srt diff patch asc")
 	claim(picture, "", "jpg jpeg jpe png apng gif bmp tif tiff webp heic heif avif ico svg psd jp2 jxl emf wmf")
 	claim(media, "", "mp3 mp4 m4a m4v mov avi mkv webm wav flac ogg oga ogv wmv wma mpg mpeg aac amr 3gp mid midi opus")
 	claim(font, "", "ttf otf woff woff2 eot")
@@ -55,14 +55,16 @@ func listExtensions() map[string]extension {
 		"odt ods odp odg odf ott ots otp rtf pub vsd vsdx mpp pages numbers key epub wps wpd")
 	claim(archive, "", "zip zipx rar 7z tar gz tgz bz2 tbz tbz2 xz txz zst tzst lz lzma tlz z cab arj lzh lha ace cpio ar iso9660 lz4 alz egg zoo sit sitx wim xar uu uue xxe hqx ntx")
 	claim(message, "", "eml msg mht mhtml mbox tnef")
-	claim(webpage, "", "html htm xhtml xht shtml shtm")
+	claim(webpage, "", "html htm xhtml xht shtml shtm webarchive")
 	claim(program, Executable, "exe scr com pif cpl dll sys drv ocx msi msp mst msix msixbundle appx appxbundle application appref-ms xll "+
-		"jar class apk xapk aab ipa app deb rpm pkg mpkg snap flatpak appimage run gadget elf so dylib efi wll air xpi crx")
+		"jar class apk xapk aab ipa app deb rpm pkg mpkg snap flatpak appimage run gadget elf so dylib efi wll air xpi crx "+
+		"xbap msu ppkg appinstaller vsto osd shs fxp pyc pyo ade mde accde")
 	claim(script, Script, "bat cmd btm ps1 ps1xml ps2 psc1 psd1 psm1 vb vbs vbe js jse mjs ws wsf wsc wsh sct reg inf ins isp msc jnlp sh bash zsh csh ksh "+
-		"py pyw pyz pl rb lua php phar applescript scpt command workflow action osx terminal mof settingcontent-ms diagcab theme themepack desktopthemepackfile")
+		"py pyw pyz pl rb lua php phar applescript scpt command workflow action osx terminal mof settingcontent-ms diagcab theme themepack desktopthemepackfile "+
+		"deskthemepack diagpkg printerexport webpnp prf ops prg htc xsn ahk au3 vbscript jsp")
 	claim(script, HTMLApplication, "hta")
 	claim(script, CompiledHelp, "chm hlp")
-	claim(shortcut, Shortcut, "lnk url scf website desktop webloc inetloc fileloc search-ms searchconnector-ms library-ms rdp iqy slk oqy rqy")
+	claim(shortcut, Shortcut, "lnk url scf website desktop webloc inetloc fileloc search-ms searchconnector-ms library-ms rdp iqy slk oqy rqy shb grp mad maf mag mam")
 	claim(office, OneNote, "one onepkg onetoc2")
 	claim(diskImage, DiskImage, "iso img vhd vhdx vmdk vdi dmg udf daa nrg")
 	return all
@@ -174,6 +176,8 @@ var families = map[string]family{
 	"application/x-lrzip":               archive,
 	"application/x-lzop":                archive,
 	"application/x-mtree":               text,
+
+	"application/ogg": media,
 
 	"application/json": text,
 	"application/xml":  text,

@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -54,6 +55,22 @@ func TestNamesThatDeceiveAreNamed(t *testing.T) {
 	} {
 		if got := nameReasons(name); !slices.Equal(got, wanted) {
 			t.Errorf("%q: %v, want %v", name, got, wanted)
+		}
+	}
+}
+
+func TestNamesThatMailProgramsBlockAreNamed(t *testing.T) {
+	for reason, list := range map[Reason]string{
+		Executable: "xbap msu ppkg appinstaller vsto osd shs fxp pyc pyo ade mde accde",
+		Script:     "deskthemepack diagpkg printerexport webpnp prf ops prg htc xsn ahk au3 vbscript jsp",
+		Shortcut:   "shb grp mad maf mag mam",
+		"":         "xla xlam cnt hpj pcd msh bas job xsl webarchive", // documents, pictures, sources: a click runs nothing
+	} {
+		for _, extension := range strings.Fields(list) {
+			a := scanFile(t, "file."+extension, []byte("some plain words here"))
+			if (a.Verdict == Suspicious) != (reason != "") || reason != "" && !contains(a.Reasons, reason) {
+				t.Errorf("%s: %s %v", extension, a.Verdict, a.Reasons)
+			}
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // redirects tells whether a page sends its reader elsewhere without a script: by <meta http-equiv=refresh>, to an address that is not of the page's own
-// place. A page that is written so that looking for it has no end is taken for one.
+// place, or by a frame that shows a page of another one. A page that is written so that looking for it has no end is taken for one.
 func redirects(page []byte) bool {
 	left := 4*len(page) + 64<<10 // bytes that are read: elements may begin in one another
 	based, away := false, false
@@ -20,7 +20,33 @@ func redirects(page []byte) bool {
 			away = away || leadsAway(to) || based && to != ""
 		}
 	})
+	frames(page, &left, func(address string) {
+		away = away || leadsToHost(address) || based && address != "" && !leadsAway(address)
+	})
 	return away || left < 0
+}
+
+// frames visits the addresses of the frames in a page, and of what is shown as they are.
+func frames(page []byte, left *int, visit func(address string)) {
+	for _, name := range []string{"iframe", "frame", "embed", "object"} {
+		elements(page, name, left, func(frame map[string]string) {
+			if name == "object" {
+				visit(frame["data"])
+			} else {
+				visit(frame["src"])
+			}
+		})
+	}
+}
+
+// framesData tells whether a frame shows what stands in its address, and that is no picture.
+func framesData(page []byte) bool {
+	left, found := 4*len(page)+64<<10, false
+	frames(page, &left, func(address string) {
+		kind, ok := strings.CutPrefix(cleaned(address), "data:")
+		found = found || ok && (!strings.HasPrefix(kind, "image/") || strings.HasPrefix(kind, "image/svg"))
+	})
+	return found
 }
 
 // refreshed is the address in the content of a refresh, "" for the page itself: behind
@@ -39,9 +65,9 @@ func refreshed(content string) string {
 	return string(b)
 }
 
-// leadsAway tells whether an address has a scheme or a host (URL, basic URL parser).
-func leadsAway(address string) bool {
-	b := bytes.Map(func(r rune) rune {
+// cleaned drops what a browser passes over in an address (URL, basic URL parser).
+func cleaned(address string) string {
+	address = strings.Map(func(r rune) rune {
 		switch r {
 		case '\t', '\r', '\n':
 			return -1
@@ -49,12 +75,28 @@ func leadsAway(address string) bool {
 			return '/'
 		}
 		return r
-	}, []byte(address))
-	b = bytes.TrimLeftFunc(b, func(r rune) bool { return r <= ' ' })
-	if bytes.HasPrefix(b, []byte("//")) {
+	}, address)
+	return strings.TrimLeftFunc(address, func(r rune) bool { return r <= ' ' })
+}
+
+// leadsToHost tells whether an address is of a web site.
+func leadsToHost(address string) bool {
+	address = cleaned(address)
+	for _, begin := range []string{"//", "http:", "https:", "ftp:"} {
+		if strings.HasPrefix(address, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadsAway tells whether an address has a scheme or a host (URL, basic URL parser).
+func leadsAway(address string) bool {
+	b := cleaned(address)
+	if strings.HasPrefix(b, "//") {
 		return true
 	}
-	for i, c := range b {
+	for i, c := range []byte(b) {
 		switch {
 		case c >= 'a' && c <= 'z':
 		case i > 0 && (c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.'):
@@ -86,7 +128,10 @@ func elements(page []byte, name string, left *int, visit func(attributes map[str
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' }
 
-// attributesOf reads the attributes of an element up to its end, and tells how many
+// telling are the attributes by which a page does something.
+var telling = map[string]bool{"http-equiv": true, "content": true, "href": true, "src": true, "data": true, "type": true}
+
+// attributesOf reads those attributes of an element up to its end, and tells how many
 // bytes that were; of two of a name the first counts (HTML, attribute name state).
 func attributesOf(b []byte) (map[string]string, int) {
 	attributes, at := map[string]string{}, 0
@@ -125,7 +170,7 @@ func attributesOf(b []byte) (map[string]string, int) {
 				value = until(" \t\r\n\f>")
 			}
 		}
-		if _, have := attributes[name]; !have && (name == "http-equiv" || name == "content" || name == "href") {
+		if _, have := attributes[name]; !have && telling[name] {
 			attributes[name] = strings.ToLower(html.UnescapeString(string(value)))
 		}
 	}

@@ -36,6 +36,31 @@ func TestPagesThatSendTheirReaderElsewhereAreNamed(t *testing.T) {
 	want(t, scanFile(t, "a.xhtml", []byte(`<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><meta http-equiv="refresh" content="0;url=//example.org"/></head></html>`)), Suspicious, HTMLRedirect)
 }
 
+func TestPagesThatShowThoseOfAnotherSiteAreNamed(t *testing.T) {
+	for element, away := range map[string]bool{
+		`<iframe src="https://example.org/" style="position:fixed;width:100%;height:100%"></iframe>`: true,
+		`<IFRAME SRC=//example.org/></IFRAME>`:                                                       true,
+		`<iframe src="ht&Tab;tps:\\example.org"></iframe>`:                                           true,
+		`<frameset><frame src="http://example.org/"></frameset>`:                                     true,
+		`<object data="http://example.org/x"></object>`:                                              true,
+		`<embed src="http://example.org/a.svg">`:                                                     true,
+		`<base href="https://example.org/"><iframe src="a"></iframe>`:                                true,
+		`<base href="https://example.org/"><iframe src="about:blank">`:                               false,
+		`<base href="https://example.org/"><img src="a">`:                                            false,
+		`<iframe src="about:blank"></iframe><iframe></iframe>`:                                       false,
+		`<iframe src="cid:frame-1@mhtml.blink"></iframe>`:                                            false,
+		`<iframe src="a_files/b.html"></iframe>`:                                                     false,
+		`<object type="image/png" data="a.png"></object>`:                                            false,
+		`<img src="https://example.org/a.png">`:                                                      false,
+		`<p>an object data = "http://example.org/"</p>`:                                              false,
+	} {
+		a := scanFile(t, "a.html", []byte("<html><body>"+element+"</body></html>"))
+		if got := contains(a.Reasons, HTMLRedirect); got != away || away != (a.Verdict == Suspicious) {
+			t.Errorf("%s: %s %v", element, a.Verdict, a.Reasons)
+		}
+	}
+}
+
 func TestAPageThatBeginsElementsWithoutEndIsReadWithinBounds(t *testing.T) {
 	page := []byte(strings.Repeat("<meta ", 100_000) + "refresh")
 	if !redirects(page) {

@@ -128,6 +128,7 @@ func (w *walker) open(a *Attachment, f file) {
 	} else if a.DetectedType == octetStream && isVolume(extension) {
 		a.add(MissingVolume)
 	}
+	w.openAsNamed(a, f)
 	w.openHidden(a, f)
 }
 

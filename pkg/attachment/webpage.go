@@ -4,16 +4,23 @@ import (
 	"bytes"
 	"encoding/base64"
 	"html"
+
+	"github.com/postern-mail/postern/pkg/mail"
 )
 
 // The marks of web pages that act when a browser opens them, in lower case.
 var (
-	marksOfScript  = [][]byte{[]byte("<script"), []byte("javascript:"), []byte("srcdoc")}
+	marksOfShifted = [][]byte{[]byte("+adw-script"), []byte(`charset=utf-7`), []byte(`charset="utf-7`), []byte("charset='utf-7"), []byte("encoding=\"utf-7"), []byte("encoding='utf-7")}
 	marksOfBuilder = [][]byte{[]byte("mssaveoropenblob"), []byte("mssaveblob"), []byte("createobjecturl"), []byte("new blob"), []byte(`["blob"]`), []byte("showsavefilepicker")}
 	marksOfDecoder = [][]byte{[]byte("atob"), []byte("fromcharcode"), []byte("unescape("), []byte("decodeuricomponent("), []byte("uint8array"), []byte("charcodeat")}
 	marksOfSaving  = [][]byte{[]byte("download="), []byte(".download"), []byte("\"download\""), []byte("'download'"), []byte(".click("), []byte("location=")}
 	marksOfData    = [][]byte{[]byte("data:application/"), []byte("data:text/html;base64"), []byte("data:;base64")}
-	marksInDrawing = [][]byte{[]byte("<script"), []byte("javascript:"), []byte("<foreignobject"), []byte("<iframe"), []byte("<embed"), []byte("<object"), []byte("<handler")}
+)
+
+// The addresses that run a script, and the elements of drawings that do or that hold pages.
+var (
+	addressesOfScript = []string{"javascript:", "vbscript:", "data:text/html"}
+	elementsOfDrawing = []string{"script", "foreignobject", "iframe", "embed", "object", "handler"}
 )
 
 func hasAny(b []byte, marks [][]byte) bool {
@@ -25,25 +32,109 @@ func hasAny(b []byte, marks [][]byte) bool {
 	return false
 }
 
+// A pageText is a web page as its marks are looked for.
+type pageText struct {
+	page  []byte // as it is written, in single bytes
+	lower []byte // where its elements and their attributes are found
+	text  []byte // with what it writes by number or by name, where its addresses are found
+	hides bool   // it declares entities that may be anything
+}
+
+func readPage(content []byte) pageText {
+	page := withoutShifts(plainText(content))
+	p := pageText{page: page, lower: mail.Lower(page)}
+	p.text = p.lower
+	if bytes.IndexByte(page, '&') >= 0 || bytes.Contains(page, []byte("<!ENTITY")) {
+		var text []byte
+		text, p.hides = expanded(page)
+		p.text = unescaped(text)
+	}
+	return p
+}
+
+// runsScript tells whether a browser that shows a page runs what stands in it.
+func (p pageText) runsScript() bool {
+	if p.hides || hasElement(p.lower, "script") || hasHandler(p.lower) || hasAny(p.lower, marksOfShifted) || framesData(p.page) {
+		return true
+	}
+	for _, address := range addressesOfScript {
+		if hasAddress(p.text, address) {
+			return true
+		}
+	}
+	return false
+}
+
 // openWebpage looks through an attached web page. Smuggling is a script that
 // puts a file together and has it saved, or a link that holds the file itself.
 func (w *walker) openWebpage(a *Attachment, f file) error {
-	page := plainText(f.content)
-	lower := unescaped(bytes.ToLower(page))
-	script := hasAny(lower, marksOfScript) || hasHandler(lower)
+	p := readPage(f.content)
+	a.addOfPage(p)
+	return w.openBase64(a, f, p.page)
+}
+
+// addOfPage adds what a page does.
+func (a *Attachment) addOfPage(p pageText) {
+	script := p.runsScript() || bytes.Contains(p.lower, []byte("srcdoc"))
 	if script {
 		a.add(HTMLScript)
 	}
-	if asksPassword(lower) {
+	if asksPassword(p.page) {
 		a.add(HTMLCredentialForm)
 	}
-	if redirects(page) {
+	if redirects(p.page) {
 		a.add(HTMLRedirect)
 	}
-	if smuggles(page, lower, script) || hasAny(lower, marksOfData) && bytes.Contains(lower, []byte("base64,")) {
+	if smuggles(p.page, p.text, script) || hasAny(p.text, marksOfData) && bytes.Contains(p.text, []byte("base64,")) {
 		a.add(HTMLSmuggling)
 	}
-	return w.openBase64(a, f, page)
+}
+
+// openAsNamed looks through a file that a browser shows by its name, whatever its bytes
+// look like: a page is one behind words, in JSON and in a PDF.
+func (w *walker) openAsNamed(a *Attachment, f file) {
+	shown := shownAs(f)
+	if shown == "" || shown == a.DetectedType {
+		return
+	}
+	switch familyOf(a.DetectedType) {
+	case pdf, media, archive:
+		a.add(TypeMismatch)
+	}
+	switch {
+	case shown == "text/html" && a.DetectedType != "application/xhtml+xml":
+		w.run(a, f, w.openWebpage)
+	case shown == "image/svg+xml":
+		w.run(a, f, w.openDrawing)
+	case shown == "text/xml" && familyOf(a.DetectedType) != webpage && a.DetectedType != "image/svg+xml":
+		w.run(a, f, w.openXML)
+	}
+}
+
+// shownAs is what a browser takes a file for by its name, or by its declaration where
+// the name says nothing; "" for what it does not show as a page.
+func shownAs(f file) string {
+	last := extensionOf(f.name)
+	switch last {
+	case "svg":
+		return "image/svg+xml"
+	case "xml", "xsl", "xslt":
+		return "text/xml"
+	}
+	if claimed := extensions[last]; claimed.family == webpage {
+		return "text/html"
+	} else if claimed != (extension{}) {
+		return ""
+	}
+	switch f.declared {
+	case "text/html", "application/xhtml+xml":
+		return "text/html"
+	case "image/svg+xml", "text/xml":
+		return f.declared
+	case "application/xml":
+		return "text/xml"
+	}
+	return ""
 }
 
 // smuggles tells whether the script of a page puts a file together.
@@ -71,46 +162,29 @@ func hasHandler(lower []byte) bool {
 		if i < 0 {
 			return false
 		}
-		begins := i > 0 && bytes.IndexByte([]byte(" \t\r\n/\"'"), rest[i-1]) >= 0
+		begins := i > 0 && bytes.IndexByte([]byte(" \t\r\n\f/\"'"), rest[i-1]) >= 0
 		rest = rest[i+2:]
 		if !begins {
 			continue
 		}
 		n := 0
-		for n < len(rest) && n < 24 && rest[n] >= 'a' && rest[n] <= 'z' {
+		for n < len(rest) && n < 32 && rest[n] >= 'a' && rest[n] <= 'z' {
 			n++
 		}
-		after := bytes.TrimLeft(rest[n:min(n+16, len(rest))], " \t\r\n")
+		after := bytes.TrimLeft(rest[n:], " \t\r\n\f")
 		if n >= 3 && len(after) > 0 && after[0] == '=' {
 			return true
 		}
 	}
 }
 
-// asksPassword tells whether a form has a field for a password.
-func asksPassword(lower []byte) bool {
-	for rest := lower; ; {
-		i := bytes.Index(rest, []byte("<input"))
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len("<input"):]
-		element := rest[:min(len(rest), 1024)]
-		if end := bytes.IndexAny(element, "<>"); end >= 0 {
-			element = element[:end]
-		}
-		if bytes.Contains(bytes.Map(dropSpaceAndQuotes, element), []byte("type=password")) {
-			return true
-		}
-	}
-}
-
-func dropSpaceAndQuotes(r rune) rune {
-	switch r {
-	case ' ', '\t', '\r', '\n', '"', '\'':
-		return -1
-	}
-	return r
+// asksPassword tells whether a page has a field for a password.
+func asksPassword(page []byte) bool {
+	left, found := 4*len(page)+64<<10, false
+	elements(page, "input", &left, func(input map[string]string) {
+		found = found || input["type"] == "password"
+	})
+	return found
 }
 
 // Runs of base64 shorter than base64Least are words and pictures of no weight; no
@@ -165,19 +239,6 @@ func (w *walker) openBase64(a *Attachment, f file, page []byte) error {
 	return nil
 }
 
-// openDrawing looks through an SVG drawing.
-func (w *walker) openDrawing(a *Attachment, f file) error {
-	drawing := plainText(f.content)
-	lower := unescaped(bytes.ToLower(drawing))
-	if hasAny(lower, marksInDrawing) || hasHandler(lower) {
-		a.add(SVGScript)
-	}
-	if redirects(drawing) { // by an element of XHTML
-		a.add(HTMLRedirect)
-	}
-	return w.openBase64(a, f, drawing)
-}
-
 // plainText narrows UTF-16 to single bytes, so that marks match it too. Without a
 // mark at its beginning it is told by its first letter, as XML is (XML 1.0 appendix F).
 func plainText(content []byte) []byte {
@@ -193,34 +254,102 @@ func plainText(content []byte) []byte {
 	return content
 }
 
-// unescaped replaces characters that a page writes as numbers, where it writes any.
-func unescaped(lower []byte) []byte {
-	if !bytes.Contains(lower, []byte("&#")) {
-		return lower
+// withoutShifts drops the escapes of ISO-2022-JP, which browsers do not show and which may
+// stand in the middle of a word (Encoding, ISO-2022-JP decoder).
+func withoutShifts(page []byte) []byte {
+	if bytes.IndexByte(page, 0x1b) < 0 {
+		return page
 	}
-	return bytes.ToLower([]byte(html.UnescapeString(string(lower))))
+	kept := make([]byte, 0, len(page))
+	for len(page) > 0 {
+		i := bytes.IndexByte(page, 0x1b)
+		if i < 0 {
+			return append(kept, page...)
+		}
+		kept, page = append(kept, page[:i]...), page[i:]
+		if n := min(3, len(page)); isShift(string(page[1:n])) {
+			page = page[n:]
+		} else {
+			kept, page = append(kept, page[0]), page[1:]
+		}
+	}
+	return kept
 }
 
-// The marks of Office documents that are one XML file, with their macros inside
-// (WordprocessingML 2003, SpreadsheetML 2003, Flat OPC), in lower case.
-var (
-	marksOfOffice = [][]byte{[]byte("<?mso-application"), []byte("schemas.microsoft.com/office/word/2003"), []byte("schemas.microsoft.com/office/2006/xmlpackage"), []byte("urn:schemas-microsoft-com:office:spreadsheet")}
-	marksOfMacros = [][]byte{[]byte(`macrospresent="yes"`), []byte("editdata.mso"), []byte("vbaproject.bin"), []byte("application/vnd.ms-office.vbaproject")}
-	marksOfObject = [][]byte{[]byte(`ocxpresent="yes"`), []byte(`embeddedobjpresent="yes"`), []byte("oledata.mso"), []byte("/embeddings/oleobject")}
-)
+func isShift(b string) bool {
+	switch b {
+	case "(B", "(J", "(I", "$@", "$B":
+		return true
+	}
+	return false
+}
 
-// openXML looks through an XML file that may be an Office document.
-func (w *walker) openXML(a *Attachment, f file) error {
-	document := plainText(f.content)
-	lower := bytes.ToLower(document)
-	if !hasAny(lower, marksOfOffice) {
-		return nil
+// unescaped replaces the characters that a page writes by number or by name, and puts
+// it in lower case. It goes piece by piece, so that a large page is not held many times.
+func unescaped(page []byte) []byte {
+	text := make([]byte, 0, len(page))
+	for len(page) > 0 {
+		end := len(page)
+		if end > pieceOfText {
+			if i := bytes.IndexByte(page[pieceOfText:], '&'); i >= 0 {
+				end = pieceOfText + i
+			}
+		}
+		text = append(text, mail.Lower([]byte(html.UnescapeString(string(page[:end]))))...)
+		page = page[end:]
 	}
-	if hasAny(lower, marksOfMacros) {
-		a.add(VBAMacro)
+	return text
+}
+
+const pieceOfText = 64 << 10
+
+// hasElement tells whether a page, in lower case, begins an element of a name, with
+// a prefix or without.
+func hasElement(lower []byte, name string) bool {
+	for at := 0; ; {
+		i := bytes.Index(lower[at:], []byte(name))
+		if i < 0 {
+			return false
+		}
+		begin := at + i
+		at = begin + len(name)
+		if (at == len(lower) || !isNameByte(lower[at])) && beginsElement(lower[:begin]) {
+			return true
+		}
 	}
-	if hasAny(lower, marksOfObject) {
-		a.add(OLEObject)
+}
+
+// beginsElement tells whether "<" ends a text, or "<" with a prefix.
+func beginsElement(before []byte) bool {
+	if prefix, ok := bytes.CutSuffix(before, []byte{':'}); ok {
+		before = bytes.TrimRightFunc(prefix, func(r rune) bool { return r >= 0x80 || isNameByte(byte(r)) && r != ':' })
 	}
-	return w.openBase64(a, f, document)
+	return bytes.HasSuffix(before, []byte{'<'})
+}
+
+// isNameByte tells whether a byte goes on with the name of an element.
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.' || c == ':' || c >= 0x80
+}
+
+// hasAddress finds the beginning of an address, in which browsers pass over tabs and line
+// ends (URL, basic URL parser). The first letter of it is nowhere else in it.
+func hasAddress(text []byte, address string) bool {
+	n := 0
+	for _, c := range text {
+		switch {
+		case c == '\t' || c == '\r' || c == '\n':
+			continue
+		case c == address[n]:
+			n++
+		case c == address[0]:
+			n = 1
+		default:
+			n = 0
+		}
+		if n == len(address) {
+			return true
+		}
+	}
+	return false
 }
