@@ -16,15 +16,15 @@ func (w *walker) openDrawing(a *Attachment, f file) error {
 	if acts {
 		a.add(SVGScript)
 	}
-	if redirects(p.page) { // by an element of XHTML
+	if redirects(p.whole) { // by an element of XHTML
 		a.add(HTMLRedirect)
 	}
 	return w.openBase64(a, f, p.page)
 }
 
 // expanded puts in what the entities stand for that an XML file declares itself. It tells
-// whether one of them may be anything: an element, another entity, what is read from
-// elsewhere, or more than is put in.
+// whether one of them may be anything: an element, another entity, the end of a value, what
+// is read from elsewhere, or more than is put in.
 func expanded(page []byte) (text []byte, hides bool) {
 	entities, hides := entitiesOf(page)
 	if len(entities) == 0 {
@@ -74,9 +74,8 @@ func entitiesOf(page []byte) (values map[string]string, hides bool) {
 		}
 		value, after, _ := bytes.Cut(page[1:], page[:1])
 		page = after
-		written := html.UnescapeString(string(value))
-		hides = hides || strings.ContainsAny(written, "<&")
-		values[string(name)] = written
+		hides = hides || strings.ContainsAny(html.UnescapeString(string(value)), `<>&"`)
+		values[string(name)] = string(value)
 	}
 }
 

@@ -61,6 +61,14 @@ func TestPagesThatShowThoseOfAnotherSiteAreNamed(t *testing.T) {
 	}
 }
 
+func TestTheEntitiesOfAPageAreOfItsAddresses(t *testing.T) {
+	page := `<?xml version="1.0"?><!DOCTYPE html [<!ENTITY a "ht"><!ENTITY b 'tps:'><!ENTITY t "pass">]><html xmlns="http://www.w3.org/1999/xhtml">`
+	want(t, scanFile(t, "a.xhtml", []byte(page+`<iframe src="&a;&b;//example.org/"/></html>`)), Suspicious, HTMLRedirect)
+	want(t, scanFile(t, "a.xml", []byte(page+`<meta http-equiv="refresh" content="0;url=&a;tp://example.org/"/></html>`)), Suspicious, HTMLRedirect)
+	want(t, scanFile(t, "a.xhtml", []byte(page+`<input type="&t;word"/></html>`)), Suspicious, HTMLCredentialForm)
+	want(t, scanFile(t, "a.xhtml", []byte(page+`<p>&a;&b;//example.org/</p></html>`)), Clean)
+}
+
 func TestAPageThatBeginsElementsWithoutEndIsReadWithinBounds(t *testing.T) {
 	page := []byte(strings.Repeat("<meta ", 100_000) + "refresh")
 	if !redirects(page) {

@@ -36,25 +36,25 @@ func hasAny(b []byte, marks [][]byte) bool {
 type pageText struct {
 	page  []byte // as it is written, in single bytes
 	lower []byte // where its elements and their attributes are found
-	text  []byte // with what it writes by number or by name, where its addresses are found
+	whole []byte // with the entities put in that it declares
+	text  []byte // and with what it writes by number or by name, where its addresses are found
 	hides bool   // it declares entities that may be anything
 }
 
 func readPage(content []byte) pageText {
 	page := withoutShifts(plainText(content))
 	p := pageText{page: page, lower: mail.Lower(page)}
+	p.whole, p.hides = expanded(page)
 	p.text = p.lower
-	if bytes.IndexByte(page, '&') >= 0 || bytes.Contains(page, []byte("<!ENTITY")) {
-		var text []byte
-		text, p.hides = expanded(page)
-		p.text = unescaped(text)
+	if bytes.IndexByte(page, '&') >= 0 {
+		p.text = unescaped(p.whole)
 	}
 	return p
 }
 
 // runsScript tells whether a browser that shows a page runs what stands in it.
 func (p pageText) runsScript() bool {
-	if p.hides || hasElement(p.lower, "script") || hasHandler(p.lower) || hasAny(p.lower, marksOfShifted) || framesData(p.page) {
+	if p.hides || hasElement(p.lower, "script") || hasHandler(p.lower) || hasAny(p.lower, marksOfShifted) || framesData(p.whole) {
 		return true
 	}
 	for _, address := range addressesOfScript {
@@ -79,10 +79,10 @@ func (a *Attachment) addOfPage(p pageText) {
 	if script {
 		a.add(HTMLScript)
 	}
-	if asksPassword(p.page) {
+	if asksPassword(p.whole) {
 		a.add(HTMLCredentialForm)
 	}
-	if redirects(p.page) {
+	if redirects(p.whole) {
 		a.add(HTMLRedirect)
 	}
 	if smuggles(p.page, p.text, script) || hasAny(p.text, marksOfData) && bytes.Contains(p.text, []byte("base64,")) {

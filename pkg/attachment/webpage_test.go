@@ -64,6 +64,8 @@ func TestDrawingsAndXMLThatActAreNamed(t *testing.T) {
 		"an address":            {"a.svg", entity(`<!ENTITY j "&#106;avascript:x()">`, `<a xlink:href="&j;"/>`), SVGScript},
 		"an element by entity":  {"a.svg", entity(`<!ENTITY s "&#60;script>x()&#60;/script>">`, `&s;`), SVGScript},
 		"an entity of entities": {"a.svg", entity(`<!ENTITY a "b"><!ENTITY s '&#38;a;'>`, `&s;`), SVGScript},
+		"the end of a value":    {"a.svg", entity(`<!ENTITY q '"'>`, `<a title="&q;"/>`), SVGScript},
+		"the end of an element": {"a.svg", entity(`<!ENTITY q "'>">`, `<a title='&q;'/>`), SVGScript},
 		"an entity elsewhere":   {"a.svg", entity(`<!ENTITY s SYSTEM "https://example.org/">`, `&s;`), SVGScript},
 		"declared by entity":    {"a.svg", entity(`<!ENTITY % s "x">%s;`, ``), SVGScript},
 		"more than there is":    {"a.svg", entity(`<!ENTITY s "`+strings.Repeat("x", 40000)+`">`, strings.Repeat("&s;", 40)), SVGScript},
