@@ -3,13 +3,14 @@ package attachment
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/mail"
 )
 
 // Texts that carry files: uuencode, yEnc and BinHex in a file of their own, which unpackers
-// open by a click, and what calendars and cards attach in base64 (RFC 5545 §3.8.1.1,
+// open by a click, and what calendars and cards attach (RFC 5545 §3.8.1.1,
 // RFC 2426 §3.1.4).
 
 // packers are the extensions of files that are one packed file as text.
@@ -21,7 +22,7 @@ func carriesFiles(f file) bool {
 	lower := bytes.ToLower(plainText(f.content))
 	switch {
 	case isCalendar(lower, extension, f.declared):
-		return bytes.Contains(lower, []byte("base64")) || bytes.Contains(lower, []byte("encoding=b"))
+		return true
 	case f.unpacked:
 		return isBinHex(lower)
 	}
@@ -106,72 +107,209 @@ func (w *walker) openCalendar(a *Attachment, f file, text []byte) error {
 	for len(text) > 0 {
 		line, rest := cutFolded(text)
 		text = rest
-		name, value, ok := carriedFile(line)
+		p, ok := readProperty(line)
 		if !ok {
 			continue
 		}
-		_, err := w.member(a, f, name, int64(len(value)/4*3), base64.NewDecoder(base64.RawStdEncoding, bytes.NewReader(value)))
-		if err != nil {
+		content, ok := p.carried()
+		if !ok {
+			a.add(UnsupportedContainer)
+		}
+		if len(content) == 0 {
+			continue
+		}
+		if _, err := w.member(a, f, p.filename, int64(len(content)), bytes.NewReader(content)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// cutFolded takes one property off a calendar, unfolded (RFC 5545 §3.1). In cards of version
-// 2.1 what goes on is not always indented: there it is a line without a colon.
+// cutFolded takes one property off a calendar, unfolded. In cards of version 2.1 what goes
+// on is not always indented: there it is a line without a colon.
 func cutFolded(text []byte) (line, rest []byte) {
-	for first := true; len(text) > 0; first = false {
-		next, after := text, []byte(nil)
-		if i := bytes.IndexByte(text, '\n'); i >= 0 {
-			next, after = text[:i], text[i+1:]
+	line, rest = cutIndented(text)
+	for len(rest) > 0 {
+		next, after := cutIndented(rest)
+		if len(next) == 0 || bytes.IndexByte(next, ':') >= 0 {
+			break
 		}
-		next = bytes.TrimSuffix(next, []byte{'\r'})
-		if !first && (len(next) == 0 || next[0] != ' ' && next[0] != '\t' && bytes.IndexByte(next, ':') >= 0) {
-			return line, text
-		}
-		if first {
-			line = next[:len(next):len(next)] // what is joined to it does not overwrite the text
-		} else {
-			line = append(line, bytes.TrimLeft(next, " \t")...)
-		}
-		text = after
+		line, rest = append(line, next...), after
 	}
-	return line, nil
+	return line, rest
 }
 
-// carriedFile gives the base64 of a property that has any, without what is none of it, and the name
-// that the property gives to the file.
-func carriedFile(line []byte) (name string, value []byte, ok bool) {
-	head, value, ok := bytes.Cut(line, []byte{':'})
-	if !ok {
-		return "", nil, false
+// cutIndented takes a line off a text, with the indented ones behind it (RFC 5545 §3.1).
+func cutIndented(text []byte) (line, rest []byte) {
+	line, rest = cutLine(text)
+	line = line[:len(line):len(line)] // what is joined to it does not overwrite the text
+	for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+		var next []byte
+		next, rest = cutLine(rest)
+		line = append(line, bytes.TrimLeft(next, " \t")...)
 	}
-	lower := mail.Lower(head)
-	if scheme := mail.Lower(value[:min(len(value), 256)]); bytes.HasPrefix(scheme, []byte("data:")) { // RFC 2397
-		comma := bytes.IndexByte(scheme, ',')
-		if comma < 0 || !bytes.Contains(scheme[:comma], []byte("base64")) {
-			return "", nil, false
+	return line, rest
+}
+
+// cutLine takes one line off a text, which may end as lines do anywhere.
+func cutLine(text []byte) (line, rest []byte) {
+	i := bytes.IndexAny(text, "\r\n")
+	if i < 0 {
+		return text, nil
+	}
+	if bytes.HasPrefix(text[i:], []byte("\r\n")) {
+		return text[:i], text[i+2:]
+	}
+	return text[:i], text[i+1:]
+}
+
+// A property is a line of a calendar or a card, as far as it tells of a file.
+type property struct {
+	name     string // in lower case, without the group it is of
+	encoding string // in lower case
+	kind     string // of the value, in lower case
+	filename string
+	value    []byte
+}
+
+// readProperty cuts a line at the first colon that is not quoted (RFC 5545 §3.1), or at the
+// first of all where the quotes do not come in pairs.
+func readProperty(line []byte) (p property, ok bool) {
+	fields, colon := cutQuoted(line)
+	if colon < 0 {
+		if colon = bytes.IndexByte(line, ':'); colon < 0 {
+			return p, false
 		}
-		value = value[comma+1:]
-	} else if !bytes.Contains(lower, []byte("base64")) && !bytes.Contains(lower, []byte("encoding=b")) {
-		return "", nil, false
+		fields = bytes.Split(line[:colon], []byte{';'})
 	}
-	if i := bytes.Index(lower, []byte("filename=")); i >= 0 {
-		named := strings.TrimPrefix(string(head[i+len("filename="):]), `"`)
-		if end := strings.IndexAny(named, `";`); end >= 0 {
-			named = named[:end]
+	p.value = bytes.TrimSpace(line[colon+1:])
+	p.name = strings.ToLower(string(bytes.TrimSpace(fields[0])))
+	p.name = p.name[strings.LastIndexByte(p.name, '.')+1:]
+	for _, field := range fields[1:] {
+		p.parameter(string(field))
+	}
+	return p, true
+}
+
+// cutQuoted cuts what stands before the colon at semicolons, none of them quoted.
+func cutQuoted(line []byte) (fields [][]byte, colon int) {
+	begin, quoted := 0, false
+	for i, c := range line {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == ';':
+			fields = append(fields, line[begin:i])
+			begin = i + 1
+		case c == ':':
+			return append(fields, line[begin:i]), i
 		}
-		name = named
 	}
+	return nil, -1
+}
+
+func (p *property) parameter(field string) {
+	name, value, _ := strings.Cut(field, "=")
+	name = strings.ToLower(strings.TrimSpace(name))
+	value = strings.TrimSpace(strings.ReplaceAll(value, `"`, ""))
+	switch {
+	case name == "base64", name == "b": // of version 2.1, where the name is left out
+		p.encoding = "base64"
+	case name == "quoted-printable":
+		p.encoding = name
+	case name == "encoding":
+		p.encoding = strings.ToLower(value)
+	case name == "value":
+		p.kind = strings.ToLower(value)
+	case strings.HasSuffix(name, "filename"):
+		p.filename = value
+	}
+}
+
+// fileProperties are those whose value is a file or tells where one is.
+var fileProperties = map[string]bool{"attach": true, "photo": true, "logo": true, "sound": true, "key": true, "image": true}
+
+// carried is the file that a property carries, nil for none; ok is false where there is one
+// that cannot be decoded here.
+func (p *property) carried() (content []byte, ok bool) {
+	if len(p.value) >= 5 && strings.EqualFold(string(p.value[:5]), "data:") {
+		return p.dataURI()
+	}
+	binary := p.kind == "binary" || fileProperties[p.name] && p.kind == "inline"
+	switch {
+	case len(p.value) == 0:
+		return nil, true
+	case p.encoding == "base64", p.encoding == "b", p.encoding == "" && binary:
+		return fromBase64(p.value)
+	case binary, fileProperties[p.name] && p.encoding != "" && p.encoding != "7bit" && p.encoding != "8bit":
+		return nil, false
+	}
+	return nil, true
+}
+
+// dataURI is the file in an address that is the file itself (RFC 2397). Words behind "data:" are
+// no address but where one is to be.
+func (p *property) dataURI() (content []byte, ok bool) {
+	head, data, found := bytes.Cut(p.value, []byte{','})
+	inBase64 := found && bytes.Contains(mail.Lower(head), []byte("base64"))
+	expected := fileProperties[p.name] || p.kind == "uri" || p.kind == "binary"
+	switch {
+	case !inBase64 && !expected:
+		return nil, true
+	case !found:
+		return nil, false
+	}
+	data = fromPercent(data)
+	if inBase64 {
+		return fromBase64(data)
+	}
+	return data, true
+}
+
+// fromPercent undoes percent-encoding (RFC 3986 §2.1), where there is any.
+func fromPercent(b []byte) []byte {
+	if bytes.IndexByte(b, '%') < 0 {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] == '%' && i+2 < len(b) {
+			var c [1]byte
+			if _, err := hex.Decode(c[:], b[i+1:i+3]); err == nil {
+				out = append(out, c[0])
+				i += 2
+				continue
+			}
+		}
+		out = append(out, b[i])
+	}
+	return out
+}
+
+// fromBase64 decodes base64, without what is none of it. ok is false where nothing of it is, or
+// where it ends and goes on, which is read in more than one way.
+func fromBase64(value []byte) (content []byte, ok bool) {
 	letters := make([]byte, 0, len(value))
+	ended := false
 	for _, c := range value {
+		if c == '=' {
+			ended = len(letters) > 0
+		}
 		if base64Letter[c] == 1 {
+			if ended {
+				return nil, false
+			}
 			letters = append(letters, c)
 		}
 	}
 	if len(letters)%4 == 1 { // no whole number of bytes
 		letters = letters[:len(letters)-1]
 	}
-	return name, letters, len(letters) > 0
+	if len(letters) == 0 {
+		return nil, false
+	}
+	content = make([]byte, base64.RawStdEncoding.DecodedLen(len(letters)))
+	n, _ := base64.RawStdEncoding.Decode(content, letters) // of letters alone
+	return content[:n], true
 }

@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -58,6 +59,18 @@ func TestFilesThatCalendarsAndCardsCarryAreExamined(t *testing.T) {
 		"c.vcf": "BEGIN:VCARD\nSOUND;" + grown + ";BASE64;FILENAME=a.exe:" + loose + "END:VCARD\n",
 		"d.vcf": "BEGIN:VCARD\nPHOTO;FILENAME=a.exe:data:" + grown + ";base64," + loose + "END:VCARD\n",
 		"b.vcf": "BEGIN:VCARD\nVERSION:2.1\nSOUND;FILENAME=a.exe;BASE64:" + loose + "END:VCARD\n",
+		"e.ics": "BEGIN:VCALENDAR\r\nATTACH;X-FOO=\"a:b\";ENCODING=BASE64;VALUE=BINARY;FILENAME=a.exe:" + folded + "\r\nEND:VCALENDAR\r\n",
+		"f.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe;ENCODING=BA\r\n SE64:" + folded + "\r\nEND:VCALENDAR\r\n",
+		"g.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe;ENCO\r\n DING=B:" + folded + "\r\nEND:VCALENDAR\r\n",
+		"p.vcf": "BEGIN:VCARD\r\nPHOTO;BASE64:AAAA\r\nKEY\r\n ;FILENAME=a.exe;BASE64:" + folded + "\r\nEND:VCARD\r\n",
+		"h.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe;ENCODING=\"B\":" + folded + "\r\nEND:VCALENDAR\r\n",
+		"i.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe;VALUE=BINARY:" + folded + "\r\nEND:VCALENDAR\r\n",
+		"j.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe;VALUE=URI:data:a/b;name=" + strings.Repeat("n", 260) + ";base64," + folded + "\r\nEND:VCALENDAR\r\n",
+		"k.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe: data:a/b;base64," + folded + "\r\nEND:VCALENDAR\r\n",
+		"l.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe:data:application/octet-stream," + percent(programBytes) + "\r\nEND:VCALENDAR\r\n",
+		"m.ics": "BEGIN:VCALENDAR\rATTACH;FILENAME=a.exe;ENCODING=BASE64:" + program + "\rEND:VCALENDAR\r",
+		"n.ics": "BEGIN:VCALENDAR\r\nATTACH;FILENAME=a.exe;X=\";ENCODING=BASE64:" + folded + "\r\nEND:VCALENDAR\r\n",
+		"o.vcf": "BEGIN:VCARD\r\nitem1.KEY;FILENAME=a.exe;VALUE=BINARY:" + folded + "\r\nEND:VCARD\r\n",
 		"x":     "begin:vcalendar\nattach;encoding=base64;filename=a.exe:" + loose + "end:vcalendar\n",
 	} {
 		a := scanFile(t, name, []byte(content))
@@ -68,6 +81,31 @@ func TestFilesThatCalendarsAndCardsCarryAreExamined(t *testing.T) {
 	}
 	plain := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Base64 and data: what they are\r\nATTACH:https://example.com/a\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 	want(t, scanFile(t, "a.ics", []byte(plain)), Clean)
+	ordinary := "BEGIN:VCARD\r\nVERSION:2.1\r\nNOTE;ENCODING=QUOTED-PRINTABLE:a=C3=A4\r\nNOTE:data: one, two\r\nPHOTO;ENCODING=b:\r\nLOGO;VALUE=URI:https://example.com/a.png\r\nKEY:words\r\nEND:VCARD\r\n"
+	if a := scanFile(t, "a.vcf", []byte(ordinary)); a.Verdict != Clean || len(a.Children) > 0 {
+		t.Errorf("%s %v %+v", a.Verdict, a.Reasons, a.Children)
+	}
+}
+
+// percent writes every byte as two digits (RFC 3986 §2.1).
+func percent(b []byte) string {
+	var out strings.Builder
+	for _, c := range b {
+		fmt.Fprintf(&out, "%%%02X", c)
+	}
+	return out.String()
+}
+
+func TestWhatCalendarsAndCardsCarryAndCannotBeDecodedIsNotClean(t *testing.T) {
+	for _, line := range []string{
+		"ATTACH;VALUE=BINARY;ENCODING=X-OWN:TVpQ",
+		"ATTACH;VALUE=BINARY:!!!!",
+		"ATTACH:data:application/octet-stream;base64",
+		"ATTACH;ENCODING=BASE64:TQ==WpBQ", // one reader stops at the end, another does not
+		"PHOTO;ENCODING=QUOTED-PRINTABLE:=4D=5A=90",
+	} {
+		want(t, scanFile(t, "a.ics", []byte("BEGIN:VCALENDAR\r\n"+line+"\r\nEND:VCALENDAR\r\n")), Unsupported, UnsupportedContainer)
+	}
 }
 
 func TestFilesOfTheMacThatHoldOthersAreUnsupported(t *testing.T) {
