@@ -489,6 +489,25 @@ func TestEncryptedMessagesAreEncryptedAndSignedOnesAreRead(t *testing.T) {
 	want(t, scanWith(t, "smime.p7m", "application/pkcs7-mime", signedMessage(entity), Options{}), Infected, EICARTestFile)
 }
 
+func TestWhatIsDeclaredAsSMIMEAndIsNoneIsNotClean(t *testing.T) {
+	for kind, c := range map[string]struct {
+		verdict Verdict
+		reason  Reason
+	}{
+		"enveloped-data":     {Encrypted, DamagedMessage},
+		"authEnveloped-data": {Encrypted, DamagedMessage},
+		"signed-data":        {Error, MalformedDocument},
+		"":                   {Error, MalformedDocument},
+	} {
+		for _, content := range []string{"\x30\x82\x10\x00garbage", "garbage", strings.Repeat("\xa7\x01\x99", 70)} {
+			msg := mailOf("smime.p7m", "application/pkcs7-mime", []byte(content))
+			part := msg.Root.Children[1]
+			part.Params = map[string]string{"smime-type": kind}
+			want(t, Scan(t.Context(), msg, Options{}).Attachments[0], c.verdict, c.reason)
+		}
+	}
+}
+
 // der is one element with a length of two bytes (X.690 §8.1.3).
 func der(tag byte, content ...[]byte) []byte {
 	value := bytes.Join(content, nil)

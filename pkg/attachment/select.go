@@ -90,6 +90,9 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 	if p.Filename == "" && !body {
 		a.add(locationReasons(p.Header.Get("Content-Location"))...)
 	}
+	if isUnreadableCMS(p, a.DetectedType) {
+		a.add(unreadableCMS(p))
+	}
 	switch p.Type { // RFC 2046 §5.2.2, §5.2.3
 	case "message/partial":
 		a.add(PartialMessage)
@@ -128,6 +131,22 @@ func (w *walker) leaf(p *mail.Part, depth int, ambiguous []string) []found {
 	a.judge()
 	w.books.examined(&a)
 	return append([]found{{Attachment: a, listed: !body}}, unpacked...)
+}
+
+// isUnreadableCMS tells whether a part is declared as a message in S/MIME and its bytes are none,
+// nor anything else that is known.
+func isUnreadableCMS(p *mail.Part, detected string) bool {
+	declared := p.Type == "application/pkcs7-mime" || p.Type == "application/x-pkcs7-mime"
+	return declared && (detected == octetStream || familyOf(detected) == text)
+}
+
+// unreadableCMS is the reason of such a part, by what it is to be (RFC 8551 §3.2.2).
+func unreadableCMS(p *mail.Part) Reason {
+	switch strings.ToLower(p.Params["smime-type"]) {
+	case "enveloped-data", "authenveloped-data":
+		return DamagedMessage
+	}
+	return MalformedDocument
 }
 
 // locationReasons are those of the name that some readers take from where a part says it lies.
