@@ -46,6 +46,9 @@ func (w *walker) openZip(a *Attachment, f file) error {
 		}
 	}
 	document.finish()
+	if d.more {
+		return MembersLimit
+	}
 	d.layout(b, hidden).settle(a, b)
 	if locks, ok := readODFLocks(open.manifest); ok {
 		return w.openLockedPackage(a, f, d.entries, locks)

@@ -172,6 +172,17 @@ func TestMembersUpToTheLimitAreReadAndOnePastItIsALimit(t *testing.T) {
 	three := []member{{name: "1.txt", content: []byte("1\n")}, {name: "2.txt", content: []byte("2\n")}, {name: "3.txt", content: []byte("3\n")}}
 	want(t, scanWith(t, "a.zip", "application/zip", zipOf(t, three...), Options{Limits: Limits{Members: 3}}), Clean)
 	want(t, scanWith(t, "a.zip", "application/zip", zipOf(t, three...), Options{Limits: Limits{Members: 2}}), Limit, MembersLimit)
+	var many, folders []member
+	for i := range 9 {
+		many = append(many, member{name: fmt.Sprint(i)})
+		folders = append(folders, member{name: fmt.Sprint(i, "/"), stored: true})
+	}
+	for _, members := range [][]member{many, folders} { // none of them is hidden
+		a := scanWith(t, "a.zip", "application/zip", zipOf(t, members...), Options{Limits: Limits{Members: 2}})
+		if want(t, a, Limit, MembersLimit); len(a.Reasons) > 1 {
+			t.Errorf("%v", a.Reasons)
+		}
+	}
 }
 
 func TestMemberBytesUpToTheLimitAreReadAndOnePastItIsALimit(t *testing.T) {

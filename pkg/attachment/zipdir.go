@@ -58,6 +58,7 @@ type zipDirectory struct {
 
 	listEnd  int64 // behind the last entry of the directory
 	tail     int64 // where the end records begin
+	more     bool  // it lists more than was read
 	findings []Reason
 }
 
@@ -236,6 +237,7 @@ func (d *zipDirectory) readEntries(b []byte, start, end int64, count uint64, lim
 		d.entries = append(d.entries, e)
 		at = next
 		if len(d.entries) > limit {
+			d.more = true
 			return
 		}
 	}

@@ -38,6 +38,9 @@ func (d *zipDirectory) checkLayout(b []byte) (hidden []zipEntry) {
 		d.find(DataAfterArchive)
 		hidden = append(hidden, localsIn(b, d.end, int64(len(b)))...)
 	}
+	if d.more {
+		return nil // they may be listed behind those that were read
+	}
 	if len(hidden) > 0 {
 		d.find(HiddenMember)
 	}
