@@ -2,7 +2,15 @@ package attachment
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/pbkdf2"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
 	"testing"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // streamOf reads one stream of a compound file of testdata.
@@ -99,7 +107,7 @@ func TestLockedPresentationsOpenWithThePasswordOfTheMail(t *testing.T) {
 
 // A lock is only ever written by strangers: whatever its bytes, reading it ends.
 func TestDamagedLocksEnd(t *testing.T) {
-	for name, content := range map[string][]byte{"word97.doc": made(t, "word97.doc"), "xor.xls": made(t, "xor.xls"), "locked.ppt": unpackedOf(t, "locked.ppt.gz"), "macro-aes.odt": made(t, "macro-aes.odt")} {
+	for name, content := range map[string][]byte{"word97.doc": made(t, "word97.doc"), "xor.xls": made(t, "xor.xls"), "locked.ppt": unpackedOf(t, "locked.ppt.gz")} {
 		for at := 600; at < len(content); at += len(content)/40 + 1 {
 			broken := bytes.Clone(content)
 			for i := range broken[at:min(at+16, len(broken))] {
@@ -109,5 +117,71 @@ func TestDamagedLocksEnd(t *testing.T) {
 				t.Errorf("%s, damaged at %d: %s %v", name, at, a.Verdict, allReasons(a))
 			}
 		}
+	}
+}
+
+// lockedPackage is a package with one encrypted file, by a key that costs next to nothing
+// (ODF 1.3 part 2 §4.8). damage is done to the manifest and to the file before they are packed.
+func lockedPackage(t *testing.T, password string, damage func(manifest, locked []byte)) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w, err := flate.NewWriter(&packed, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte(`<office:document-content><text:p>The harbour opens at six.</text:p></office:document-content>`))
+	w.Close()
+	salt, iv := []byte("0123456789abcdef"), []byte("fedcba9876543210")
+	start := sha256.Sum256([]byte(password))
+	key, err := pbkdf2.Key(sha1.New, string(start[:]), salt, 2, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checksum := sha256.Sum256(packed.Bytes())
+	pad := 16 - packed.Len()%16
+	locked := append(packed.Bytes(), bytes.Repeat([]byte{byte(pad)}, pad)...)
+	cipher.NewCBCEncrypter(block, iv).CryptBlocks(locked, locked)
+	text := base64.StdEncoding.EncodeToString
+	manifest := []byte(`<manifest:manifest xmlns:manifest="` + odfNamespace + `"><manifest:file-entry manifest:full-path="content.xml" manifest:size="93">` +
+		`<manifest:encryption-data manifest:checksum-type="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0#sha256-1k" manifest:checksum="` + text(checksum[:]) + `">` +
+		`<manifest:algorithm manifest:algorithm-name="http://www.w3.org/2001/04/xmlenc#aes256-cbc" manifest:initialisation-vector="` + text(iv) + `"/>` +
+		`<manifest:start-key-generation manifest:start-key-generation-name="http://www.w3.org/2000/09/xmldsig#sha256" manifest:key-size="32"/>` +
+		`<manifest:key-derivation manifest:key-derivation-name="PBKDF2" manifest:key-size="32" manifest:iteration-count="2" manifest:salt="` + text(salt) + `"/>` +
+		`</manifest:encryption-data></manifest:file-entry></manifest:manifest>`)
+	damage(manifest, locked)
+	return openDocumentOf(t, member{name: "META-INF/manifest.xml", content: manifest}, member{name: "content.xml", content: locked, stored: true})
+}
+
+func TestDamagedLocksOfOpenDocumentsEnd(t *testing.T) {
+	var length int
+	whole := lockedPackage(t, "Sesam-42", func(manifest, locked []byte) { length = len(manifest) + len(locked) })
+	a := scanWithText(t, "password: Sesam-42", whole, Limits{Passwords: 3})
+	want(t, a, Encrypted, PasswordInMail)
+	if contains(allReasons(a), EncryptedDocument) {
+		t.Fatalf("it does not open where it is whole: %v", allReasons(a))
+	}
+	closed := 0
+	for at := range length {
+		broken := lockedPackage(t, "Sesam-42", func(manifest, locked []byte) {
+			if at < len(manifest) {
+				manifest[at] ^= 1
+			} else {
+				locked[at-len(manifest)] ^= 0xff
+			}
+		})
+		a := scanWithText(t, "password: Sesam-42", broken, Limits{Passwords: 3})
+		if contains(allReasons(a), DecoderFailed) {
+			t.Errorf("damaged at %d: %s %v", at, a.Verdict, allReasons(a))
+		}
+		if contains(allReasons(a), EncryptedDocument) {
+			closed++
+		}
+	}
+	if closed < length/2 {
+		t.Errorf("%d of %d stay closed", closed, length)
 	}
 }
