@@ -381,6 +381,13 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 		"a form that is sent":  {"1 0 obj << /S /SubmitForm /F (http://example.com) >> endobj", Suspicious, PDFRemoteAction},
 		"a form with a script": {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<event><script contentType='application/x-javascript'>x</script>")) + "\nendstream endobj", Suspicious, PDFJavaScript},
 		"a form without":       {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<field/>")) + "\nendstream endobj", Clean, ""},
+		"a form, a string":     {"1 0 obj << /AcroForm << /XFA(<x><\\163cript>x</script></x>) >> >> endobj", Suspicious, PDFJavaScript},
+		"a form, wide":         {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, wideOf("<event><script>x</script></event>")) + "\nendstream endobj", Suspicious, PDFJavaScript},
+		"a string, no script":  {"1 0 obj << /AcroForm << /XFA (<field/>) >> >> endobj", Clean, ""},
+		"an address":           {"1 0 obj << /OpenAction << /S /URI /URI (http://a.example) >> >> endobj", Suspicious, PDFRemoteAction},
+		"an address elsewhere": {"1 0 obj << /OpenAction 5 0 R >> endobj\n5 0 obj\n<< /B << >> /URI (http://a.example) /S/U#52I >> endobj", Suspicious, PDFRemoteAction},
+		"a page first":         {"1 0 obj << /OpenAction 5 0 R >> endobj\n5 0 obj [3 0 R /Fit] endobj 15 0 obj << /S /URI /URI (http://a.example) >> endobj", Clean, ""},
+		"a link":               {"1 0 obj << /OpenAction [3 0 R /Fit] /A << /S /URI /URI (http://a.example) >> >> endobj", Clean, ""},
 		"hidden in another":    {"1 0 obj << /Length 9999 >> stream\n2 0 obj << /S /JavaScript >> endobj\nendstream endobj", Suspicious, PDFJavaScript},
 	} {
 		a := scanFile(t, "a.pdf", pdfOf(c.object))

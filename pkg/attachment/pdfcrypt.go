@@ -176,8 +176,10 @@ func pdfNumber(b []byte) int {
 }
 
 // pdfString reads a string of either kind (§7.3.4), at most pdfStringBytes of it.
-func pdfString(b []byte) []byte {
-	b = bytes.TrimLeft(b[:min(len(b), 4*pdfStringBytes)], pdfSpace)
+func pdfString(b []byte) []byte { return pdfLongString(b, pdfStringBytes) }
+
+func pdfLongString(b []byte, most int) []byte {
+	b = bytes.TrimLeft(b[:min(len(b), 4*most)], pdfSpace)
 	switch {
 	case len(b) == 0:
 		return nil
@@ -193,7 +195,7 @@ func pdfString(b []byte) []byte {
 	}
 	var out []byte
 	depth := 0
-	for i := 1; i < len(b) && len(out) < pdfStringBytes; i++ {
+	for i := 1; i < len(b) && len(out) < most; i++ {
 		switch c := b[i]; {
 		case c == '\\' && i+1 < len(b):
 			i++
