@@ -95,12 +95,19 @@ var (
 
 // openXML looks through an XML file that may be an Office document, or a page.
 func (w *walker) openXML(a *Attachment, f file) error {
-	p := readPage(f.content)
+	p := readPage(xmlText(f.content))
 	shown := hasAny(p.text, marksOfXMLPages)
 	if shown {
 		a.addOfPage(p)
 	}
-	if !hasAny(p.lower, marksOfOffice) {
+	if bytes.Contains(p.lower, []byte("http://www.xfa.org/schema/")) && scriptInForm(p.page) {
+		a.add(PDFJavaScript)
+	}
+	flat := openDocument{container: a, active: hasAny(p.lower, marksOfFlat)}
+	if flat.active {
+		flat.text(p.text)
+	}
+	if !flat.active && !hasAny(p.lower, marksOfOffice) {
 		if shown {
 			return w.openBase64(a, f, p.page)
 		}

@@ -31,20 +31,23 @@ func (o *openDocument) member(name string, content []byte) {
 	path := strings.ToLower(name)
 	switch {
 	case path == "meta-inf/manifest.xml":
-		if bytes.Contains(content, []byte("encryption-data")) {
+		if manifest := xmlText(content); bytes.Contains(manifest, []byte("encryption-data")) {
 			o.container.add(EncryptedDocument)
-			o.manifest = bytes.Clone(content)
+			o.manifest = bytes.Clone(manifest)
 		}
 	case strings.HasPrefix(path, "basic/") || strings.HasPrefix(path, "scripts/") || strings.Contains(path, "/basic/"):
 		if strings.HasSuffix(path, ".xml") && !strings.HasSuffix(path, "-lc.xml") && !strings.HasSuffix(path, "-lb.xml") || strings.HasPrefix(path, "scripts/") && !strings.HasSuffix(path, "/") {
 			o.container.add(DocumentMacro)
 		}
 	case strings.HasSuffix(path, "content.xml"), strings.HasSuffix(path, "styles.xml"), strings.HasSuffix(path, "settings.xml"), path == "meta.xml":
-		o.text(bytes.ToLower(content))
+		o.text(unescaped(bytes.ToLower(xmlText(content))))
 	}
 }
 
-// text looks through one of the documents that make a package.
+// marksOfFlat are those of a document that is one file (ODF 1.3 part 3 §3.1.2), in lower case.
+var marksOfFlat = [][]byte{[]byte("urn:oasis:names:tc:opendocument:xmlns:office:")}
+
+// text looks through one of the documents that make a package, or that is one by itself.
 func (o *openDocument) text(lower []byte) {
 	if hasAny(lower, marksOfListeners) {
 		o.container.add(DocumentMacro)
@@ -56,14 +59,19 @@ func (o *openDocument) text(lower []byte) {
 		o.container.add(OLEObject)
 	}
 	for rest := lower; ; {
-		i := bytes.Index(rest, []byte(`xlink:href="`))
+		i := bytes.Index(rest, []byte("xlink:href="))
 		if i < 0 {
 			return
 		}
 		before := rest[max(0, i-256):i]
-		rest = rest[i+len(`xlink:href="`):]
+		rest = rest[i+len("xlink:href="):]
 		target := rest[:min(len(rest), 512)]
-		if end := bytes.IndexByte(target, '"'); end >= 0 {
+		if len(target) == 0 || target[0] != '"' && target[0] != '\'' {
+			continue
+		}
+		quote := target[0]
+		target = target[1:]
+		if end := bytes.IndexByte(target, quote); end >= 0 {
 			target = target[:end]
 		}
 		if open := bytes.LastIndexByte(before, '<'); open >= 0 {

@@ -116,6 +116,8 @@ func sniffText(content []byte, mime, extension string) string {
 		return "message/rfc822"
 	case mime == "text/plain" && mailStart(trimmed) && extension != "txt" && extension != "log":
 		return "message/rfc822"
+	case mime == "text/plain" && starts("<?xml"): // in UTF-16
+		return "text/xml"
 	}
 	return mime
 }

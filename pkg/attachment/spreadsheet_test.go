@@ -2,6 +2,8 @@ package attachment
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -73,6 +75,8 @@ func TestWhatActsInOpenDocumentsIsNamed(t *testing.T) {
 		"macros":               {member{name: "Basic/Standard/Module1.xml", content: []byte("<script:module>Sub Main</script:module>")}, Suspicious, DocumentMacro},
 		"scripts":              {member{name: "Scripts/python/a.py", content: []byte("import os")}, Suspicious, DocumentMacro},
 		"a listener":           {member{name: "content.xml", content: []byte(`<script:event-listener script:language="ooo:script" xlink:href="vnd.sun.star.script:x"/>`)}, Suspicious, DocumentMacro},
+		"a listener in UTF-16": {member{name: "content.xml", content: append([]byte("\xff\xfe"), wideOf(`<?xml version="1.0" encoding="UTF-16"?><script:event-listener script:language="ooo:script"/>`)...)}, Suspicious, DocumentMacro},
+		"a macro, quoted once": {member{name: "content.xml", content: []byte(`<draw:a xlink:href='vnd.sun.star.script&#58;x'/>`)}, Suspicious, DocumentMacro},
 		"a conversation":       {member{name: "content.xml", content: []byte(`<office:dde-source office:dde-application="cmd"/>`)}, Suspicious, DDE},
 		"a template":           {member{name: "meta.xml", content: []byte(`<meta:template xlink:href="http://a.example/t.ott"/>`)}, Suspicious, ExternalTemplate},
 		"a remote picture":     {member{name: "content.xml", content: []byte(`<draw:image xlink:href="http://a.example/p.png"/>`)}, Suspicious, ExternalObject},
@@ -86,6 +90,29 @@ func TestWhatActsInOpenDocumentsIsNamed(t *testing.T) {
 		}
 	}
 	want(t, scanFile(t, "a.odt", made(t, "locked.odt")), Encrypted, EncryptedDocument)
+}
+
+func TestDocumentsThatAreOneFileOfXMLAreLookedThrough(t *testing.T) {
+	listens := `<?xml version="1.0"?><office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"><script:event-listener xlink:href="vnd.sun.star.script:x"/></office:document>`
+	form := `<?xml version="1.0"?><xdp:xdp><template xmlns="http://www.xfa.org/schema/xfa-template/2.8/"><event>%s</event></template></xdp:xdp>`
+	macros := `<?xml version="1.0" encoding="UTF-16"?><?mso-application progid="Word.Document"?><w:wordDocument><w:binData w:name="editdata.mso">x</w:binData></w:wordDocument>`
+	for name, c := range map[string]struct {
+		content string
+		verdict Verdict
+		reason  Reason
+	}{
+		"a.fodt": {listens, Suspicious, DocumentMacro},
+		"b.fodt": {"\xff\xfe" + wide(listens), Suspicious, DocumentMacro},
+		"c.fodt": {strings.ReplaceAll(listens, "script:", "x:"), Clean, ""},
+		"a.xdp":  {fmt.Sprintf(form, "<script>app.alert(1)</script>"), Suspicious, PDFJavaScript},
+		"b.xdp":  {fmt.Sprintf(form, "<text>a</text>"), Clean, ""},
+		"a.xml":  {"\xff\xfe" + wide(macros), Suspicious, VBAMacro},
+	} {
+		a := scanFile(t, name, []byte(c.content))
+		if a.Verdict != c.verdict || c.reason != "" && !contains(a.Reasons, c.reason) {
+			t.Errorf("%s: %s %s %v", name, a.DetectedType, a.Verdict, a.Reasons)
+		}
+	}
 }
 
 func FuzzTables(f *testing.F) {
