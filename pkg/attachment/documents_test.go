@@ -386,6 +386,7 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 		"a string, no script":  {"1 0 obj << /AcroForm << /XFA (<field/>) >> >> endobj", Clean, ""},
 		"an address":           {"1 0 obj << /OpenAction << /S /URI /URI (http://a.example) >> >> endobj", Suspicious, PDFRemoteAction},
 		"an address elsewhere": {"1 0 obj << /OpenAction 5 0 R >> endobj\n5 0 obj\n<< /B << >> /URI (http://a.example) /S/U#52I >> endobj", Suspicious, PDFRemoteAction},
+		"behind many objects":  {"1 0 obj << /OpenAction 5 0 R >> endobj" + strings.Repeat(" 15 0 obj << >> endobj", 99) + " 5 0 obj << /S /URI /URI (http://a.example) >> endobj", Suspicious, PDFRemoteAction},
 		"a page first":         {"1 0 obj << /OpenAction 5 0 R >> endobj\n5 0 obj [3 0 R /Fit] endobj 15 0 obj << /S /URI /URI (http://a.example) >> endobj", Clean, ""},
 		"a link":               {"1 0 obj << /OpenAction [3 0 R /Fit] /A << /S /URI /URI (http://a.example) >> >> endobj", Clean, ""},
 		"hidden in another":    {"1 0 obj << /Length 9999 >> stream\n2 0 obj << /S /JavaScript >> endobj\nendstream endobj", Suspicious, PDFJavaScript},

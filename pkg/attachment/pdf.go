@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 )
 
@@ -107,6 +108,7 @@ type pdfFinding struct {
 
 	attached int      // file specifications that hold their file
 	strings  int      // forms that are strings
+	openings int      // times that it says what is done on opening
 	opens    []string // headings of objects that say what is done on opening
 }
 
@@ -192,15 +194,25 @@ func (p *pdfFinding) formString(b []byte) bool {
 // opening notes what is done when the file is opened (§12.6.4.7): an address that is gone to, or
 // an object that is to say.
 func (p *pdfFinding) opening(b []byte) {
+	if p.remote {
+		return
+	}
+	p.openings++
 	b = bytes.TrimLeft(b[:min(len(b), pdfActionBytes)], pdfSpace)
 	if bytes.HasPrefix(b, []byte("<<")) {
-		p.remote = p.remote || pdfGoesTo(b)
+		p.remote = p.openings > pdfActions || pdfGoesTo(b)
 	} else if reference := pdfReference.Find(b); reference != nil && len(p.opens) < pdfFormStrings {
-		p.opens = append(p.opens, string(reference[:len(reference)-1])+"obj")
+		if heading := string(reference[:len(reference)-1]) + "obj"; !slices.Contains(p.opens, heading) {
+			p.opens = append(p.opens, heading)
+		}
 	}
 }
 
-const pdfActionBytes = 1024
+// How far an action is read, and how many of them: no writer makes more.
+const (
+	pdfActionBytes = 1024
+	pdfActions     = 64
+)
 
 // pdfReference is a reference to another object (§7.3.10).
 var pdfReference = regexp.MustCompile(`^[0-9]+ [0-9]+ R`)
@@ -241,6 +253,7 @@ func pdfGoesTo(b []byte) bool {
 // opensAddress tells whether one of the objects that say what is done on opening goes to an address.
 func (p *pdfFinding) opensAddress(b []byte) bool {
 	for _, heading := range p.opens {
+		objects := 0
 		for rest := b; ; {
 			i := bytes.Index(rest, []byte(heading))
 			if i < 0 {
@@ -248,7 +261,10 @@ func (p *pdfFinding) opensAddress(b []byte) bool {
 			}
 			whole := i == 0 || rest[i-1] < '0' || rest[i-1] > '9'
 			rest = rest[i+len(heading):]
-			if whole && pdfGoesTo(rest) {
+			if !whole {
+				continue
+			}
+			if objects++; objects > pdfActions || pdfGoesTo(rest) {
 				return true
 			}
 		}
