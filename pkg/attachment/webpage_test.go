@@ -3,7 +3,6 @@ package attachment
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 const pageScript = "<script>x()</script>"
@@ -136,15 +135,14 @@ func TestPasswordsAreAskedForHoweverTheFieldIsWritten(t *testing.T) {
 	}
 }
 
-func TestPagesAreReadInTimeThatGrowsWithThem(t *testing.T) {
+// In time that did not grow with the page each would take hours.
+func TestHostilePagesAreReadToTheirEnd(t *testing.T) {
 	for _, piece := range []string{"<!ENTITY", "<!ENTITY a 'b'>&a;", "<!ENTITY a 'b>", "&a", "&#", "\x1b(", "\x1b(B", ":script", "<a:script:", " onload ", "<iframe ", "<input >", "<object data=x ", "java\t"} {
 		page := []byte(strings.Repeat(piece, 1<<20/len(piece)))
-		begin := time.Now()
 		for _, file := range []string{"a.html", "a.svg", "a.xml"} {
-			scanFile(t, file, page)
-		}
-		if took := time.Since(begin); took > 20*time.Second { // where it is not, it takes hours
-			t.Errorf("%q takes %v", piece, took)
+			if a := scanFile(t, file, page); a.Size != int64(len(page)) {
+				t.Errorf("%s of %q: %d bytes", file, piece, a.Size)
+			}
 		}
 	}
 }
