@@ -2,6 +2,7 @@ package sanitize
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/postern-mail/postern/pkg/clean"
@@ -11,7 +12,7 @@ import (
 // maskHTML masks a clean document: its text across elements, the words on images
 // and tool tips, and links that carry personal data in their address.
 func (r *renderer) maskHTML(document string) string {
-	addresses := map[string]bool{}
+	addresses, outside := map[string]bool{}, r.values.list
 	return clean.Replace(document, func(text string, place clean.Place) (list []clean.Replacement) {
 		if place == clean.Address {
 			personal, known := addresses[text]
@@ -29,8 +30,51 @@ func (r *renderer) maskHTML(document string) string {
 				list = append(list, clean.Replacement{Start: m.Start, End: m.End, With: r.values.token(m.Kind, value)})
 			}
 		}
+		if place == clean.Running {
+			list = append(list, again(text, outside, list)...)
+		}
 		return list
 	})
+}
+
+// mostAgain bounds how many values are looked for once more.
+const mostAgain = 200
+
+// again finds values that were found outside the HTML and are not by themselves here, where other
+// letters stand right beside them: behind a link, in whose place the text has a blank. Only such are
+// looked for as no other words hold by chance.
+func again(text string, values []Value, taken []clean.Replacement) (list []clean.Replacement) {
+	if len(values) == 0 {
+		return nil
+	}
+	covered := make([]bool, len(text))
+	cover := func(r clean.Replacement) {
+		for i := r.Start; i < r.End; i++ {
+			covered[i] = true
+		}
+	}
+	for _, r := range taken {
+		cover(r)
+	}
+	for _, v := range values[:min(len(values), mostAgain)] {
+		switch v.Kind {
+		case pii.Email, pii.PaymentCard, pii.IBAN, pii.APIKey, pii.PrivateKey:
+		default:
+			continue
+		}
+		for at := 0; ; {
+			i := strings.Index(text[at:], v.Value)
+			if i < 0 {
+				break
+			}
+			found := clean.Replacement{Start: at + i, End: at + i + len(v.Value), With: v.Token}
+			if at = found.End; !slices.Contains(covered[found.Start:found.End], true) {
+				list = append(list, found)
+				cover(found)
+			}
+		}
+	}
+	return list
 }
 
 // personal says whether a link's address holds a value that is masked.

@@ -385,3 +385,11 @@ func TestFileNamesAreMadeSafe(t *testing.T) {
 		t.Errorf("a long name became %d bytes: %q", len(got), got)
 	}
 }
+
+func TestAValueOfTheTextIsMaskedInTheHTMLWhateverStandsBesideIt(t *testing.T) {
+	const address = "0@1.eXAmple"
+	view := render(t, "From: a@example.com\nContent-Type: text/html\n\n<a href=mailto:0@0>"+address+"</a>00", Options{})
+	if strings.Contains(view.HTML, address) || strings.Contains(view.MaskedText, address) {
+		t.Errorf("%s\n%s", view.HTML, view.MaskedText)
+	}
+}
