@@ -76,6 +76,7 @@ type life struct {
 	User     string
 	Password string        // file
 	Mails    int           // that the server has; the process has settled when they have
+	Waits    bool          // what was given back often may wait for its time, where all mails are at rest
 	Patient  bool          // what ingest was not told of is waited for, too
 	After    ingest.Action // what is done to archived mails on the server; keyword where nothing is said
 	Ahead    time.Duration
@@ -204,7 +205,9 @@ func beChild(told string) error {
 			waiting, cancel = context.WithTimeout(ctx, settling)
 		}
 		defer cancel()
-		switch err := settle(waiting, into(p), l.Mails); {
+		inside := into(p)
+		inside.waits = l.Waits
+		switch err := settle(waiting, inside, l.Mails); {
 		case err != nil && ctx.Err() == nil && waiting.Err() != nil:
 			fmt.Println("unsettled " + err.Error())
 			return nil

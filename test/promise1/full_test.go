@@ -106,7 +106,7 @@ func TestChaosAFullDiskLosesNothing(t *testing.T) {
 	if err := os.WriteFile(p.Password, []byte(dovecot.Password), 0o600); err != nil { // the folder is another now
 		t.Fatal(err)
 	}
-	p.aside = -1
+	p.aside, p.Waits = -1, true
 	dice := rand.New(rand.NewPCG(seed(t), 5<<32))
 	began, anew := time.Now(), 0
 	for round := range rounds {
@@ -115,6 +115,7 @@ func TestChaosAFullDiskLosesNothing(t *testing.T) {
 		l.Ahead = time.Duration(round) * standstill
 		err := l.live(t.Context(), hooks{&saboteur{}}.options(log), func(ctx context.Context, process *wiring.Process) error {
 			inside := into(process)
+			inside.waits = true
 			if err := within(ctx, patience, func(ctx context.Context) error { return settle(ctx, inside, len(p.mails)) }); err != nil {
 				return fmt.Errorf("at the start: %w", err)
 			}
@@ -142,6 +143,7 @@ func TestChaosAFullDiskLosesNothing(t *testing.T) {
 		r, err := l.run(t.Context())
 		// What was given back several times while the disk was full waits for two minutes, and some more.
 		for tries := 1; tries < settleTries && errors.Is(err, errUnsettled); tries++ {
+			l.Patient = tries > settleTries-3 // then ingest finds by itself what it was not told of
 			r, err = l.run(t.Context())
 		}
 		if err != nil {

@@ -58,6 +58,7 @@ type item struct {
 
 // An insight lets one look into a Postern of whatever shape.
 type insight struct {
+	waits   bool // see life.Waits
 	tool    func(ctx context.Context, credential string) (*wiring.Tool, error)
 	keyFile func(service, name string) string // the public half of a service's signing key
 	nkeys   string                            // the folder with the seed of setup
@@ -92,7 +93,7 @@ func settle(ctx context.Context, p insight, mails int) error {
 	defer done()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	seen := 0
+	seen, busy, same := 0, "none is asked", 0
 	for {
 		rest := 0
 		for record, err := range records(ctx, tool.Conn) {
@@ -109,42 +110,53 @@ func settle(ctx context.Context, p insight, mails int) error {
 			return fmt.Errorf("%d records at rest, and there are %d mails", rest, mails)
 		}
 		if rest == mails {
-			idle, err := stages(ctx)
+			now, waiting, err := stages(ctx)
 			if err != nil {
 				return err
+			}
+			if same++; now != busy {
+				busy, same = now, 0
 			}
 			if _, err = tool.Client.Status(ctx); err != nil && !errors.Is(err, bus.ErrNobody) {
 				return fmt.Errorf("keyring: %w", err)
 			}
-			if idle && err == nil {
+			if (busy == "" || p.waits && waiting && same >= still) && err == nil {
 				return nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d mails are at rest: %w", rest, mails, context.Cause(ctx))
+			return fmt.Errorf("%d of %d mails are at rest, stages at work: %s: %w", rest, mails, busy, context.Cause(ctx))
 		case <-ticker.C:
 		}
 	}
 }
 
-// consumers tells whether every stage has taken and acknowledged everything.
-func consumers(p insight) (idle func(context.Context) (bool, error), done func(), err error) {
+// still is for how many looks in a row nothing moves where all that is left waits to be handed out
+// again: what was given back often does so for up to half an hour.
+const still = 250
+
+// consumers tells which stages have not taken and acknowledged everything, "" for none, and whether
+// they have but to be handed again what they gave back.
+func consumers(p insight) (busy func(context.Context) (words string, waiting bool, err error), done func(), err error) {
 	js, done, err := p.setup()
 	if err != nil {
 		return nil, nil, err
 	}
-	return func(ctx context.Context) (bool, error) {
+	return func(ctx context.Context) (string, bool, error) {
+		var busy []string
+		waiting := true
 		for _, c := range topology.Consumers {
 			consumer, err := js.Consumer(ctx, c.Stream, c.Stage)
 			if err != nil {
-				return false, fmt.Errorf("consumer %s: %w", c.Stage, err)
+				return "", false, fmt.Errorf("consumer %s: %w", c.Stage, err)
 			}
 			if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-				return false, nil
+				busy = append(busy, fmt.Sprintf("%s (%d to take, %d taken, %d again)", c.Stage, info.NumPending, info.NumAckPending, info.NumRedelivered))
+				waiting = waiting && info.NumPending == 0
 			}
 		}
-		return true, nil
+		return strings.Join(busy, ", "), waiting, nil
 	}, done, nil
 }
 

@@ -99,7 +99,7 @@ func (l life) judgedAnew(ctx context.Context, p *wiring.Process) (*anew, error) 
 		return nil, err
 	}
 	defer tool.Conn.Close()
-	idle, done, err := consumers(into(p))
+	stages, done, err := consumers(into(p))
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +113,11 @@ func (l life) judgedAnew(ctx context.Context, p *wiring.Process) (*anew, error) 
 			return nil, err
 		}
 		if rest {
-			if rest, err = idle(ctx); err != nil {
+			busy, _, err := stages(ctx)
+			if err != nil {
 				return nil, err
 			}
+			rest = busy == ""
 		}
 		if rest {
 			return a, a.end(ctx, tool.Conn)
