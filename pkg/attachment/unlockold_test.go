@@ -8,6 +8,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"testing"
 
 	"github.com/klauspost/compress/flate"
@@ -183,5 +184,27 @@ func TestDamagedLocksOfOpenDocumentsEnd(t *testing.T) {
 	}
 	if closed < length/2 {
 		t.Errorf("%d of %d stay closed", closed, length)
+	}
+}
+
+// Edits that name one directory again and again do not have it read for each.
+func TestADirectoryOfAPresentationIsReadOnce(t *testing.T) {
+	record := func(kind uint16, data []byte) []byte {
+		head := binary.LittleEndian.AppendUint16(make([]byte, 2), kind)
+		return append(binary.LittleEndian.AppendUint32(head, uint32(len(data))), data...)
+	}
+	for edits, want := range map[int]bool{1: true, 100: false} {
+		b := record(pptDirectory, make([]byte, 4096))
+		last := 0
+		for range edits {
+			edit := make([]byte, 28) // its directory is at 0
+			binary.LittleEndian.PutUint32(edit[8:], uint32(last))
+			last = len(b)
+			b = append(b, record(pptUserEdit, edit)...)
+		}
+		user := binary.LittleEndian.AppendUint32(make([]byte, 16), uint32(last))
+		if _, ok := readPPTObjects(user, b); ok != want {
+			t.Errorf("%d edits: %t", edits, ok)
+		}
 	}
 }
