@@ -13,7 +13,7 @@ func Extension(name string) string { return extensionOf(name) }
 // extensionOf reads it as Windows would: it ignores trailing dots and spaces.
 func extensionOf(name string) string {
 	base := strings.Map(func(r rune) rune {
-		if vanishes(r) {
+		if Vanishes(r) {
 			return -1
 		}
 		return r
@@ -134,9 +134,9 @@ func isInvisible(r rune) bool {
 	return r == 0x00ad || r == 0x200b || r == 0x2060 || r == 0xfeff || r >= 0xe0000 && r <= 0xe007f
 }
 
-// vanishes tells characters that are left out of a name before it is used, or that nobody sees in it.
-func vanishes(r rune) bool {
-	return turnsDirection(r) || isInvisible(r) || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0x61c
+// Vanishes tells characters that are left out of a name before it is used, or that nobody sees in it.
+func Vanishes(r rune) bool {
+	return isInvisible(r) || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0x61c
 }
 
 // lookalikes are the Cyrillic and Greek letters that read as Latin ones.

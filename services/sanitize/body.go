@@ -1,6 +1,7 @@
 package sanitize
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -195,10 +196,8 @@ func (r *renderer) words() {
 			}
 		}
 	}
-	for _, words := range r.outlook { // beside what a gateway put before them, or as all that there is
-		if !says(strings.Join(text, "\n\n"), words) {
-			text, documents = append(text, words), append(documents, clean.FromText(words))
-		}
+	for _, words := range unsaidIn(text, r.outlook) { // beside what a gateway put before them, or as all that there is
+		text, documents = append(text, words), append(documents, clean.FromText(words))
 	}
 	if secret && open {
 		r.notice(PartlyEncrypted)
@@ -332,19 +331,28 @@ func differ(plain, rich string) bool {
 	return float64(shared)/float64(len(a)) < 0.5 || float64(shared)/float64(len(b)) < 0.3
 }
 
-// says tells whether a text holds all that others say, but for a few words.
-func says(text, others string) bool {
-	if strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(strings.Fields(others), " ")) {
-		return true
+// unsaidIn gives those of some texts that neither a mail's text says, but for a few words, nor one
+// before them.
+func unsaidIn(text, others []string) (unsaid []string) {
+	if len(others) == 0 {
+		return nil
 	}
-	a, b := vocabulary(others), vocabulary(text)
-	missing := 0
-	for word := range a {
-		if _, both := b[word]; !both {
-			missing++
+	whole := strings.Join(text, "\n\n")
+	said, known := strings.Join(strings.Fields(whole), " "), vocabulary(whole)
+	for _, words := range others {
+		line, own, missing := strings.Join(strings.Fields(words), " "), vocabulary(words), 0
+		for word := range own {
+			if _, both := known[word]; !both {
+				missing++
+			}
 		}
+		if strings.Contains(said, line) || len(own) >= fewestWords && missing*10 <= len(own) {
+			continue
+		}
+		unsaid, said = append(unsaid, words), said+" "+line
+		maps.Copy(known, own)
 	}
-	return len(a) >= fewestWords && missing*10 <= len(a)
+	return unsaid
 }
 
 // Limits of the words that are compared.

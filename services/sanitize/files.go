@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/postern-mail/postern/pkg/attachment"
 	"github.com/postern-mail/postern/pkg/clean"
@@ -41,6 +42,7 @@ type Withheld struct {
 // attachments sorts the files of a mail by what the report says of them.
 func (r *renderer) attachments() {
 	r.images = map[string]string{}
+	r.saysWords = sync.OnceValue(func() bool { return slices.ContainsFunc(r.sections, r.hasWords) })
 	said := map[string]*attachment.Attachment{}
 	for i := range r.report.Attachments {
 		a := &r.report.Attachments[i]
@@ -110,14 +112,13 @@ func (r *renderer) packed(p *mail.Part, a *attachment.Attachment) (files []packe
 		told[a.Children[i].Path] = &a.Children[i]
 	}
 	within := p.Origin != "" // a message in the message: its words are no words of this one
-	plainly := len(r.outlook) > 0 || slices.ContainsFunc(r.sections, r.hasWords)
 	for _, child := range p.Children {
 		switch {
 		case child.Origin != "tnef" || told[child.Path] == nil || len(told) != len(a.Children) || len(told) != len(p.Children):
 			return nil
 		case within, told[child.Path].Verdict != attachment.Clean:
 			files = append(files, packedFile{child, told[child.Path]})
-		case isOutlookText(child), isOutlookRich(child) && plainly:
+		case isOutlookText(child), isOutlookRich(child) && (len(r.outlook) > 0 || r.saysWords()):
 			// The words of the mail, which the ticket shows; as RTF they are a file where it shows none.
 		default:
 			files = append(files, packedFile{child, told[child.Path]})
@@ -188,7 +189,7 @@ func SafeName(name, path, declared string) string {
 		switch {
 		case strings.ContainsRune(`<>:"|?*%;`, r):
 			return '_'
-		case r >= 0x200B && r <= 0x200F || r >= 0x202A && r <= 0x202E || r >= 0x2060 && r <= 0x206F || r == 0xFEFF || r == 0xAD || r == 0x61C:
+		case attachment.Vanishes(r):
 			return -1
 		}
 		return r

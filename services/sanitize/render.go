@@ -149,16 +149,17 @@ type renderer struct {
 	values  *values
 	view    View
 
-	sections []section
-	files    []*mail.Part
-	listed   map[string]bool   // paths that the report speaks of
-	images   map[string]string // content id to a data: URL of our own pixels
-	drawn    int               // pixels
-	inlined  int               // bytes
-	looked   int               // documents that were drawn
-	read     int               // bytes of files that are shown as text
-	unsaid   []string          // descriptions of events, for a mail that has no other words
-	outlook  []string          // words in a winmail.dat
+	sections  []section
+	files     []*mail.Part
+	listed    map[string]bool   // paths that the report speaks of
+	images    map[string]string // content id to a data: URL of our own pixels
+	drawn     int               // pixels
+	inlined   int               // bytes
+	looked    int               // documents that were drawn
+	read      int               // bytes of files that are shown as text
+	unsaid    []string          // descriptions of events, for a mail that has no other words
+	outlook   []string          // words in a winmail.dat
+	saysWords func() bool       // whether the mail says anything outside of one
 }
 
 func (r *renderer) notice(n Notice) {
