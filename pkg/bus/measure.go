@@ -23,7 +23,7 @@ func (c *Conn) Stored(ctx context.Context, stream string) (Stored, error) {
 }
 
 // Undone asks how many messages a consumer has before it: not yet handed out, or
-// handed out and not yet acknowledged.
+// handed out and not yet acknowledged. What was published a moment ago may not be counted yet.
 func (c *Conn) Undone(ctx context.Context, stream, consumer string) (uint64, error) {
 	var answer struct {
 		Pending uint64 `json:"num_pending"`
