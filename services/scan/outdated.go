@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -190,9 +191,10 @@ func (o *Outdated) tell(ctx context.Context, item string) error {
 	said := &mailv1.Outdated{Told: timestamppb.New(now), Signatures: o.known.version, Record: &itemv1.Record{
 		Item: record.GetItem(), Ticket: record.GetTicket(), State: record.GetState(), Received: record.GetReceived(),
 	}}
-	// Another version, one that came back, or another hour, is another event: none is swallowed for one before
-	// it. After a death it is the same: so deaths over one item add up.
-	env, err := event.New(event.ID(item, o.known.version, o.changes), "outdated", int(now.Unix()/3600), item, now, said)
+	// Another version, one that came back, another hour, or an item that was judged meanwhile, is another event:
+	// none is swallowed for one before it. After a death it is the same: so deaths over one item add up.
+	judged := strconv.FormatInt(record.GetFindings().GetJudged().AsTime().UnixNano(), 10)
+	env, err := event.New(event.ID(item+" "+judged, o.known.version, o.changes), "outdated", int(now.Unix()/3600), item, now, said)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ func (r *records) put(n int, signatures string, recalled ...time.Time) string {
 		Item: item, Ticket: event.Ticket(item), State: itemv1.State_STATE_TICKETED, Received: timestamppb.Now(), Findings: &itemv1.Findings{Signatures: signatures},
 		Layers: []*itemv1.Layer{{Kind: itemv1.LayerKind_LAYER_KIND_VIEW, State: itemv1.LayerState_LAYER_STATE_PRESENT, PacketEnds: []int64{1, 2, 3}}},
 	}
+	if signatures != "" {
+		record.Findings.Judged = timestamppb.Now()
+	}
 	for _, at := range recalled {
 		record.Recalled = append(record.Recalled, &itemv1.Recalled{Packet: 2, Time: timestamppb.New(at)})
 	}
@@ -234,6 +237,22 @@ func TestWhatWasJudgedWithOtherSignaturesIsToldOfAtItsPace(t *testing.T) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Signatures come and go again within the hour, and each time a process starts anew that knows nothing of it.
+func TestAVersionThatCameBackIsToldOfAlsoByANewProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := new(records)
+		item := r.put(1, "")
+		for _, version := range []fixed{"one", "two", "one", "two"} {
+			r.told = nil
+			during(t, outdated(r, &version, 10, nil), time.Minute)
+			if !slices.Equal(r.told, []string{item}) {
+				t.Fatalf("with %q: told of %v", version, r.told)
+			}
+			r.put(1, string(version))
 		}
 	})
 }
