@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -17,12 +18,15 @@ func newOpenDocument(a *Attachment) *openDocument {
 	return &openDocument{container: a, active: strings.HasPrefix(a.DetectedType, "application/vnd.oasis.opendocument.")}
 }
 
-// The marks of OpenDocument, in lower case.
+// The elements of OpenDocument that act, without their prefixes, which any document may choose.
 var (
-	marksOfListeners = [][]byte{[]byte("<script:event-listener"), []byte("<office:script ")}
-	marksOfDDE       = [][]byte{[]byte("office:dde-source"), []byte("text:dde-connection"), []byte("office:dde-application")}
-	marksOfEmbedding = [][]byte{[]byte("<draw:object-ole"), []byte("<draw:plugin"), []byte("<draw:applet")}
+	listeners  = []string{"event-listener", "script"}
+	asksByDDE  = []string{"dde-source", "dde-connection", "dde-connection-decl", "dde-connection-decls"}
+	embeddings = []string{"object-ole", "plugin", "applet"}
 )
+
+// followed are the elements whose address is gone to when a person clicks on them, and not before.
+var followed = map[string]bool{"a": true, "button": true, "form": true, "area-rectangle": true, "area-circle": true, "area-polygon": true}
 
 func (o *openDocument) member(name string, content []byte) {
 	if !o.active {
@@ -49,43 +53,50 @@ var marksOfFlat = [][]byte{[]byte("urn:oasis:names:tc:opendocument:xmlns:office:
 
 // text looks through one of the documents that make a package, or that is one by itself.
 func (o *openDocument) text(lower []byte) {
-	if hasAny(lower, marksOfListeners) {
+	has := func(name string) bool { return hasElement(lower, name) }
+	if slices.ContainsFunc(listeners, has) {
 		o.container.add(DocumentMacro)
 	}
-	if hasAny(lower, marksOfDDE) {
+	if slices.ContainsFunc(asksByDDE, has) || bytes.Contains(lower, []byte(":dde-application")) {
 		o.container.add(DDE)
 	}
-	if hasAny(lower, marksOfEmbedding) {
+	if slices.ContainsFunc(embeddings, has) {
 		o.container.add(OLEObject)
 	}
-	for rest := lower; ; {
-		i := bytes.Index(rest, []byte("xlink:href="))
+	element, at := "", 0
+	for {
+		i := bytes.Index(lower[at:], []byte(":href"))
 		if i < 0 {
 			return
 		}
-		before := rest[max(0, i-256):i]
-		rest = rest[i+len("xlink:href="):]
-		target := rest[:min(len(rest), 512)]
-		if len(target) == 0 || target[0] != '"' && target[0] != '\'' {
-			continue
+		if open := bytes.LastIndexByte(lower[at:at+i], '<'); open >= 0 {
+			element = string(localName(lower[at+open+1:]))
 		}
-		quote := target[0]
-		target = target[1:]
-		if end := bytes.IndexByte(target, quote); end >= 0 {
-			target = target[:end]
-		}
-		if open := bytes.LastIndexByte(before, '<'); open >= 0 {
-			before = before[open:]
-		}
-		switch link := string(target); {
+		at += i + len(":href")
+		switch link := quotedValue(lower[at:]); {
 		case strings.HasPrefix(link, "vnd.sun.star.script:"), strings.HasPrefix(link, "macro:"):
 			o.container.add(DocumentMacro)
-		case !remote(link):
-		case bytes.HasPrefix(before, []byte("<meta:template")):
+		case !remote(link) || followed[element]:
+		case element == "template":
 			o.container.add(ExternalTemplate)
-		case bytes.HasPrefix(before, []byte("<draw:")) && !bytes.HasPrefix(before, []byte("<draw:a ")), bytes.HasPrefix(before, []byte("<text:section-source")),
-			bytes.HasPrefix(before, []byte("<table:table-source")), bytes.HasPrefix(before, []byte("<table:cell-range-source")):
+		default:
 			o.container.add(ExternalObject)
 		}
 	}
 }
+
+// linkMost is how far an address is read.
+const linkMost = 512
+
+// quotedValue is the value of an attribute whose name ended before b; "" where none follows.
+func quotedValue(b []byte) string {
+	b, equals := bytes.CutPrefix(bytes.TrimLeft(b[:min(len(b), linkMost)], xmlSpace), []byte("="))
+	b = bytes.TrimLeft(b, xmlSpace)
+	if !equals || len(b) == 0 || b[0] != '"' && b[0] != '\'' {
+		return ""
+	}
+	value, _, _ := bytes.Cut(b[1:], b[:1])
+	return string(bytes.TrimLeft(value, xmlSpace))
+}
+
+const xmlSpace = " \t\r\n"
