@@ -338,6 +338,25 @@ func TestStreamsOfPDFsAreUnpackedAsTheStandardSays(t *testing.T) {
 	}
 }
 
+// packedObjects is a stream of objects (ISO 32000-1 §7.5.7): numbers and what they are. One whose number ends
+// with "@" is told of first.
+func packedObjects(t *testing.T, numbersAndObjects ...string) string {
+	t.Helper()
+	header, objects := "", ""
+	for i := 0; i < len(numbersAndObjects); i += 2 {
+		number, first := strings.CutSuffix(numbersAndObjects[i], "@")
+		entry := fmt.Sprintf("%s %d ", number, len(objects))
+		if first {
+			header = entry + header
+		} else {
+			header += entry
+		}
+		objects += numbersAndObjects[i+1] + "\n"
+	}
+	return fmt.Sprintf("99 0 obj << /Type /ObjStm /N %d /First %d /Filter /FlateDecode >> stream\n%s\nendstream endobj\n",
+		len(numbersAndObjects)/2, len(header), deflatedStream(t, []byte(header+objects)))
+}
+
 func TestWhatActsInPDFsIsNamed(t *testing.T) {
 	hidden := deflatedStream(t, bytes.Repeat([]byte("5 0 << /S /JavaScript /JS (app.alert(1)) >>"), 20))
 	if strings.Contains(hidden, "JavaScript") {
@@ -389,6 +408,15 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 		"behind many objects":  {"1 0 obj << /OpenAction 5 0 R >> endobj" + strings.Repeat(" 15 0 obj << >> endobj", 99) + " 5 0 obj << /S /URI /URI (http://a.example) >> endobj", Suspicious, PDFRemoteAction},
 		"a page first":         {"1 0 obj << /OpenAction 5 0 R >> endobj\n5 0 obj [3 0 R /Fit] endobj 15 0 obj << /S /URI /URI (http://a.example) >> endobj", Clean, ""},
 		"a link":               {"1 0 obj << /OpenAction [3 0 R /Fit] /A << /S /URI /URI (http://a.example) >> >> endobj", Clean, ""},
+		"an address, packed":   {"1 0 obj << /OpenAction 7 0 R >> endobj\n" + packedObjects(t, "3", "<< /Type /Page >>", "7", "<< /T (>>) /S /URI /URI (http://a.example) >>"), Suspicious, PDFRemoteAction},
+		"all of it, packed":    {packedObjects(t, "7", "<</S/URI/URI(http://a.example)>>", "12", "<</Type/Catalog/OpenAction 07  0 R>>"), Suspicious, PDFRemoteAction},
+		"out of order":         {packedObjects(t, "12", "<</Type/Catalog/OpenAction 7 0 R>>", "7@", "<</S/URI/URI(http://a.example)>>"), Suspicious, PDFRemoteAction},
+		"a page first, packed": {packedObjects(t, "7", "<</S/GoTo/D[3 0 R/Fit]>>", "3", "<</A<</S/URI/URI(http://a.example)>>>>", "12", "<</OpenAction 7 0 R>>"), Clean, ""},
+		"when it is seen":      {"3 0 obj << /Type /Page /AA << /O << /S /URI /URI (http://a.example) >> >> >> endobj", Suspicious, PDFRemoteAction},
+		"when it is closed":    {"3 0 obj << /Type /Page /AA 4 0 R >> endobj 4 0 obj << /C 5 0 R >> endobj 5 0 obj << /S /URI /URI (http://a.example) >> endobj", Suspicious, PDFRemoteAction},
+		"when it is clicked":   {"3 0 obj << /AA << /U << /S /URI /URI (http://a.example) >> /D 5 0 R >> >> endobj 5 0 obj << /S /URI /URI (http://a.example) >> endobj", Clean, ""},
+		"one after another":    {"1 0 obj << /OpenAction << /S /GoTo /D [3 0 R /Fit] /Next [4 0 R 5 0 R] >> >> endobj " + packedObjects(t, "5", "<< /Next << /S/URI/URI(http://a.example) >> >>"), Suspicious, PDFRemoteAction},
+		"itself, again":        {"1 0 obj << /OpenAction 5 0 R >> endobj 5 0 obj << /S /Named /N /Print /Next 5 0 R >> endobj", Clean, ""},
 		"hidden in another":    {"1 0 obj << /Length 9999 >> stream\n2 0 obj << /S /JavaScript >> endobj\nendstream endobj", Suspicious, PDFJavaScript},
 	} {
 		a := scanFile(t, "a.pdf", pdfOf(c.object))

@@ -3,8 +3,6 @@ package attachment
 import (
 	"bytes"
 	"errors"
-	"regexp"
-	"slices"
 	"strconv"
 )
 
@@ -60,6 +58,7 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 			}
 		case s.objects:
 			names.add(pdfNames(content))
+			names.packed(content, s)
 		default:
 			names.script = names.script || scriptInForm(content)
 		}
@@ -67,7 +66,7 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 	if streams.overlap() {
 		a.add(OverlappingMembers)
 	}
-	names.remote = names.remote || names.opensAddress(f.content)
+	names.remote = names.remote || names.goesToAddress(f.content)
 	names.tell(a)
 	// An invoice that carries its own data as XML (PDF/A-3) is no cause for
 	// alarm; a file that acts, or that we could not take out, is.
@@ -106,10 +105,9 @@ func scriptInForm(content []byte) bool {
 type pdfFinding struct {
 	encrypted, script, launch, files, remote, form bool
 
-	attached int      // file specifications that hold their file
-	strings  int      // forms that are strings
-	openings int      // times that it says what is done on opening
-	opens    []string // headings of objects that say what is done on opening
+	attached int // file specifications that hold their file
+	strings  int // forms that are strings
+	pdfOpening
 }
 
 // tell adds what the names say as reasons.
@@ -133,7 +131,7 @@ func (p *pdfFinding) add(q pdfFinding) {
 	p.remote = p.remote || q.remote
 	p.form = p.form || q.form
 	p.attached += q.attached
-	p.opens = append(p.opens, q.opens[:min(len(q.opens), pdfFormStrings-min(len(p.opens), pdfFormStrings))]...)
+	p.pdfOpening.add(q.pdfOpening)
 }
 
 // pdfNames reads all names, in which any character may be written as #xx
@@ -163,8 +161,10 @@ func pdfNames(b []byte) pdfFinding {
 		case "XFA":
 			found.form = found.form || pdfValueFollows(b[length:])
 			found.script = found.script || found.formString(b[length:])
-		case "OpenAction":
-			found.opening(b[length:])
+		case "OpenAction", "AA":
+			if !found.remote {
+				found.remote = found.note(b[length:])
+			}
 		case "EmbeddedFile", "EmbeddedFiles":
 			found.files = true
 		case "Encrypt":
@@ -189,87 +189,6 @@ func (p *pdfFinding) formString(b []byte) bool {
 	p.strings++
 	form := pdfLongString(b, pdfFormBytes)
 	return p.strings > pdfFormStrings || len(form) >= pdfFormBytes || scriptInForm(form)
-}
-
-// opening notes what is done when the file is opened (§12.6.4.7): an address that is gone to, or
-// an object that is to say.
-func (p *pdfFinding) opening(b []byte) {
-	if p.remote {
-		return
-	}
-	p.openings++
-	b = bytes.TrimLeft(b[:min(len(b), pdfActionBytes)], pdfSpace)
-	if bytes.HasPrefix(b, []byte("<<")) {
-		p.remote = p.openings > pdfActions || pdfGoesTo(b)
-	} else if reference := pdfReference.Find(b); reference != nil && len(p.opens) < pdfFormStrings {
-		if heading := string(reference[:len(reference)-1]) + "obj"; !slices.Contains(p.opens, heading) {
-			p.opens = append(p.opens, heading)
-		}
-	}
-}
-
-// How far an action is read, and how many of them: no writer makes more.
-const (
-	pdfActionBytes = 1024
-	pdfActions     = 64
-)
-
-// pdfReference is a reference to another object (§7.3.10).
-var pdfReference = regexp.MustCompile(`^[0-9]+ [0-9]+ R`)
-
-// pdfGoesTo tells whether the dictionary that b begins with is an action that goes to an address,
-// or holds one.
-func pdfGoesTo(b []byte) bool {
-	b = bytes.TrimLeft(b[:min(len(b), pdfActionBytes)], pdfSpace)
-	if !bytes.HasPrefix(b, []byte("<<")) {
-		return false
-	}
-	depth, last := 0, ""
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case bytes.HasPrefix(b[i:], []byte("<<")):
-			depth++
-			i++
-			last = ""
-		case bytes.HasPrefix(b[i:], []byte(">>")):
-			if depth--; depth == 0 {
-				return false
-			}
-			i++
-		case c == '/':
-			name, length := pdfName(b[i+1:])
-			if last == "S" && name == "URI" {
-				return true
-			}
-			last = name
-			i += length
-		case pdfRegular(c) || c == '(' || c == '[':
-			last = ""
-		}
-	}
-	return false
-}
-
-// opensAddress tells whether one of the objects that say what is done on opening goes to an address.
-func (p *pdfFinding) opensAddress(b []byte) bool {
-	for _, heading := range p.opens {
-		objects := 0
-		for rest := b; ; {
-			i := bytes.Index(rest, []byte(heading))
-			if i < 0 {
-				break
-			}
-			whole := i == 0 || rest[i-1] < '0' || rest[i-1] > '9'
-			rest = rest[i+len(heading):]
-			if !whole {
-				continue
-			}
-			if objects++; objects > pdfActions || pdfGoesTo(rest) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // longestPDFName is that of the names we look for, each character written as #xx.

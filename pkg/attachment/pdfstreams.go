@@ -20,6 +20,7 @@ type pdfStream struct {
 	filters       []string
 	hidden        bool // filters or their parameters stand elsewhere
 	length        int  // as the dictionary says, -1 where it does not
+	first         int  // where the first object in it begins, 0 where that is not said here
 	predictor     int
 	columns       int // bytes of a row, and of a pixel in it
 	pixel         int
@@ -147,7 +148,9 @@ func describePDFStream(before []byte) (s pdfStream) {
 		case "N":
 			count = true
 		case "First":
-			first = true
+			if first = true; !pdfReference.Match(value) {
+				s.first = pdfNumber(value)
+			}
 		case "EmbeddedFile":
 			s.file = true
 		case "Fl", "AHx", "A85", "LZW", "RL", "Crypt", "DCT", "CCF":
