@@ -117,6 +117,10 @@ func (o *ooxml) binary(name string, b []byte) {
 		data := b[:size]
 		b = b[size:]
 		switch kind {
+		case 39: // BrtName: by its name a workbook calls what is newer than its format, too
+			if bytes.Contains(bytes.ToUpper(data), wideWebService) {
+				o.container.add(ExternalObject)
+			}
 		case 156: // BrtBundleSh: how visible a sheet is
 			if size >= 4 && u32(data) == 2 {
 				o.container.add(VeryHiddenSheet)
@@ -129,8 +133,12 @@ func (o *ooxml) binary(name string, b []byte) {
 	}
 }
 
-// webService knows the function that asks a server when a workbook is opened.
-var webService = regexp.MustCompile(`(?i)\bWEBSERVICE\s*\(`)
+// webService knows the function that asks a server when a workbook is opened; wideWebService is the name by
+// which a binary workbook calls it.
+var (
+	webService     = regexp.MustCompile(`(?i)\bWEBSERVICE\s*\(`)
+	wideWebService = []byte("_\x00X\x00L\x00F\x00N\x00.\x00W\x00E\x00B\x00S\x00E\x00R\x00V\x00I\x00C\x00E\x00")
+)
 
 // formula looks at one formula. A bar that is not quoted stands in none but those that ask a
 // program, whichever: cmd|'/c calc'!A0.

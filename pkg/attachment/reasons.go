@@ -189,7 +189,7 @@ var Reasons = map[Reason]Explanation{
 	PDFJavaScript:        {Suspicious, "This PDF contains JavaScript."},
 	PDFLaunch:            {Suspicious, "This PDF can start a program."},
 	PDFEmbeddedFile:      {Suspicious, "This PDF carries another file inside it."},
-	PDFRemoteAction:      {Suspicious, "This PDF can send what is typed into it elsewhere, or open other files."},
+	PDFRemoteAction:      {Suspicious, "This PDF can send what is typed into it elsewhere, or open other files or addresses."},
 	Polyglot:             {Suspicious, "This file is of two kinds at once, so different programs see different content."},
 	DataBeforeArchive:    {Suspicious, "Other data stands in front of this archive."},
 	DataAfterArchive:     {Suspicious, "Other data stands behind this archive."},

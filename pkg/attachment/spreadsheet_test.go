@@ -56,6 +56,11 @@ func TestSheetsThatNoMenuShowsAreNamed(t *testing.T) {
 	// BrtBeginSupBook (360 is e8 02) of kind 1 ([MS-XLSB] §2.4.220).
 	want(t, scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/externalLinks/externalLink1.bin", content: []byte{0xe8, 0x02, 2, 1, 0}})), Suspicious, DDE)
 	want(t, scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/externalLinks/externalLink1.bin", content: []byte{0xe8, 0x02, 2, 0, 0}})), Clean)
+	// BrtName (39): flags, a key, a sheet, and the name with its length ([MS-XLSB] §2.4.309).
+	for name, verdict := range map[string]Verdict{"_xlfn.WEBSERVICE": Suspicious, "Webservices": Clean} {
+		record := append([]byte{0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, byte(len(name)), 0, 0, 0}, wideOf(name)...)
+		want(t, scanFile(t, "a.xlsb", wordPackage(t, member{name: "xl/workbook.bin", content: append([]byte{39, byte(len(record))}, record...)})), verdict)
+	}
 }
 
 // openDocumentOf is a package whose first member, stored, says what it is (ODF 1.3

@@ -18,7 +18,7 @@ func attribute(attr int, value string) (string, bool) {
 	case attrDir:
 		return value, value == "ltr" || value == "rtl" || value == "auto"
 	case attrLang:
-		return value, len(value) <= 35 && onlyOf(value, isLanguageByte)
+		return value, isLanguage(value)
 	case attrAlign:
 		return value, value == "left" || value == "right" || value == "center" || value == "justify"
 	case attrVAlign:
@@ -59,8 +59,19 @@ func attribute(attr int, value string) (string, bool) {
 // maxAttribute bounds the bytes of alt and title.
 const maxAttribute = 512
 
-func isLanguageByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-'
+// isLanguage tells whether a value names a language (RFC 5646), in lower case. No language needs more digits
+// than one region (419) or one spelling (1996): more of them may be anything.
+func isLanguage(value string) bool {
+	digits := 0
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c >= '0' && c <= '9' && i > 0:
+			digits++
+		case (c < 'a' || c > 'z') && (c != '-' || i == 0):
+			return false
+		}
+	}
+	return len(value) <= 35 && digits <= 4
 }
 
 func onlyOf(s string, ok func(byte) bool) bool {

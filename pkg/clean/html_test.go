@@ -37,6 +37,8 @@ func TestWhatIsLeftOfAnElement(t *testing.T) {
 		`a<plaintext><b>`:      `a&lt;b&gt;`,
 		"a\u202eb\x00c\u0085d": "abcd",
 		`<span class="postern-quote gmail_quote">a</span>`: `<span>a</span>`,
+		`<p lang=DE-1996>a<p lang=zh-Hant-TW>b`:            `<p lang="de-1996">a</p><p lang="zh-hant-tw">b</p>`,
+		`<p lang=x-41111111-11111111>a<p lang=4111>b`:      `<p>a</p><p>b</p>`,
 	} {
 		if got := cleaned(t, input, Options{}).HTML; got != want {
 			t.Errorf("%q became %q, want %q", input, got, want)
