@@ -106,6 +106,31 @@ func TestLockedPresentationsOpenWithThePasswordOfTheMail(t *testing.T) {
 	}
 }
 
+// What is read apart cannot be shown in one text: an object within another is refused, though its key fits.
+func TestObjectsOfAPresentationDoNotOverlap(t *testing.T) {
+	presentation := unpackedOf(t, "locked.ppt.gz")
+	document := streamOf(t, presentation, "PowerPoint Document")
+	objects, _ := readPPTObjects(streamOf(t, presentation, "Current User"), document)
+	session, _ := pptRecord(document, objects.at[objects.session], pptCryptSession)
+	lock := readRC4Lock(session)
+	const at = 16                             // inside the first object
+	for another := uint32(100); ; another++ { // one whose key makes a length of the bytes there that fits
+		if another == 1<<20 {
+			t.Fatal("there is no such object")
+		}
+		head := make([]byte, 8)
+		lock.cipher("Sesam-42", another).XORKeyStream(head, document[at:at+8])
+		if uint64(at)+8+uint64(u32(head[4:])) > uint64(len(document)) {
+			continue
+		}
+		objects.at[another] = at
+		if _, ok := objects.open(lock, "Sesam-42", document); ok {
+			t.Errorf("object %d is opened", another)
+		}
+		return
+	}
+}
+
 // A lock is only ever written by strangers: whatever its bytes, reading it ends.
 func TestDamagedLocksEnd(t *testing.T) {
 	for name, content := range map[string][]byte{"word97.doc": made(t, "word97.doc"), "xor.xls": made(t, "xor.xls"), "locked.ppt": unpackedOf(t, "locked.ppt.gz")} {

@@ -38,6 +38,7 @@ type records struct {
 	froms []uint64
 	reads int             // of whole records
 	away  map[string]bool // records that cannot be read
+	gone  map[string]bool // records that are no more
 	queue uint64          // how many that were told of wait
 	turns int
 	over  int // of them
@@ -92,6 +93,9 @@ func (r *records) Record(_ context.Context, item string) (*itemv1.Record, error)
 	r.reads++
 	if r.away[item] {
 		return nil, fault.Final("garbled_record")
+	}
+	if r.gone[item] {
+		return nil, bus.ErrNoMessage
 	}
 	return r.all[item], nil
 }
@@ -283,6 +287,19 @@ func TestWhatWasRecalledLatelyIsToldOfOnceInATurn(t *testing.T) {
 		during(t, o, 3*time.Hour)
 		if !slices.Equal(r.told, []string{lately}) {
 			t.Errorf("told of %v", r.told)
+		}
+	})
+}
+
+// A record may be destroyed between the look and the telling.
+func TestWhatWasDestroyedMeanwhileIsOutOfMind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, version := new(records), fixed("two")
+		gone, left := r.put(1, "one"), r.put(2, "one")
+		r.gone = map[string]bool{gone: true}
+		during(t, outdated(r, &version, 10, nil), 90*time.Minute)
+		if !slices.Equal(r.told, []string{left, left}) || r.reads != 3 {
+			t.Errorf("told of %v after %d reads", r.told, r.reads)
 		}
 	})
 }
