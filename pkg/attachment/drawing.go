@@ -95,7 +95,7 @@ var (
 
 // openXML looks through an XML file that may be an Office document, or a page.
 func (w *walker) openXML(a *Attachment, f file) error {
-	p := readPage(xmlText(f.content))
+	p := readPage(plainText(f.content))
 	shown := hasAny(p.text, marksOfXMLPages)
 	if shown {
 		a.addOfPage(p)

@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// xmlText is an XML text as UTF-8, whether it came so or as UTF-16, which XML tells by
-// its mark or its first letter (XML 1.0 appendix F).
-func xmlText(content []byte) []byte {
+// plainText is a text as UTF-8, whether it came so or as UTF-16, which is told by its mark or, as
+// XML does, by its first letter (XML 1.0 appendix F).
+func plainText(content []byte) []byte {
 	var order binary.ByteOrder = binary.LittleEndian
 	switch string(content[:min(len(content), 2)]) {
 	case "\xff\xfe", "<\x00":
@@ -47,7 +47,7 @@ var plainEncodings = []string{"utf-8", "utf8", "utf-16", "ucs-2", "iso-10646-ucs
 // xmlBody is an XML text behind its declaration, which parsers of other versions of XML stop at.
 // ok is false where it is none, or is in an encoding that is not read here.
 func xmlBody(content []byte) (body []byte, ok bool) {
-	body = bytes.TrimLeft(xmlText(content), " \t\r\n")
+	body = bytes.TrimLeft(plainText(content), " \t\r\n")
 	if len(body) > 0 && body[0] != '<' {
 		return nil, false
 	}

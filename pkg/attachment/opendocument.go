@@ -35,7 +35,7 @@ func (o *openDocument) member(name string, content []byte) {
 	path := strings.ToLower(name)
 	switch {
 	case path == "meta-inf/manifest.xml":
-		if manifest := xmlText(content); bytes.Contains(manifest, []byte("encryption-data")) {
+		if manifest := plainText(content); bytes.Contains(manifest, []byte("encryption-data")) {
 			o.container.add(EncryptedDocument)
 			o.manifest = bytes.Clone(manifest)
 		}
@@ -44,7 +44,7 @@ func (o *openDocument) member(name string, content []byte) {
 			o.container.add(DocumentMacro)
 		}
 	case strings.HasSuffix(path, "content.xml"), strings.HasSuffix(path, "styles.xml"), strings.HasSuffix(path, "settings.xml"), path == "meta.xml":
-		o.text(unescaped(bytes.ToLower(xmlText(content))))
+		o.text(unescaped(bytes.ToLower(plainText(content))))
 	}
 }
 

@@ -239,21 +239,6 @@ func (w *walker) openBase64(a *Attachment, f file, page []byte) error {
 	return nil
 }
 
-// plainText narrows UTF-16 to single bytes, so that marks match it too. Without a
-// mark at its beginning it is told by its first letter, as XML is (XML 1.0 appendix F).
-func plainText(content []byte) []byte {
-	if len(content) < 2 {
-		return content
-	}
-	switch string(content[:2]) {
-	case "\xff\xfe", "\xfe\xff":
-		return bytes.ReplaceAll(content[2:], []byte{0}, nil)
-	case "<\x00", "\x00<":
-		return bytes.ReplaceAll(content, []byte{0}, nil)
-	}
-	return content
-}
-
 // withoutShifts drops the escapes of ISO-2022-JP, which browsers do not show and which may
 // stand in the middle of a word (Encoding, ISO-2022-JP decoder).
 func withoutShifts(page []byte) []byte {

@@ -2,6 +2,7 @@ package confine
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -126,12 +127,7 @@ func forbidding(arch uint32) []unix.SockFilter {
 		{Code: give, K: refuse},
 		{Code: give, K: allow},
 	}...)
-	for _, calls := range [][]uint32{forbidden, forbiddenHere} {
-		for _, call := range calls {
-			filter = append(filter, unix.SockFilter{Code: jumpEqual, K: call, Jf: 1}, unix.SockFilter{Code: give, K: refuse})
-		}
-	}
-	return append(filter, unix.SockFilter{Code: give, K: allow})
+	return end(filter, slices.Concat(forbidden, forbiddenHere), refuse, allow)
 }
 
 func leaving(arch uint32) []unix.SockFilter {
@@ -156,12 +152,15 @@ func leaving(arch uint32) []unix.SockFilter {
 		{Code: give, K: refuse},
 		{Code: give, K: allow},
 	}...)
-	for _, calls := range [][]uint32{needed, neededHere} {
-		for _, call := range calls {
-			filter = append(filter, unix.SockFilter{Code: jumpEqual, K: call, Jf: 1}, unix.SockFilter{Code: give, K: allow})
-		}
+	return end(filter, slices.Concat(needed, neededHere), allow, refuse)
+}
+
+// end has the calls of a list end one way, and all others another.
+func end(filter []unix.SockFilter, calls []uint32, listed, others uint32) []unix.SockFilter {
+	for _, call := range calls {
+		filter = append(filter, unix.SockFilter{Code: jumpEqual, K: call, Jf: 1}, unix.SockFilter{Code: give, K: listed})
 	}
-	return append(filter, unix.SockFilter{Code: give, K: refuse})
+	return append(filter, unix.SockFilter{Code: give, K: others})
 }
 
 // install puts a filter in force, with those that are. It cannot be taken back.

@@ -11,24 +11,17 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/postern-mail/postern/pkg/bus"
 	"github.com/postern-mail/postern/pkg/bus/bustest"
 	"github.com/postern-mail/postern/pkg/bus/embedded"
+	"github.com/postern-mail/postern/pkg/wholefile/smalldisk"
 )
 
 // A server gives a stream up at the first write that the disk refuses, also when there is room
 // again: whoever watches it is told.
 func TestAServerThatCanStoreNothingIsNoticed(t *testing.T) {
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=32m,mode=0700"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("a small disk: %v", err)
-		}
-		t.Skipf("a small disk: %v", err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	smalldisk.Mount(t, dir, 32<<20)
 	b := bustest.StartIn(t, filepath.Join(dir, "nats"))
 	server := b.Local.(*embedded.Server)
 	ctx, cancel := context.WithCancel(bustest.Context(t))

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,53 +17,14 @@ import (
 	"github.com/postern-mail/postern/pkg/vault"
 	"github.com/postern-mail/postern/pkg/vault/internal/dirlayout"
 	"github.com/postern-mail/postern/pkg/vault/vaulttest"
+	"github.com/postern-mail/postern/pkg/wholefile/smalldisk"
 )
 
 var noContext = context.Background()
 
-// mount mounts a small file system. Only a process that has CAP_SYS_ADMIN may: whether this
-// one has is asked of the kernel. One that has it not truly cannot, and is skipped; one that
-// has it and fails is a failure where CI=true.
-func mount(t *testing.T, root, options string) {
-	t.Helper()
-	may, err := mayMount()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !may {
-		t.Skip("this process may mount nothing: it has no CAP_SYS_ADMIN; run the test as root")
-	}
-	if err := unix.Mount("postern-test", root, "tmpfs", 0, options); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("cannot mount a small file system with CAP_SYS_ADMIN: %v", err)
-		}
-		t.Skipf("cannot mount a small file system: %v", err)
-	}
-}
-
-// mayMount reads the effective capabilities of this process (capabilities(7), proc(5)).
-func mayMount() (bool, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if set, found := strings.CutPrefix(line, "CapEff:"); found {
-			bits, err := strconv.ParseUint(strings.TrimSpace(set), 16, 64)
-			return bits&(1<<unix.CAP_SYS_ADMIN) != 0, err
-		}
-	}
-	return false, errors.New("proc tells nothing of capabilities")
-}
-
 func TestAFullDiskLeavesNothingVisible(t *testing.T) {
 	root := t.TempDir()
-	mount(t, root, "size=2m")
-	defer func() {
-		if err := unix.Unmount(root, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	smalldisk.Mount(t, root, 2<<20)
 	store, err := Open(root)
 	if err != nil {
 		t.Fatal(err)
