@@ -105,7 +105,8 @@ func (w *walker) openXML(a *Attachment, f file) error {
 	}
 	flat := openDocument{container: a, active: hasAny(p.lower, marksOfFlat)}
 	if flat.active {
-		flat.text(p.text)
+		flat.text(p.page)
+		flat.finish()
 	}
 	if !flat.active && !hasAny(p.lower, marksOfOffice) {
 		if shown {

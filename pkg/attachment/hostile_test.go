@@ -3,8 +3,11 @@ package attachment
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,6 +43,13 @@ func nastyShapes(t testing.TB, size int) map[string][]byte {
 		"saved message":      savedMessage(storedStream{"__substg1.0_10090102", fill("\x00\x00\x00\x00\x00\x00\x00\x00LZFu\x00\x00\x00\x00", "\xff\x00\x0f")}),
 		"PDF names":          fill("%PDF-1.4\n", "/JS "),
 		"PDF spaces":         fill("%PDF-1.4\n", "                                                     stream"),
+		"PDF causes":         fill("%PDF-1.4\n", "/AA<</O 1"),
+		"PDF nested actions": fill("%PDF-1.4\n", "/AA<</O[<<"),
+		"PDF strings":        fill("%PDF-1.4\n", "/AA<<("),
+		"PDF objects":        fill("%PDF-1.4\n/AA 5 0 R ", "5 0 obj[5 0 R]\n"),
+		"PDF chain":          pdfChain(size),
+		"PDF packed numbers": fill(fmt.Sprintf("%%PDF-1.4\n1 0 obj<</ObjStm/N 1/First %d>>stream\n", size), "1 "),
+		"PDF packed on one":  fill("%PDF-1.4\n1 0 obj<</ObjStm/N 1/First "+fmt.Sprint(size/2)+">>stream\n"+strings.Repeat("1 0 ", size/8)+"<<", "/O 1 0 R "),
 		"RTF objects":        fill(`{\rtf1`, `{\*\objdata 41`),
 		"RTF closed objects": fill(`{\rtf1`, `{\*\objdata 41}`),
 		"RTF words":          fill(`{\rtf1`, `\objx`),
@@ -63,6 +73,15 @@ func nastyShapes(t testing.TB, size int) map[string][]byte {
 		"content types":      wordPackage(t, member{name: "[content_types].xml", content: fill("", "<override ")}),
 	}
 	return shapes
+}
+
+// pdfChain is a PDF whose opening leads from object to object.
+func pdfChain(size int) []byte {
+	b := []byte("%PDF-1.4\n1 0 obj<</OpenAction 2 0 R>>endobj\n")
+	for n := 2; len(b) < size; n++ {
+		b = fmt.Appendf(b, "%d 0 obj<</Next %d 0 R>>endobj\n", n, n+1)
+	}
+	return b
 }
 
 // tarHead is one header block (POSIX.1-1988 ustar).
@@ -247,6 +266,59 @@ func FuzzCompoundFile(f *testing.F) {
 func FuzzDocuments(f *testing.F) {
 	fuzzOne(f, "a", pdfOf("1 0 obj << /Type /ObjStm /Filter [/AHx /A85 /Fl] >> stream\n789c>\nendstream"), []byte(`{\rtf1{\object\objemb{\*\objdata 0105}}{\*\template http://x}{\field{\*\fldinst DDE}}}`),
 		[]byte("<html><script>new Blob(atob('x'))</script>"), []byte(`<svg xmlns="http://www.w3.org/2000/svg" onload="x()">`), signedMessage("Content-Type: text/plain\r\n\r\nx"), []byte("-----BEGIN PGP MESSAGE-----"))
+}
+
+func FuzzPDFActions(f *testing.F) {
+	fuzzOne(f, "a.pdf", pdfOf("1 0 obj << /OpenAction << /S /GoTo /D [3 0 R /Fit] /Next [4 0 R 5 0 R] >> >> endobj 5 0 obj << /S /URI /URI (http://a.example) >> endobj"),
+		pdfOf("3 0 obj << /AA << /O 7 % c\n 0 R >> >> endobj 99 0 obj << /Type /ObjStm /N 1 /First 4 >> stream\n7 0 << /S/#55RI /URI <68> >>\nendstream endobj"))
+}
+
+// What a strict decoder of XML reads to its end, the quick one reads as well.
+func FuzzXMLTags(f *testing.F) {
+	for _, seed := range []string{
+		`<?xml version="1.0"?><!DOCTYPE a><a:b x:href = 'http://a' y="&lt;b>"><!-- < --><c/><![CDATA[<d>]]></a:b>`,
+		`<a b="c" d='"e"'/>`, `<a>&lt;b&gt;<?c <d> ?></a>`, "<a\n\tb\n=\n''></a>",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		var want, got []string
+		for d := xml.NewDecoder(bytes.NewReader(content)); ; {
+			token, err := d.Token()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return
+			}
+			switch token := token.(type) {
+			case xml.Directive:
+				if bytes.ContainsAny(token, "[<>\"'") {
+					return
+				}
+			case xml.StartElement:
+				want = append(want, token.Name.Local)
+				for _, attribute := range token.Attr {
+					want = append(want, attribute.Name.Local+"="+attribute.Value)
+				}
+			}
+		}
+		for _, name := range want {
+			if name, _, _ = strings.Cut(name, "="); strings.Contains(name, ":") {
+				return // of which a document with name spaces has none
+			}
+		}
+		if bytes.ContainsAny(content, "\r") || bytes.Contains(content, []byte("&#")) { // of which decoders make something else
+			return
+		}
+		whole := eachTag(content, func(tag xmlTag) {
+			got = append(got, tag.name)
+			tag.attributes(func(name, value string) { got = append(got, name+"="+value) })
+		})
+		if !whole || !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
 }
 
 func FuzzNames(f *testing.F) {

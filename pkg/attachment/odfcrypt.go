@@ -245,6 +245,7 @@ func (w *walker) openLockedPackage(a *Attachment, f file, entries []zipEntry, lo
 			open.member(l.name, w.scratch[f.depth+1])
 		}
 	}
+	open.finish()
 	a.drop(EncryptedDocument)
 	a.add(PasswordInMail)
 	return nil

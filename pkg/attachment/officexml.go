@@ -122,6 +122,80 @@ func localName(b []byte) []byte {
 	return b[bytes.IndexByte(b[:n], ':')+1 : n]
 }
 
+const xmlSpace = " \t\r\n"
+
+// An xmlTag is one that begins an element.
+type xmlTag struct {
+	name string // without its prefix
+	rest []byte // behind it
+}
+
+// eachTag calls visit for the tags that begin elements. It gives false where not all are seen: one does not end, or
+// the document declares what it is made of, by which elements have attributes that are not written there
+// (XML 1.0 §3.3.2).
+func eachTag(body []byte, visit func(tag xmlTag)) (whole bool) {
+	for {
+		i := bytes.IndexByte(body, '<')
+		if i < 0 {
+			return true
+		}
+		body = body[i+1:]
+		closing := ""
+		switch {
+		case bytes.HasPrefix(body, []byte("!--")):
+			body, closing = body[3:], "-->"
+		case bytes.HasPrefix(body, []byte("![CDATA[")):
+			closing = "]]>"
+		case bytes.HasPrefix(body, []byte("?")):
+			closing = "?>"
+		}
+		if closing != "" {
+			var closed bool
+			if _, body, closed = bytes.Cut(body, []byte(closing)); !closed {
+				return false
+			}
+			continue
+		}
+		end := tagEnd(body)
+		if end < 0 || end > 0 && body[0] == '!' && bytes.IndexByte(body[:end], '[') >= 0 {
+			return false
+		}
+		if end > 0 && body[0] != '/' && body[0] != '!' {
+			name, rest := body[:end], []byte(nil)
+			if n := bytes.IndexAny(name, xmlSpace+"/"); n >= 0 {
+				name, rest = name[:n], name[n:]
+			}
+			visit(xmlTag{string(name[bytes.LastIndexByte(name, ':')+1:]), rest})
+		}
+		body = body[end+1:]
+	}
+}
+
+// attributes calls visit for each attribute, by its name without prefix.
+func (t xmlTag) attributes(visit func(name, value string)) {
+	for rest := t.rest; ; {
+		name, after, found := bytes.Cut(rest, []byte("="))
+		after = bytes.TrimLeft(after, xmlSpace)
+		if !found || len(after) == 0 || after[0] != '"' && after[0] != '\'' {
+			return
+		}
+		value, more, closed := bytes.Cut(after[1:], after[:1])
+		if !closed {
+			return
+		}
+		name = bytes.TrimRight(name, xmlSpace)
+		name = name[bytes.LastIndexAny(name, xmlSpace+":")+1:]
+		visit(string(name), html.UnescapeString(string(value)))
+		rest = more
+	}
+}
+
+// has tells whether there is an attribute of a name.
+func (t xmlTag) has(name string) (is bool) {
+	t.attributes(func(other, _ string) { is = is || other == name })
+	return is
+}
+
 // tagEnd is where a tag ends, -1 for nowhere.
 func tagEnd(b []byte) int {
 	quote := byte(0)

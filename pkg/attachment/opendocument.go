@@ -2,7 +2,7 @@ package attachment
 
 import (
 	"bytes"
-	"slices"
+	"regexp"
 	"strings"
 )
 
@@ -12,6 +12,7 @@ type openDocument struct {
 	container *Attachment
 	active    bool
 	manifest  []byte // where files are encrypted
+	unread    bool   // a part is no XML that is read here
 }
 
 func newOpenDocument(a *Attachment) *openDocument {
@@ -19,11 +20,11 @@ func newOpenDocument(a *Attachment) *openDocument {
 }
 
 // The elements of OpenDocument that act, without their prefixes, which any document may choose.
-var (
-	listeners  = []string{"event-listener", "script"}
-	asksByDDE  = []string{"dde-source", "dde-connection", "dde-connection-decl", "dde-connection-decls"}
-	embeddings = []string{"object-ole", "plugin", "applet"}
-)
+var actingElements = map[string]Reason{
+	"library-embedded": DocumentMacro, "library-linked": DocumentMacro, "source-code": DocumentMacro, // of a document that is one file
+	"dde-source": DDE, "dde-connection": DDE, "dde-connection-decl": DDE,
+	"object-ole": OLEObject, "plugin": OLEObject, "applet": OLEObject,
+}
 
 // followed are the elements whose address is gone to when a person clicks on them, and not before.
 var followed = map[string]bool{"a": true, "button": true, "form": true, "area-rectangle": true, "area-circle": true, "area-polygon": true}
@@ -44,7 +45,11 @@ func (o *openDocument) member(name string, content []byte) {
 			o.container.add(DocumentMacro)
 		}
 	case strings.HasSuffix(path, "content.xml"), strings.HasSuffix(path, "styles.xml"), strings.HasSuffix(path, "settings.xml"), path == "meta.xml":
-		o.text(unescaped(bytes.ToLower(plainText(content))))
+		if body, ok := xmlBody(content); ok {
+			o.text(body)
+		} else {
+			o.unread = true
+		}
 	}
 }
 
@@ -52,51 +57,59 @@ func (o *openDocument) member(name string, content []byte) {
 var marksOfFlat = [][]byte{[]byte("urn:oasis:names:tc:opendocument:xmlns:office:")}
 
 // text looks through one of the documents that make a package, or that is one by itself.
-func (o *openDocument) text(lower []byte) {
-	has := func(name string) bool { return hasElement(lower, name) }
-	if slices.ContainsFunc(listeners, has) {
-		o.container.add(DocumentMacro)
+func (o *openDocument) text(body []byte) {
+	if !eachTag(body, o.element) {
+		o.unread = true
 	}
-	if slices.ContainsFunc(asksByDDE, has) || bytes.Contains(lower, []byte(":dde-application")) {
-		o.container.add(DDE)
+}
+
+// finish says what is only known in the end: a part that is encrypted is no XML either.
+func (o *openDocument) finish() {
+	if o.unread && o.manifest == nil {
+		o.container.add(MalformedDocument)
 	}
-	if slices.ContainsFunc(embeddings, has) {
-		o.container.add(OLEObject)
+}
+
+// element looks at one element.
+func (o *openDocument) element(tag xmlTag) {
+	if reason := actingElements[tag.name]; reason != "" {
+		o.container.add(reason)
 	}
-	element, at := "", 0
-	for {
-		i := bytes.Index(lower[at:], []byte(":href"))
-		if i < 0 {
-			return
-		}
-		if open := bytes.LastIndexByte(lower[at:at+i], '<'); open >= 0 {
-			element = string(localName(lower[at+open+1:]))
-		}
-		at += i + len(":href")
-		switch link := quotedValue(lower[at:]); {
-		case strings.HasPrefix(link, "vnd.sun.star.script:"), strings.HasPrefix(link, "macro:"):
+	clicked := followed[tag.name]
+	if tag.name == "event-listener" {
+		// One of a presentation says what a click does, and names no language that it would be said in.
+		if clicked = tag.has("action") && !tag.has("language") && !tag.has("macro-name"); !clicked {
 			o.container.add(DocumentMacro)
-		case !remote(link) || followed[element]:
-		case element == "template":
-			o.container.add(ExternalTemplate)
-		default:
-			o.container.add(ExternalObject)
 		}
 	}
+	tag.attributes(func(name, value string) {
+		switch value = strings.ToLower(strings.TrimLeft(value, xmlSpace)); name {
+		case "href", "src", "schema":
+			o.address(tag.name, value, clicked)
+		case "dde-application":
+			o.container.add(DDE)
+		case "formula":
+			if bare := withoutQuoted(value); webService.MatchString(bare) {
+				o.container.add(ExternalObject)
+			} else if callOfDDE.MatchString(bare) {
+				o.container.add(DDE)
+			}
+		}
+	})
 }
 
-// linkMost is how far an address is read.
-const linkMost = 512
+// callOfDDE knows the function that asks a program, whichever.
+var callOfDDE = regexp.MustCompile(`\bdde\s*\(`)
 
-// quotedValue is the value of an attribute whose name ended before b; "" where none follows.
-func quotedValue(b []byte) string {
-	b, equals := bytes.CutPrefix(bytes.TrimLeft(b[:min(len(b), linkMost)], xmlSpace), []byte("="))
-	b = bytes.TrimLeft(b, xmlSpace)
-	if !equals || len(b) == 0 || b[0] != '"' && b[0] != '\'' {
-		return ""
+// address looks at an address of an element.
+func (o *openDocument) address(element, link string, clicked bool) {
+	switch {
+	case strings.HasPrefix(link, "vnd.sun.star.script:"), strings.HasPrefix(link, "macro:"):
+		o.container.add(DocumentMacro)
+	case !remote(link) && !strings.HasPrefix(link, "vnd.sun.star.webdav"), clicked:
+	case element == "template":
+		o.container.add(ExternalTemplate)
+	default:
+		o.container.add(ExternalObject)
 	}
-	value, _, _ := bytes.Cut(b[1:], b[:1])
-	return string(bytes.TrimLeft(value, xmlSpace))
 }
-
-const xmlSpace = " \t\r\n"

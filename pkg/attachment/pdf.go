@@ -57,8 +57,9 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 				harmless++
 			}
 		case s.objects:
-			names.add(pdfNames(content))
-			names.packed(content, s)
+			objects := pdfNames(content)
+			names.add(objects)
+			names.packed(content, s.first, objects.address)
 		default:
 			names.script = names.script || scriptInForm(content)
 		}
@@ -103,7 +104,7 @@ func scriptInForm(content []byte) bool {
 
 // A pdfFinding is what the names in a PDF say of it.
 type pdfFinding struct {
-	encrypted, script, launch, files, remote, form bool
+	encrypted, script, launch, files, remote, form, address bool
 
 	attached int // file specifications that hold their file
 	strings  int // forms that are strings
@@ -131,7 +132,7 @@ func (p *pdfFinding) add(q pdfFinding) {
 	p.remote = p.remote || q.remote
 	p.form = p.form || q.form
 	p.attached += q.attached
-	p.pdfOpening.add(q.pdfOpening)
+	p.then = append(p.then, q.then...)
 }
 
 // pdfNames reads all names, in which any character may be written as #xx
@@ -139,6 +140,7 @@ func (p *pdfFinding) add(q pdfFinding) {
 // follows must look like a value.
 func pdfNames(b []byte) pdfFinding {
 	var found pdfFinding
+	left := pdfWork(b)
 	for {
 		i := bytes.IndexByte(b, '/')
 		if i < 0 {
@@ -162,9 +164,9 @@ func pdfNames(b []byte) pdfFinding {
 			found.form = found.form || pdfValueFollows(b[length:])
 			found.script = found.script || found.formString(b[length:])
 		case "OpenAction", "AA":
-			if !found.remote {
-				found.remote = found.note(b[length:])
-			}
+			found.remote = found.remote || found.note(b[length:], &left)
+		case "URI":
+			found.address = true
 		case "EmbeddedFile", "EmbeddedFiles":
 			found.files = true
 		case "Encrypt":

@@ -2,225 +2,301 @@ package attachment
 
 import (
 	"bytes"
-	"regexp"
-	"slices"
 	"strconv"
 )
 
-// A pdfOpening is what a file does by itself when it is opened, or when a page of it is shown (§12.6.3,
-// §12.6.4): as far as it is said in another object, that one is looked up in the end.
+// A pdfOpening is what a file does by itself when it is opened, or when a page of it is shown (ISO 32000-1
+// §12.6.3, §12.6.4). As far as it is said in another object, that one is looked up in the end, wherever one
+// of its number stands: which of several a reader takes is the reader's imagination.
 type pdfOpening struct {
-	said   int             // times that it says so
-	then   []string        // objects that say more, "5 0"
-	inside map[string]step // objects within streams of objects, those alone that act or say more
-	lost   bool            // there are more of them than are kept in mind
+	then   []int           // numbers of objects that say more
+	inside map[int]pdfStep // objects within streams of objects, those alone that act or say more
+	kept   int             // numbers in it
+	lost   bool            // there may be others in them, and an address
 }
 
-// A step is what one object does.
-type step struct {
-	goes bool // to an address
-	then []string
+// A pdfStep is what one object does.
+type pdfStep struct {
+	goes bool  // to an address, or it is longer than one that any writer makes
+	then []int // objects that say more
 }
 
-// How far an action is read, how many of them, how many objects in streams are kept in mind, and how many
-// steps one action has. No writer makes more.
+// Bounds of what is followed. No writer comes near them: whatever is beyond them is taken to go to an address.
 const (
-	pdfActionBytes = 1024
-	pdfActions     = 64
-	pdfSteps       = 100_000
-	pdfStepsMost   = 16
+	pdfActionBytes  = 64 << 10 // of an action
+	pdfActionDepth  = 32       // of dictionaries and lists in it
+	pdfActionRounds = 16       // from an object to the next
+	pdfActionsMost  = 1 << 18  // objects kept in mind
 )
 
-// note reads what is done: an action, several by their cause, or an object that says so. It tells whether an
-// address is gone to.
-func (o *pdfOpening) note(b []byte) bool {
-	o.said++
-	b = bytes.TrimLeft(b[:min(len(b), pdfActionBytes)], pdfSpace)
-	if object, length := pdfReferred(b); length > 0 {
-		o.follow(object)
-		return false
-	}
-	does := pdfStep(b)
-	o.follow(does.then...)
-	return does.goes || len(does.then) > 0 && o.said > pdfActions
+// note reads what is done where b begins: an action, several by their cause, or an object that says so. left is
+// how many bytes may still be read for this.
+func (o *pdfOpening) note(b []byte, left *int) (goes bool) {
+	does := pdfStepAt(b, left)
+	o.then = append(o.then, does.then...)
+	return does.goes || len(o.then) > pdfActionsMost
 }
 
-// follow keeps objects in mind that say more.
-func (o *pdfOpening) follow(objects ...string) {
-	for _, object := range objects {
-		if len(o.then) <= pdfActions && !slices.Contains(o.then, object) {
-			o.then = append(o.then, object)
-		}
-	}
-}
-
-func (o *pdfOpening) add(q pdfOpening) {
-	o.said += q.said
-	o.follow(q.then...)
-}
-
-// packed notes what the objects in a stream do (§7.5.7). They stand in their order; where they are said to
-// stand otherwise, they are read as long as that is no more than twice the stream.
-func (o *pdfOpening) packed(content []byte, s pdfStream) {
-	if s.first <= 0 || s.first > len(content) {
-		o.lost = true
+// packed notes what the objects in a stream do (§7.5.7). Where its header is not understood and it speaks of
+// addresses, anything may be in it.
+func (o *pdfOpening) packed(content []byte, first int, addresses bool) {
+	if first <= 0 || first > len(content) {
+		o.lost = o.lost || addresses
 		return
 	}
-	numbers, objects := bytes.Fields(content[:s.first]), content[s.first:]
-	left := 2*len(objects) + pdfActionBytes
-	for i := 0; i+1 < len(numbers); i += 2 {
-		begin := min(max(pdfNumber(numbers[i+1]), 0), len(objects))
-		end := min(begin+pdfActionBytes, len(objects))
-		if i+3 < len(numbers) {
-			if next := pdfNumber(numbers[i+3]); next >= begin {
-				end = min(end, next)
-			}
-		}
-		if left -= end - begin; left < 0 || len(o.inside) == pdfSteps {
-			o.lost = true
+	header, objects, left := pdfLexer{b: content[:first]}, content[first:], pdfWork(content)
+	for {
+		number, offset := header.next(), header.next()
+		if number.kind == pdfEndToken {
 			return
 		}
-		does := pdfStep(objects[begin:end])
+		if number.kind != pdfIntegerToken || offset.kind != pdfIntegerToken || left <= 0 || o.kept > pdfActionsMost {
+			o.lost = o.lost || addresses
+			return
+		}
+		does := pdfStepAt(objects[min(offset.number, len(objects)):], &left)
 		if !does.goes && len(does.then) == 0 {
 			continue
 		}
 		if o.inside == nil {
-			o.inside = map[string]step{}
+			o.inside = map[int]pdfStep{}
 		}
-		object := strconv.Itoa(pdfNumber(numbers[i])) + " 0"
-		former := o.inside[object] // an object may be said anew
-		o.inside[object] = step{former.goes || does.goes, append(former.then, does.then...)}
+		former := o.inside[number.number] // an object may be said anew
+		o.inside[number.number] = pdfStep{former.goes || does.goes, append(former.then, does.then...)}
+		o.kept += 1 + len(does.then)
 	}
 }
 
-// goesToAddress tells whether one of the objects that say what is done goes to an address. What says more than
-// any writer does is taken to.
+// pdfWork is how many bytes of a text are read at most to know its actions, each of which may be read again
+// where it is said in several places.
+func pdfWork(b []byte) int { return 8*len(b) + pdfActionBytes }
+
+// goesToAddress tells whether one of the objects that say what is done goes to an address.
 func (o *pdfOpening) goesToAddress(b []byte) bool {
-	for i := 0; i < len(o.then); i++ {
-		object := o.then[i]
-		does, found := o.inside[object]
-		plain, objects := pdfPlainObject(b, object)
-		if i == pdfActions || objects > pdfActions || does.goes || plain.goes || !found && objects == 0 && o.lost {
+	if len(o.then) > 0 && o.lost {
+		return true
+	}
+	left := pdfWork(b)
+	asked, seen := o.then, map[int]bool{}
+	for round := 0; len(asked) > 0; round++ {
+		wanted := map[int]bool{}
+		var next []int
+		for _, number := range asked {
+			if seen[number] {
+				continue
+			}
+			seen[number], wanted[number] = true, true
+			does := o.inside[number]
+			if does.goes {
+				return true
+			}
+			next = append(next, does.then...)
+		}
+		does := pdfObjects(b, func(number int, known bool) bool { return wanted[number] || !known && round == 0 }, &left)
+		if does.goes || round == pdfActionRounds {
 			return true
 		}
-		o.follow(does.then...)
-		o.follow(plain.then...)
+		asked = append(next, does.then...)
 	}
 	return false
 }
 
-// pdfPlainObject is what an object does that stands in the file by itself, once or, in one that was changed,
-// several times.
-func pdfPlainObject(b []byte, object string) (does step, objects int) {
-	heading := []byte(object + " obj")
-	for objects <= pdfActions {
-		i := bytes.Index(b, heading)
+// pdfObjects is what those objects do that stand in the file by themselves and are wanted, all together. known is
+// false where a number is written as no writer does it.
+func pdfObjects(b []byte, wanted func(number int, known bool) bool, left *int) (all pdfStep) {
+	for at := 0; ; {
+		i := bytes.Index(b[at:], []byte("obj"))
 		if i < 0 {
-			break
+			return all
 		}
-		whole := i == 0 || b[i-1] < '0' || b[i-1] > '9'
-		b = b[i+len(heading):]
-		if whole {
-			objects++
-			one := pdfStep(b)
-			does.goes, does.then = does.goes || one.goes, append(does.then, one.then...)
+		before := b[max(0, at+i-pdfHeadingBytes) : at+i]
+		at += i + len("obj")
+		if bytes.HasSuffix(before, []byte("end")) || !wanted(pdfObjectNumber(before)) {
+			continue
+		}
+		does := pdfStepAt(b[at:], left)
+		all.then = append(all.then, does.then...)
+		if all.goes = does.goes || len(all.then) > pdfActionsMost; all.goes {
+			return all
 		}
 	}
-	return does, objects
 }
 
-// pdfReference is a reference to another object (§7.3.10).
-var pdfReference = regexp.MustCompile(`^([0-9]+)\s+([0-9]+)\s+R`)
+// pdfHeadingBytes is how far before the keyword the number of an object is looked for.
+const pdfHeadingBytes = 64
 
-// pdfReferred is the object that b refers to where it begins, and how long that is written; 0: to none.
-func pdfReferred(b []byte) (object string, length int) {
-	found := pdfReference.FindSubmatch(b[:min(len(b), 64)])
-	if found == nil {
-		return "", 0
+// pdfObjectNumber reads the number of an object, and its generation, at the end of what is before its keyword.
+func pdfObjectNumber(before []byte) (number int, known bool) {
+	cut := len(before) == pdfHeadingBytes
+	for range 2 {
+		before = bytes.TrimRight(before, pdfSpace)
+		rest := bytes.TrimRight(before, "0123456789")
+		if len(rest) == len(before) || len(rest) == 0 && cut {
+			return 0, false
+		}
+		number, before = pdfInt(before[len(rest):]), rest
 	}
-	number := bytes.TrimLeft(found[1], "0")
-	return string(number) + " " + string(found[2]), len(found[0])
+	return number, true
 }
 
-// pdfByItself are the keys under which a dictionary says what is done without a person who clicks: what comes
-// next, and when a page is opened, closed, seen or not any more, a file closed, saved or printed (§12.6.3).
+// pdfInt is the value of digits, or more than any number of an object.
+func pdfInt(digits []byte) int {
+	digits = bytes.TrimLeft(digits, "0")
+	if len(digits) > 10 {
+		return 1 << 40
+	}
+	n, _ := strconv.Atoi(string(digits)) // of none it is 0
+	return n
+}
+
+// pdfByItself are the keys under which an action or a list of actions by their cause says what is done without a
+// person who clicks: what comes next, and when a page is opened, closed, seen or not any more, a field is pointed
+// at or left, the file closed, saved or printed (§12.6.3).
 var pdfByItself = map[string]bool{
-	"Next": true, "O": true, "C": true, "PO": true, "PC": true, "PV": true, "PI": true,
+	"Next": true, "O": true, "C": true, "PO": true, "PC": true, "PV": true, "PI": true, "E": true, "X": true, "Fo": true, "Bl": true,
 	"WC": true, "WS": true, "DS": true, "WP": true, "DP": true,
 }
 
-// pdfByHand are the keys for what a person does with a field.
-var pdfByHand = map[string]bool{"E": true, "X": true, "D": true, "U": true, "Fo": true, "Bl": true}
-
-// pdfStep is what the dictionary does that b begins with: itself, or what it holds.
-func pdfStep(b []byte) (does step) {
-	b = bytes.TrimLeft(b[:min(len(b), pdfActionBytes)], pdfSpace)
-	if !bytes.HasPrefix(b, []byte("<<")) {
-		return does
+// pdfStepAt is what the value does that b begins with: an action, actions by their cause, a list of actions, or
+// an object that is one of these.
+func pdfStepAt(b []byte, left *int) pdfStep {
+	if *left <= 0 {
+		return pdfStep{goes: true}
 	}
-	depth, byHand, last := 0, 0, ""
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case bytes.HasPrefix(b[i:], []byte("<<")):
-			if depth++; pdfByHand[last] && byHand == 0 {
-				byHand = depth
-			}
-			i++
-			last = ""
-		case bytes.HasPrefix(b[i:], []byte(">>")):
-			if depth == byHand {
-				byHand = 0
-			}
-			if depth--; depth == 0 {
-				return does
-			}
-			i++
-			last = ""
-		case c == '/':
-			name, length := pdfName(b[i+1:])
-			if last == "S" && name == "URI" && byHand == 0 {
-				does.goes = true
-			}
-			i += length
-			last = name
-		case c >= '0' && c <= '9' && pdfByItself[last] && byHand == 0:
-			object, length := pdfReferred(b[i:])
-			if length > 0 && len(does.then) < pdfStepsMost { // of several in a list, too
-				does.then = append(does.then, object)
-			}
-			i += max(length-1, 0)
-		case c == '(' || c == '<' || c == '%':
-			i += pdfPassed(b[i:])
-			if c != '%' {
-				last = ""
-			}
-		case pdfRegular(c) || c == ']':
-			last = ""
+	bound := min(pdfActionBytes, *left)
+	r := pdfActionReader{pdfLexer: pdfLexer{b: b[:min(len(b), bound)]}}
+	switch t := r.next(); t.kind {
+	case pdfOpenDictionary, pdfOpenList, pdfIntegerToken:
+		r.value(t, "", true, 0)
+		if r.broken && len(b) > bound {
+			r.does.goes = true
 		}
 	}
-	return does
+	*left -= r.at
+	return r.does
 }
 
-// pdfPassed is how far on the last byte of the string or the remark is that begins b.
-func pdfPassed(b []byte) int {
-	switch b[0] {
-	case '<':
-		return max(bytes.IndexByte(b, '>'), 0)
-	case '%':
-		return max(bytes.IndexAny(b, "\r\n"), 0)
+// A pdfActionReader reads one value.
+type pdfActionReader struct {
+	pdfLexer
+	does   pdfStep
+	broken bool // off before its end, or too deep
+}
+
+// value reads a value under a key. does is whether what it says is done by itself.
+func (r *pdfActionReader) value(t pdfToken, key string, does bool, depth int) {
+	if depth > pdfActionDepth {
+		r.broken, r.does.goes = true, true
+		r.at = len(r.b)
+		return
 	}
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i
-			}
+	switch t.kind {
+	case pdfOpenDictionary:
+		r.dictionary(does, depth)
+	case pdfOpenList:
+		r.list(does && (key == "" || key == "Next"), depth)
+	case pdfIntegerToken:
+		if number, ok := r.reference(t); ok && does {
+			r.does.then = append(r.does.then, number)
+		}
+	case pdfEndToken:
+		r.broken = true
+	}
+}
+
+// reference reads on behind a number, where a reference to another object stands (§7.3.10).
+func (r *pdfActionReader) reference(t pdfToken) (number int, ok bool) {
+	before := r.at
+	if generation := r.next(); generation.kind == pdfIntegerToken {
+		if keyword := r.next(); keyword.kind == pdfKeywordToken && keyword.text == "R" {
+			return t.number, true
 		}
 	}
-	return len(b) - 1
+	r.at = before
+	return 0, false
+}
+
+func (r *pdfActionReader) dictionary(does bool, depth int) {
+	kind, elsewhere, address := "", false, false
+	for {
+		t := r.next()
+		switch t.kind {
+		case pdfEndToken:
+			r.broken = true
+			return
+		case pdfCloseDictionary:
+			if does && (kind == "URI" || elsewhere && address) {
+				r.does.goes = true
+			}
+			return
+		case pdfNameToken:
+			key := t.text
+			before := r.at
+			switch t = r.next(); key {
+			case "S":
+				kind, elsewhere = t.text, t.kind == pdfIntegerToken
+			case "URI":
+				address = true
+			}
+			if t.kind == pdfCloseDictionary {
+				r.at = before // that is missing
+				continue
+			}
+			r.value(t, key, does && pdfByItself[key], depth+1)
+		}
+	}
+}
+
+// list reads a list. One with names in it says where in the file to go (§12.3.2.2).
+func (r *pdfActionReader) list(does bool, depth int) {
+	before, place := len(r.does.then), false
+	for {
+		switch t := r.next(); t.kind {
+		case pdfEndToken:
+			r.broken = true
+			return
+		case pdfCloseList:
+			if place {
+				r.does.then = r.does.then[:before]
+			}
+			return
+		case pdfNameToken:
+			place = true
+		default:
+			r.value(t, "", does, depth+1)
+		}
+	}
+}
+
+// pdfFirst is where the first object in a stream begins, as its dictionary says, in whose text before is all up to
+// the keyword; 0 where that is not said there, or twice.
+func pdfFirst(before []byte) (first int) {
+	i := bytes.Index(before, []byte("<<"))
+	if i < 0 {
+		return 0
+	}
+	r := pdfActionReader{pdfLexer: pdfLexer{b: before[i+2:]}}
+	for told := 0; ; {
+		key := r.next()
+		switch key.kind {
+		case pdfEndToken, pdfCloseDictionary:
+			return first
+		case pdfNameToken:
+		default:
+			continue
+		}
+		before := r.at
+		t := r.next()
+		if key.text == "First" {
+			_, elsewhere := r.reference(t)
+			if told++; told > 1 || t.kind != pdfIntegerToken || elsewhere {
+				return 0
+			}
+			first = t.number
+		} else if t.kind == pdfCloseDictionary {
+			r.at = before
+		} else {
+			r.value(t, "", false, 0)
+		}
+	}
 }

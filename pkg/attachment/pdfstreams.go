@@ -71,6 +71,7 @@ func (p *pdfStreams) next() (s pdfStream, ok bool) {
 		if p.heading < from {
 			s.objects = true
 		} else {
+			s.first = pdfFirst(p.b[from:keyword])
 			s.object, s.generation = pdfHeading(p.b[:p.heading])
 		}
 		if s.objects || s.file || s.picture || p.all {
@@ -148,9 +149,7 @@ func describePDFStream(before []byte) (s pdfStream) {
 		case "N":
 			count = true
 		case "First":
-			if first = true; !pdfReference.Match(value) {
-				s.first = pdfNumber(value)
-			}
+			first = true
 		case "EmbeddedFile":
 			s.file = true
 		case "Fl", "AHx", "A85", "LZW", "RL", "Crypt", "DCT", "CCF":

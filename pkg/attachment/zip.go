@@ -46,6 +46,7 @@ func (w *walker) openZip(a *Attachment, f file) error {
 		}
 	}
 	document.finish()
+	open.finish()
 	if d.more {
 		return MembersLimit
 	}

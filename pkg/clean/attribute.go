@@ -71,7 +71,7 @@ func isLanguage(value string) bool {
 			return false
 		}
 	}
-	return len(value) <= 35 && digits <= 4
+	return value != "" && len(value) <= 35 && digits <= 4
 }
 
 func onlyOf(s string, ok func(byte) bool) bool {

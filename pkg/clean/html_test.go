@@ -36,9 +36,9 @@ func TestWhatIsLeftOfAnElement(t *testing.T) {
 		`<font color=red size=9 face="Arial,x(y)">a</font>`:                                         `<font color="#ff0000" face="arial">a</font>`,
 		`a<plaintext><b>`:      `a&lt;b&gt;`,
 		"a\u202eb\x00c\u0085d": "abcd",
-		`<span class="postern-quote gmail_quote">a</span>`: `<span>a</span>`,
-		`<p lang=DE-1996>a<p lang=zh-Hant-TW>b`:            `<p lang="de-1996">a</p><p lang="zh-hant-tw">b</p>`,
-		`<p lang=x-41111111-11111111>a<p lang=4111>b`:      `<p>a</p><p>b</p>`,
+		`<span class="postern-quote gmail_quote">a</span>`:        `<span>a</span>`,
+		`<p lang=DE-1996>a<p lang=zh-Hant-TW>b`:                   `<p lang="de-1996">a</p><p lang="zh-hant-tw">b</p>`,
+		`<p lang=x-41111111-11111111>a<p lang=4111>b<p lang=''>c`: `<p>a</p><p>b</p><p>c</p>`,
 	} {
 		if got := cleaned(t, input, Options{}).HTML; got != want {
 			t.Errorf("%q became %q, want %q", input, got, want)

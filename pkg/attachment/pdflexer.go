@@ -1,0 +1,128 @@
+package attachment
+
+import "bytes"
+
+// A pdfTokenKind is what a token is.
+type pdfTokenKind int
+
+const (
+	pdfEndToken pdfTokenKind = iota // nothing follows, or what was begun does not end
+	pdfOpenDictionary
+	pdfCloseDictionary
+	pdfOpenList
+	pdfCloseList
+	pdfNameToken
+	pdfIntegerToken
+	pdfStringToken
+	pdfKeywordToken // anything else
+)
+
+// A pdfToken is one piece of PDF syntax.
+type pdfToken struct {
+	kind   pdfTokenKind
+	text   string // of a name, decoded, as far as it matters; of a keyword
+	number int
+}
+
+// A pdfLexer reads the syntax of PDF, token by token (ISO 32000-1 §7.2, §7.3).
+type pdfLexer struct {
+	b  []byte
+	at int
+}
+
+// next reads one token. Remarks and white space before it are passed over.
+func (l *pdfLexer) next() pdfToken {
+	l.pass()
+	if l.at >= len(l.b) {
+		return pdfToken{}
+	}
+	rest := l.b[l.at:]
+	switch c := rest[0]; {
+	case bytes.HasPrefix(rest, []byte("<<")):
+		return l.take(2, pdfOpenDictionary)
+	case bytes.HasPrefix(rest, []byte(">>")):
+		return l.take(2, pdfCloseDictionary)
+	case c == '[':
+		return l.take(1, pdfOpenList)
+	case c == ']':
+		return l.take(1, pdfCloseList)
+	case c == '(' || c == '<':
+		end := pdfStringEnd(rest)
+		if end < 0 {
+			l.at = len(l.b)
+			return pdfToken{}
+		}
+		return l.take(end, pdfStringToken)
+	case c == '/':
+		name, _ := pdfName(rest[1:])
+		t := l.take(1+pdfWordEnd(rest[1:]), pdfNameToken)
+		t.text = name
+		return t
+	case !pdfRegular(c): // a bracket of another kind, or one too many
+		return l.take(1, pdfKeywordToken)
+	}
+	word := rest[:pdfWordEnd(rest)]
+	t := l.take(len(word), pdfKeywordToken)
+	if len(bytes.Trim(word, "0123456789")) == 0 {
+		t.kind, t.number = pdfIntegerToken, pdfInt(word)
+	} else if len(word) == 1 {
+		t.text = string(word)
+	}
+	return t
+}
+
+func (l *pdfLexer) take(n int, kind pdfTokenKind) pdfToken {
+	l.at += n
+	return pdfToken{kind: kind}
+}
+
+// pass passes over white space and remarks.
+func (l *pdfLexer) pass() {
+	for l.at < len(l.b) {
+		rest := l.b[l.at:]
+		trimmed := bytes.TrimLeft(rest, pdfSpace)
+		l.at += len(rest) - len(trimmed)
+		if len(trimmed) == 0 || trimmed[0] != '%' {
+			return
+		}
+		end := bytes.IndexAny(trimmed, "\r\n")
+		if end < 0 {
+			end = len(trimmed)
+		}
+		l.at += end
+	}
+}
+
+// pdfWordEnd is how long a word is.
+func pdfWordEnd(b []byte) int {
+	for i, c := range b {
+		if !pdfRegular(c) {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// pdfStringEnd is where the string ends that begins b, -1 for nowhere.
+func pdfStringEnd(b []byte) int {
+	if b[0] == '<' {
+		if i := bytes.IndexByte(b, '>'); i >= 0 {
+			return i + 1
+		}
+		return -1
+	}
+	depth := 0
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
