@@ -338,6 +338,16 @@ func TestStreamsOfPDFsAreUnpackedAsTheStandardSays(t *testing.T) {
 	}
 }
 
+// packedScript is a stream of objects with a script, whose dictionary ends in some way.
+func packedScript(t *testing.T, end string) string {
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	if _, err := z.Write(bytes.Repeat([]byte("7 0 << /S /JavaScript /JS (app.alert(1)) >> "), 20)); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	return "99 0 obj << /Type /ObjStm /N 1 /First 4 " + end + "\nstream\n" + b.String() + "\nendstream endobj\n"
+}
+
 // packedObjects is a stream of objects (ISO 32000-1 §7.5.7): numbers and what they are. One whose number ends
 // with "@" is told of first.
 func packedObjects(t *testing.T, numbersAndObjects ...string) string {
@@ -398,6 +408,27 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 		"an attachment":         {"1 0 obj << /Type /Filespec /EF << /F 5 0 R >> >> endobj", Suspicious, PDFEmbeddedFile},
 		"one of two files":      {"1 0 obj << /EF << /F 5 0 R >> >> endobj 2 0 obj << /EF << /F 6 0 R >> >> endobj 5 0 obj << /Type /EmbeddedFile >> stream\nx\nendstream endobj", Suspicious, PDFEmbeddedFile},
 		"a form that is sent":   {"1 0 obj << /S /SubmitForm /F (http://example.com) >> endobj", Suspicious, PDFRemoteAction},
+		"an object in a name":   {packedScript(t, "/Filter /FlateDecode /obj 1 >>"), Suspicious, PDFJavaScript},
+		"an object in a text":   {packedScript(t, "/Filter /FlateDecode /X (endobj 5 0 obj << /A ) >>"), Unsupported, UnsupportedMethod},
+		"an object in a remark": {packedScript(t, "/Filter /FlateDecode >> %obj"), Suspicious, PDFJavaScript},
+		"another in a remark":   {packedScript(t, "/Filter /FlateDecode >> % endobj 5 0 obj << /Length 5 >>"), Unsupported, UnsupportedMethod},
+		"many objects in it":    {packedScript(t, "/Filter /FlateDecode /X ("+strings.Repeat("obj ", 50)+") >>"), Suspicious, PDFJavaScript},
+		"and one that ends":     {packedScript(t, "/Filter /FlateDecode /X ("+strings.Repeat("obj ", 50)+"endobj 5 0 obj << /A ) >>"), Unsupported, UnsupportedMethod},
+		"a long way to it":      {packedScript(t, "/X ("+strings.Repeat("x", 70<<10)+") /Filter /FlateDecode >> % c\n% d"), Suspicious, PDFJavaScript},
+		"its filter elsewhere":  {packedScript(t, "/Filter %c\n20 0 R >>"), Unsupported, UnsupportedMethod},
+		"one filter elsewhere":  {packedScript(t, "/Filter [20 0 R] >>"), Unsupported, UnsupportedMethod},
+		"two filters":           {packedScript(t, "/Filter /AHx /Filter /FlateDecode >>"), Unsupported, UnsupportedMethod},
+		"its rows elsewhere":    {packedScript(t, "/Filter /FlateDecode /DecodeParms [4 0 R] >>"), Unsupported, UnsupportedMethod},
+		"columns elsewhere":     {packedScript(t, "/Filter /FlateDecode /DecodeParms << /Predictor 12 /Columns 4 0 R >> >>"), Unsupported, UnsupportedMethod},
+		"no rows, by a remark":  {packedScript(t, "/Filter /FlateDecode /DecodeParms [null << /Predictor %c\n1 /Columns 8 >>] >>"), Suspicious, PDFJavaScript},
+		"an end in a remark":    {"99 0 obj << /Type /ObjStm /N 1 /First 15 /Length 8 0 R >> stream\n7 0 %endstream\n<< /S /JavaScript /JS (x) >>\nendstream endobj", Suspicious, PDFJavaScript},
+		"words on a stream":     {"5 0 obj << /Title (100% of streams, endobj) >> endobj\n6 0 obj << /Type /Metadata >> stream\n<x>100% of\nstreams, obj</x>\nendstream endobj", Clean, ""},
+		"one page elsewhere":    {"1 0 obj << /OpenAction 5" + strings.Repeat(" ", 70<<10) + "0R >> endobj", Suspicious, PDFRemoteAction},
+		"two kinds":             {"1 0 obj << /OpenAction << /S /URI /URI (http://a.example) /S /GoTo >> >> endobj", Suspicious, PDFRemoteAction},
+		"one by way of another": {"1 0 obj << /AA +5 +0R >> endobj 6 0 obj << /S /URI /URI (http://a.example) >> endobj 99 0 obj << /Type /ObjStm /N 1 /First 8 0 R >> stream\n5 0 << /O 6 0 R >>\nendstream endobj", Suspicious, PDFRemoteAction},
+		"one without its end":   {"1 0 obj << /OpenAction 7 0 R >> endobj 99 0 obj << /Type /ObjStm /N 1 /First 4 /Length 41 >> stream\n7 0 << /S /URI /URI (http://a.example) \nendstream endobj", Suspicious, PDFRemoteAction},
+		"a list with a name":    {"1 0 obj << /OpenAction << /Next [/X 7 0 R] >> >> endobj 7 0 obj << /S /URI /URI (http://a.example) >> endobj", Suspicious, PDFRemoteAction},
+		"a film from elsewhere": {"1 0 obj << /S /Rendition /R << /C << /D << /FS /URL /F (http://a.example) >> >> >> >> endobj", Suspicious, PDFRemoteAction},
 		"a form with a script":  {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<event><script contentType='application/x-javascript'>x</script>")) + "\nendstream endobj", Suspicious, PDFJavaScript},
 		"a form without":        {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<field/>")) + "\nendstream endobj", Clean, ""},
 		"a form, a string":      {"1 0 obj << /AcroForm << /XFA(<x><\\163cript>x</script></x>) >> >> endobj", Suspicious, PDFJavaScript},

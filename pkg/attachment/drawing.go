@@ -103,7 +103,7 @@ func (w *walker) openXML(a *Attachment, f file) error {
 	if bytes.Contains(p.lower, []byte("http://www.xfa.org/schema/")) && scriptInForm(p.page) {
 		a.add(PDFJavaScript)
 	}
-	flat := openDocument{container: a, active: hasAny(p.lower, marksOfFlat)}
+	flat := openDocument{container: a, active: hasAny(p.lower, marksOfFlat) || hasAny(p.text, marksOfFlat)}
 	if flat.active {
 		flat.text(p.page)
 		flat.finish()

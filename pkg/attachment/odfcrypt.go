@@ -226,7 +226,7 @@ func (w *walker) openLockedPackage(a *Attachment, f file, entries []zipEntry, lo
 		return nil
 	}
 	f.sealed = true
-	open := newOpenDocument(a)
+	open := newOpenDocument(a, entries)
 	for i := range locks {
 		l := &locks[i]
 		b, _ := packed(l)

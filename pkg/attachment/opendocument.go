@@ -3,6 +3,7 @@ package attachment
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,8 +16,10 @@ type openDocument struct {
 	unread    bool   // a part is no XML that is read here
 }
 
-func newOpenDocument(a *Attachment) *openDocument {
-	return &openDocument{container: a, active: strings.HasPrefix(a.DetectedType, "application/vnd.oasis.opendocument.")}
+// newOpenDocument watches a package. Those that came before the standard have the same parts, and another type.
+func newOpenDocument(a *Attachment, entries []zipEntry) *openDocument {
+	isContent := func(e zipEntry) bool { return strings.EqualFold(e.name, "content.xml") }
+	return &openDocument{container: a, active: strings.HasPrefix(a.DetectedType, "application/vnd.oasis.opendocument.") || slices.ContainsFunc(entries, isContent)}
 }
 
 // The elements of OpenDocument that act, without their prefixes, which any document may choose.
@@ -76,7 +79,7 @@ func (o *openDocument) element(tag xmlTag) {
 		o.container.add(reason)
 	}
 	clicked := followed[tag.name]
-	if tag.name == "event-listener" {
+	if tag.name == "event-listener" || tag.name == "event" {
 		// One of a presentation says what a click does, and names no language that it would be said in.
 		if clicked = tag.has("action") && !tag.has("language") && !tag.has("macro-name"); !clicked {
 			o.container.add(DocumentMacro)
@@ -101,12 +104,15 @@ func (o *openDocument) element(tag xmlTag) {
 // callOfDDE knows the function that asks a program, whichever.
 var callOfDDE = regexp.MustCompile(`\bdde\s*\(`)
 
+// elsewhere knows addresses of all schemes that lead to a server, or name another address. file:///C:/ is the author's own disk.
+var elsewhere = regexp.MustCompile(`^([a-eg-z][a-z0-9+.-]*|f[a-hj-z][a-z0-9+.-]*):.*//`)
+
 // address looks at an address of an element.
 func (o *openDocument) address(element, link string, clicked bool) {
 	switch {
 	case strings.HasPrefix(link, "vnd.sun.star.script:"), strings.HasPrefix(link, "macro:"):
 		o.container.add(DocumentMacro)
-	case !remote(link) && !strings.HasPrefix(link, "vnd.sun.star.webdav"), clicked:
+	case !remote(link) && !elsewhere.MatchString(link), clicked:
 	case element == "template":
 		o.container.add(ExternalTemplate)
 	default:

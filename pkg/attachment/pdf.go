@@ -25,7 +25,7 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 		f.sealed = true
 	}
 	embedded, harmless := 0, 0
-	streams := pdfStreams{b: f.content, heading: -1, all: names.form}
+	streams := pdfStreams{b: f.content, all: names.form, begun: map[int]pdfBegun{}}
 	for {
 		s, ok := streams.next()
 		if !ok {
@@ -57,9 +57,8 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 				harmless++
 			}
 		case s.objects:
-			objects := pdfNames(content)
-			names.add(objects)
-			names.packed(content, s.first, objects.address)
+			names.add(pdfNames(content))
+			names.packed(content, s.first)
 		default:
 			names.script = names.script || scriptInForm(content)
 		}
@@ -67,7 +66,7 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 	if streams.overlap() {
 		a.add(OverlappingMembers)
 	}
-	names.remote = names.remote || names.goesToAddress(f.content)
+	names.remote = names.remote || names.goesToAddress(f.content, names.address)
 	names.tell(a)
 	// An invoice that carries its own data as XML (PDF/A-3) is no cause for
 	// alarm; a file that acts, or that we could not take out, is.
@@ -131,6 +130,7 @@ func (p *pdfFinding) add(q pdfFinding) {
 	p.files = p.files || q.files
 	p.remote = p.remote || q.remote
 	p.form = p.form || q.form
+	p.address = p.address || q.address
 	p.attached += q.attached
 	p.then = append(p.then, q.then...)
 }
@@ -167,6 +167,9 @@ func pdfNames(b []byte) pdfFinding {
 			found.remote = found.remote || found.note(b[length:], &left)
 		case "URI":
 			found.address = true
+		case "FS": // of a file that lies elsewhere (§7.11.5)
+			value := pdfLexer{b: b[length:min(len(b), length+pdfHeadingBytes)]}
+			found.remote = found.remote || value.next().text == "URL"
 		case "EmbeddedFile", "EmbeddedFiles":
 			found.files = true
 		case "Encrypt":

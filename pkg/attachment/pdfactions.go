@@ -1,9 +1,6 @@
 package attachment
 
-import (
-	"bytes"
-	"strconv"
-)
+import "bytes"
 
 // A pdfOpening is what a file does by itself when it is opened, or when a page of it is shown (ISO 32000-1
 // §12.6.3, §12.6.4). As far as it is said in another object, that one is looked up in the end, wherever one
@@ -12,7 +9,8 @@ type pdfOpening struct {
 	then   []int           // numbers of objects that say more
 	inside map[int]pdfStep // objects within streams of objects, those alone that act or say more
 	kept   int             // numbers in it
-	lost   bool            // there may be others in them, and an address
+	work   int             // bytes read for it
+	lost   bool            // there may be others in them
 }
 
 // A pdfStep is what one object does.
@@ -27,6 +25,7 @@ const (
 	pdfActionDepth  = 32       // of dictionaries and lists in it
 	pdfActionRounds = 16       // from an object to the next
 	pdfActionsMost  = 1 << 18  // objects kept in mind
+	pdfWorkMost     = 32 << 20 // bytes read for them
 )
 
 // note reads what is done where b begins: an action, several by their cause, or an object that says so. left is
@@ -37,11 +36,10 @@ func (o *pdfOpening) note(b []byte, left *int) (goes bool) {
 	return does.goes || len(o.then) > pdfActionsMost
 }
 
-// packed notes what the objects in a stream do (§7.5.7). Where its header is not understood and it speaks of
-// addresses, anything may be in it.
-func (o *pdfOpening) packed(content []byte, first int, addresses bool) {
+// packed notes what the objects in a stream do (§7.5.7). Where its header is not understood, anything may be in it.
+func (o *pdfOpening) packed(content []byte, first int) {
 	if first <= 0 || first > len(content) {
-		o.lost = o.lost || addresses
+		o.lost = true
 		return
 	}
 	header, objects, left := pdfLexer{b: content[:first]}, content[first:], pdfWork(content)
@@ -50,12 +48,13 @@ func (o *pdfOpening) packed(content []byte, first int, addresses bool) {
 		if number.kind == pdfEndToken {
 			return
 		}
-		if number.kind != pdfIntegerToken || offset.kind != pdfIntegerToken || left <= 0 || o.kept > pdfActionsMost {
-			o.lost = o.lost || addresses
+		if number.kind != pdfIntegerToken || offset.kind != pdfIntegerToken || left <= 0 || o.kept > pdfActionsMost || o.work > pdfWorkMost {
+			o.lost = true
 			return
 		}
+		before := left
 		does := pdfStepAt(objects[min(offset.number, len(objects)):], &left)
-		if !does.goes && len(does.then) == 0 {
+		if o.work += before - left; !does.goes && len(does.then) == 0 {
 			continue
 		}
 		if o.inside == nil {
@@ -67,13 +66,14 @@ func (o *pdfOpening) packed(content []byte, first int, addresses bool) {
 	}
 }
 
-// pdfWork is how many bytes of a text are read at most to know its actions, each of which may be read again
-// where it is said in several places.
-func pdfWork(b []byte) int { return 8*len(b) + pdfActionBytes }
+// pdfWork is how many bytes of a text are read at most to know its actions: each is said once, and some again
+// within others.
+func pdfWork(b []byte) int { return min(2*len(b), pdfWorkMost) + pdfActionBytes }
 
-// goesToAddress tells whether one of the objects that say what is done goes to an address.
-func (o *pdfOpening) goesToAddress(b []byte) bool {
-	if len(o.then) > 0 && o.lost {
+// goesToAddress tells whether one of the objects that say what is done goes to an address. addresses is whether
+// there are any.
+func (o *pdfOpening) goesToAddress(b []byte, addresses bool) bool {
+	if len(o.then) > 0 && o.lost && addresses {
 		return true
 	}
 	left := pdfWork(b)
@@ -125,27 +125,30 @@ func pdfObjects(b []byte, wanted func(number int, known bool) bool, left *int) (
 // pdfHeadingBytes is how far before the keyword the number of an object is looked for.
 const pdfHeadingBytes = 64
 
-// pdfObjectNumber reads the number of an object, and its generation, at the end of what is before its keyword.
+// pdfObjectNumber reads the number of an object, and its generation, at the end of what is before its keyword. It is
+// not known where it is far from that, or on a line with a remark.
 func pdfObjectNumber(before []byte) (number int, known bool) {
 	cut := len(before) == pdfHeadingBytes
+	rest := before
 	for range 2 {
-		before = bytes.TrimRight(before, pdfSpace)
-		rest := bytes.TrimRight(before, "0123456789")
-		if len(rest) == len(before) || len(rest) == 0 && cut {
+		digits := bytes.TrimRight(rest, pdfSpace)
+		rest = bytes.TrimRight(digits, "0123456789")
+		if len(rest) == len(digits) || len(rest) == 0 && cut {
 			return 0, false
 		}
-		number, before = pdfInt(before[len(rest):]), rest
+		number = pdfInt(digits[len(rest):])
 	}
-	return number, true
+	line := before[bytes.LastIndexAny(rest, "\r\n")+1:]
+	return number, bytes.IndexByte(line, '%') < 0 && !bytes.HasSuffix(rest, []byte("."))
 }
 
 // pdfInt is the value of digits, or more than any number of an object.
-func pdfInt(digits []byte) int {
-	digits = bytes.TrimLeft(digits, "0")
-	if len(digits) > 10 {
-		return 1 << 40
+func pdfInt(digits []byte) (n int) {
+	for _, c := range digits {
+		if n = 10*n + int(c-'0'); n > 1<<40 {
+			return 1 << 40
+		}
 	}
-	n, _ := strconv.Atoi(string(digits)) // of none it is 0
 	return n
 }
 
@@ -168,9 +171,9 @@ func pdfStepAt(b []byte, left *int) pdfStep {
 	switch t := r.next(); t.kind {
 	case pdfOpenDictionary, pdfOpenList, pdfIntegerToken:
 		r.value(t, "", true, 0)
-		if r.broken && len(b) > bound {
-			r.does.goes = true
-		}
+	}
+	if (r.ended || r.at >= bound) && len(b) > bound { // it may go on
+		r.does.goes = true
 	}
 	*left -= r.at
 	return r.does
@@ -179,67 +182,48 @@ func pdfStepAt(b []byte, left *int) pdfStep {
 // A pdfActionReader reads one value.
 type pdfActionReader struct {
 	pdfLexer
-	does   pdfStep
-	broken bool // off before its end, or too deep
+	does pdfStep
 }
 
 // value reads a value under a key. does is whether what it says is done by itself.
 func (r *pdfActionReader) value(t pdfToken, key string, does bool, depth int) {
 	if depth > pdfActionDepth {
-		r.broken, r.does.goes = true, true
-		r.at = len(r.b)
+		r.at, r.does.goes = len(r.b), true
 		return
 	}
 	switch t.kind {
 	case pdfOpenDictionary:
 		r.dictionary(does, depth)
 	case pdfOpenList:
-		r.list(does && (key == "" || key == "Next"), depth)
+		r.list(does && (key == "" || key == "Next"), key == "", depth)
 	case pdfIntegerToken:
 		if number, ok := r.reference(t); ok && does {
 			r.does.then = append(r.does.then, number)
 		}
-	case pdfEndToken:
-		r.broken = true
 	}
 }
 
-// reference reads on behind a number, where a reference to another object stands (§7.3.10).
-func (r *pdfActionReader) reference(t pdfToken) (number int, ok bool) {
-	before := r.at
-	if generation := r.next(); generation.kind == pdfIntegerToken {
-		if keyword := r.next(); keyword.kind == pdfKeywordToken && keyword.text == "R" {
-			return t.number, true
-		}
-	}
-	r.at = before
-	return 0, false
-}
-
+// dictionary reads a dictionary, also one that does not end.
 func (r *pdfActionReader) dictionary(does bool, depth int) {
-	kind, elsewhere, address := "", false, false
+	kind, elsewhere, address := false, false, false
 	for {
 		t := r.next()
 		switch t.kind {
-		case pdfEndToken:
-			r.broken = true
-			return
-		case pdfCloseDictionary:
-			if does && (kind == "URI" || elsewhere && address) {
+		case pdfEndToken, pdfCloseDictionary:
+			if does && (kind || elsewhere && address) {
 				r.does.goes = true
 			}
 			return
 		case pdfNameToken:
-			key := t.text
-			before := r.at
+			key, before := t.text, r.at
 			switch t = r.next(); key {
 			case "S":
-				kind, elsewhere = t.text, t.kind == pdfIntegerToken
+				kind, elsewhere = kind || t.text == "URI", elsewhere || t.kind == pdfIntegerToken
 			case "URI":
 				address = true
 			}
 			if t.kind == pdfCloseDictionary {
-				r.at = before // that is missing
+				r.at = before // a value that is missing
 				continue
 			}
 			r.value(t, key, does && pdfByItself[key], depth+1)
@@ -247,56 +231,23 @@ func (r *pdfActionReader) dictionary(does bool, depth int) {
 	}
 }
 
-// list reads a list. One with names in it says where in the file to go (§12.3.2.2).
-func (r *pdfActionReader) list(does bool, depth int) {
-	before, place := len(r.does.then), false
-	for {
-		switch t := r.next(); t.kind {
+// list reads a list. It may be a place in the file to go to: a page, and by name how it is seen (§12.3.2.2).
+func (r *pdfActionReader) list(does, place bool, depth int) {
+	before := len(r.does.then)
+	for n := 0; ; n++ {
+		t := r.next()
+		switch t.kind {
 		case pdfEndToken:
-			r.broken = true
 			return
 		case pdfCloseList:
-			if place {
+			if place && n > 1 {
 				r.does.then = r.does.then[:before]
 			}
 			return
-		case pdfNameToken:
-			place = true
-		default:
-			r.value(t, "", does, depth+1)
 		}
-	}
-}
-
-// pdfFirst is where the first object in a stream begins, as its dictionary says, in whose text before is all up to
-// the keyword; 0 where that is not said there, or twice.
-func pdfFirst(before []byte) (first int) {
-	i := bytes.Index(before, []byte("<<"))
-	if i < 0 {
-		return 0
-	}
-	r := pdfActionReader{pdfLexer: pdfLexer{b: before[i+2:]}}
-	for told := 0; ; {
-		key := r.next()
-		switch key.kind {
-		case pdfEndToken, pdfCloseDictionary:
-			return first
-		case pdfNameToken:
-		default:
-			continue
+		if n < 2 {
+			place = place && t.kind == [2]pdfTokenKind{pdfIntegerToken, pdfNameToken}[n]
 		}
-		before := r.at
-		t := r.next()
-		if key.text == "First" {
-			_, elsewhere := r.reference(t)
-			if told++; told > 1 || t.kind != pdfIntegerToken || elsewhere {
-				return 0
-			}
-			first = t.number
-		} else if t.kind == pdfCloseDictionary {
-			r.at = before
-		} else {
-			r.value(t, "", false, 0)
-		}
+		r.value(t, "", does, depth+1)
 	}
 }

@@ -20,20 +20,23 @@ const (
 // A pdfToken is one piece of PDF syntax.
 type pdfToken struct {
 	kind   pdfTokenKind
-	text   string // of a name, decoded, as far as it matters; of a keyword
+	text   string // of a name, decoded, as far as it matters; of a short keyword
 	number int
 }
 
 // A pdfLexer reads the syntax of PDF, token by token (ISO 32000-1 §7.2, §7.3).
 type pdfLexer struct {
-	b  []byte
-	at int
+	b      []byte
+	at     int
+	ended  bool // the end was met
+	inText bool // within a string or a remark
 }
 
 // next reads one token. Remarks and white space before it are passed over.
 func (l *pdfLexer) next() pdfToken {
 	l.pass()
 	if l.at >= len(l.b) {
+		l.ended = true
 		return pdfToken{}
 	}
 	rest := l.b[l.at:]
@@ -49,7 +52,7 @@ func (l *pdfLexer) next() pdfToken {
 	case c == '(' || c == '<':
 		end := pdfStringEnd(rest)
 		if end < 0 {
-			l.at = len(l.b)
+			l.at, l.inText, l.ended = len(l.b), true, true
 			return pdfToken{}
 		}
 		return l.take(end, pdfStringToken)
@@ -62,13 +65,50 @@ func (l *pdfLexer) next() pdfToken {
 		return l.take(1, pdfKeywordToken)
 	}
 	word := rest[:pdfWordEnd(rest)]
+	sign := 0
+	if word[0] == '+' {
+		sign = 1
+	}
+	digits := len(word) - sign - len(bytes.TrimLeft(word[sign:], "0123456789"))
+	if end := sign + digits; digits > 0 && (end == len(word) || word[end] != '.') { // readers end it there, whatever follows
+		t := l.take(end, pdfIntegerToken)
+		t.number = pdfInt(word[sign:end])
+		return t
+	}
 	t := l.take(len(word), pdfKeywordToken)
-	if len(bytes.Trim(word, "0123456789")) == 0 {
-		t.kind, t.number = pdfIntegerToken, pdfInt(word)
-	} else if len(word) == 1 {
+	if len(word) <= len("stream") {
 		t.text = string(word)
 	}
 	return t
+}
+
+// reference reads on behind an integer, where a reference to another object stands (§7.3.10).
+func (l *pdfLexer) reference(t pdfToken) (number int, ok bool) {
+	before := l.at
+	if generation := l.next(); t.kind == pdfIntegerToken && generation.kind == pdfIntegerToken {
+		if keyword := l.next(); keyword.kind == pdfKeywordToken && keyword.text == "R" {
+			return t.number, true
+		}
+	}
+	l.at = before
+	return 0, false
+}
+
+// skip passes over the rest of a value that begins with a token.
+func (l *pdfLexer) skip(t pdfToken) {
+	for depth := 0; ; t = l.next() {
+		switch t.kind {
+		case pdfOpenDictionary, pdfOpenList:
+			depth++
+		case pdfCloseDictionary, pdfCloseList:
+			depth--
+		case pdfEndToken:
+			return
+		}
+		if depth <= 0 {
+			return
+		}
+	}
 }
 
 func (l *pdfLexer) take(n int, kind pdfTokenKind) pdfToken {
@@ -87,7 +127,7 @@ func (l *pdfLexer) pass() {
 		}
 		end := bytes.IndexAny(trimmed, "\r\n")
 		if end < 0 {
-			end = len(trimmed)
+			end, l.inText = len(trimmed), true
 		}
 		l.at += end
 	}

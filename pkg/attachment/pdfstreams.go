@@ -5,7 +5,6 @@ import (
 	"encoding/ascii85"
 	"encoding/hex"
 	"io"
-	"strings"
 
 	"github.com/klauspost/compress/flate"
 	"golang.org/x/image/tiff/lzw"
@@ -29,25 +28,23 @@ type pdfStream struct {
 	data               *bytes.Reader // from its first byte on; it may not know where it ends
 }
 
-// pdfDictionaryBytes is how far before the keyword a dictionary is read. One that
-// begins further away is taken for one that matters.
-const pdfDictionaryBytes = 4096
-
 // pdfStreams finds the streams of a file that matter.
 type pdfStreams struct {
 	b       []byte
-	all     bool // every stream matters
-	at      int  // behind the last keyword
-	heading int  // the last "obj" before it, -1 for none
-	read    int  // bytes of all dictionaries read
-	covered int  // bytes of all streams given out
+	all     bool             // every stream matters
+	at      int              // behind the last keyword
+	begun   map[int]pdfBegun // those ahead, by their keywords
+	read    int              // how far objects are known
+	within  int              // how far the dictionaries of objects before that reach
+	work    int              // bytes of all dictionaries read
+	covered int              // bytes of all streams given out
 }
 
 // overlap tells whether the streams given out hold more bytes than the file,
 // more than sloppy writing explains, or there are more of them than any writer
 // makes.
 func (p *pdfStreams) overlap() bool {
-	return p.covered > 2*len(p.b)+1<<16 || p.read > 16*len(p.b)+1<<20
+	return p.covered > 2*len(p.b)+1<<16 || p.work > 4*len(p.b)+1<<20
 }
 
 // next is the next stream that matters.
@@ -58,21 +55,12 @@ func (p *pdfStreams) next() (s pdfStream, ok bool) {
 			return s, false
 		}
 		keyword := p.at + i
-		if h := bytes.LastIndex(p.b[p.at:keyword], []byte("obj")); h >= 0 {
-			p.heading = p.at + h
-		}
 		p.at = keyword + len("stream")
 		if bytes.HasSuffix(p.b[:keyword], []byte("end")) {
 			continue
 		}
-		from := max(p.heading, keyword-pdfDictionaryBytes, 0)
-		p.read += keyword - from
-		s = describePDFStream(p.b[from:keyword])
-		if p.heading < from {
-			s.objects = true
-		} else {
-			s.first = pdfFirst(p.b[from:keyword])
-			s.object, s.generation = pdfHeading(p.b[:p.heading])
+		if s, ok = p.describe(keyword); !ok {
+			continue
 		}
 		if s.objects || s.file || s.picture || p.all {
 			s.data = bytes.NewReader(p.data(s))
@@ -109,6 +97,9 @@ func (p *pdfStreams) data(s pdfStream) []byte {
 	if len(s.filters) > 0 && s.filters[0] != "DCTDecode" && s.filters[0] != "DCT" {
 		return rest
 	}
+	if s.objects && s.length < 0 { // the word may stand in a remark
+		return rest
+	}
 	if s.length >= 0 && s.length <= len(rest) && bytes.HasPrefix(bytes.TrimLeft(rest[s.length:], pdfSpace), []byte("endstream")) {
 		return rest[:s.length]
 	}
@@ -116,72 +107,6 @@ func (p *pdfStreams) data(s pdfStream) []byte {
 		return rest[:i]
 	}
 	return rest
-}
-
-// describePDFStream reads the dictionary before a stream.
-func describePDFStream(before []byte) (s pdfStream) {
-	s.length, s.columns, s.pixel = -1, 1, 1
-	colors, bits, count, first := 1, 8, false, false
-	for {
-		slash := bytes.IndexByte(before, '/')
-		if slash < 0 {
-			break
-		}
-		before = before[slash+1:]
-		name, length := pdfName(before)
-		value := bytes.TrimLeft(before[length:min(len(before), length+64)], pdfSpace)
-		elsewhere := len(value) > 0 && value[0] >= '0' && value[0] <= '9'
-		if strings.HasSuffix(name, "Decode") {
-			s.filters = append(s.filters, name)
-			continue
-		}
-		switch name {
-		case "ObjStm":
-			s.objects = true
-		case "Image":
-			s.picture = true
-		case "Width":
-			s.width = pdfNumber(value)
-		case "Height":
-			s.height = pdfNumber(value)
-		case "ImageMask":
-			s.bits = 1
-		case "N":
-			count = true
-		case "First":
-			first = true
-		case "EmbeddedFile":
-			s.file = true
-		case "Fl", "AHx", "A85", "LZW", "RL", "Crypt", "DCT", "CCF":
-			s.filters = append(s.filters, name)
-		case "Filter", "DecodeParms", "DP":
-			s.hidden = s.hidden || elsewhere
-		case "Length":
-			if digits := bytes.TrimLeft(value, "0123456789"); elsewhere && !bytes.HasPrefix(bytes.TrimLeft(digits, pdfSpace), []byte("0 R")) {
-				s.length = pdfNumber(value)
-			}
-		case "Predictor":
-			s.predictor = max(s.predictor, pdfNumber(value))
-		case "Columns":
-			s.columns = pdfNumber(value)
-		case "Colors":
-			colors = pdfNumber(value)
-		case "BitsPerComponent":
-			bits = pdfNumber(value)
-			if s.bits == 0 {
-				s.bits = bits
-			}
-		case "EarlyChange":
-			s.hidden = s.hidden || pdfNumber(value) == 0
-		}
-	}
-	s.objects = s.objects || count && first // whatever its type is written as
-	if colors > 0 && colors <= 32 && bits > 0 && bits <= 16 && s.columns > 0 && s.columns < 1<<20 {
-		s.columns, s.pixel = (colors*bits*s.columns+7)/8, max(1, colors*bits/8)
-	} else if s.predictor > 1 {
-		s.hidden = true
-	}
-	return s
 }
 
 // pdfStream decodes a stream (§7.4). Damage at its end is passed over, as readers

@@ -99,6 +99,10 @@ func TestWhatActsInOpenDocumentsIsNamed(t *testing.T) {
 		"a long way to it":     {member{name: "content.xml", content: []byte("<d:image x:href" + strings.Repeat(" ", 2000) + "=" + strings.Repeat("\n", 2000) + "'http://a.example/p.png'/>")}, Suspicious, ExternalObject},
 		"a long prefix":        {member{name: "content.xml", content: []byte("<" + strings.Repeat("s", 500) + ":event-listener/>")}, Suspicious, DocumentMacro},
 		"a DAV server":         {member{name: "content.xml", content: []byte(`<draw:image xlink:href="vnd.sun.star.webdav://a.example/p.png"/>`)}, Suspicious, ExternalObject},
+		"a package elsewhere":  {member{name: "content.xml", content: []byte(`<draw:image xlink:href="vnd.sun.star.pkg://http:%2F%2Fa.example%2Fx/Pictures/a.png"/>`)}, Suspicious, ExternalObject},
+		"an address in one":    {member{name: "content.xml", content: []byte(`<draw:image xlink:href="vnd.sun.star.expand:http://a.example/"/>`)}, Suspicious, ExternalObject},
+		"the author's disk":    {member{name: "content.xml", content: []byte(`<draw:image xlink:href="file:///C:/a.png"/>`)}, Clean, ""},
+		"an event of old":      {member{name: "content.xml", content: []byte(`<script:event script:language="StarBasic" script:macro-name="a"/>`)}, Suspicious, DocumentMacro},
 		"a form's data":        {member{name: "content.xml", content: []byte(`<xforms:instance src="http://a.example/"/>`)}, Suspicious, ExternalObject},
 		"a web service":        {member{name: "content.xml", content: []byte(`<table:table-cell table:formula="of:=WEBSERVICE(&quot;http://a.example/&quot;)"/>`)}, Suspicious, ExternalObject},
 		"a program is asked":   {member{name: "content.xml", content: []byte(`<table:table-cell table:formula="of:=DDE(&quot;cmd&quot;;&quot;a&quot;;&quot;b&quot;)"/>`)}, Suspicious, DDE},
@@ -119,6 +123,8 @@ func TestWhatActsInOpenDocumentsIsNamed(t *testing.T) {
 		}
 	}
 	want(t, scanFile(t, "a.odt", made(t, "locked.odt")), Encrypted, EncryptedDocument)
+	old := zipOf(t, member{name: "mimetype", content: []byte("application/vnd.sun.xml.writer"), stored: true}, member{name: "content.xml", content: []byte(`<draw:image xlink:href="http://a.example/p.png"/>`)})
+	want(t, scanFile(t, "a.sxw", old), Suspicious, ExternalObject)
 }
 
 func TestDocumentsThatAreOneFileOfXMLAreLookedThrough(t *testing.T) {
@@ -132,6 +138,7 @@ func TestDocumentsThatAreOneFileOfXMLAreLookedThrough(t *testing.T) {
 	}{
 		"a.fodt": {listens, Suspicious, DocumentMacro},
 		"b.fodt": {"\xff\xfe" + wide(listens), Suspicious, DocumentMacro},
+		"d.fodt": {strings.Replace(listens, "xmlns:office:1.0", "xmlns&#58;office:1.0", 1), Suspicious, DocumentMacro},
 		"c.fodt": {strings.Replace(listens, "<script:", "<x:", 1), Suspicious, DocumentMacro},
 		"a.xdp":  {fmt.Sprintf(form, "<script>app.alert(1)</script>"), Suspicious, PDFJavaScript},
 		"b.xdp":  {fmt.Sprintf(form, "<text>a</text>"), Clean, ""},

@@ -34,7 +34,7 @@ func (w *walker) openZip(a *Attachment, f file) error {
 		d.find(DuplicateMember)
 	}
 	a.add(d.findings...)
-	document, open := newOOXML(a, d.entries), newOpenDocument(a)
+	document, open := newOOXML(a, d.entries), newOpenDocument(a, d.entries)
 	for _, e := range append(d.entries, hidden...) {
 		child, err := w.zipMember(a, f, e)
 		if err != nil {
