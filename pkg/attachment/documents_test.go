@@ -429,6 +429,16 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 		"one without its end":   {"1 0 obj << /OpenAction 7 0 R >> endobj 99 0 obj << /Type /ObjStm /N 1 /First 4 /Length 41 >> stream\n7 0 << /S /URI /URI (http://a.example) \nendstream endobj", Suspicious, PDFRemoteAction},
 		"a list with a name":    {"1 0 obj << /OpenAction << /Next [/X 7 0 R] >> >> endobj 7 0 obj << /S /URI /URI (http://a.example) >> endobj", Suspicious, PDFRemoteAction},
 		"a film from elsewhere": {"1 0 obj << /S /Rendition /R << /C << /D << /FS /URL /F (http://a.example) >> >> >> >> endobj", Suspicious, PDFRemoteAction},
+		"a file of objects":     {packedScript(t, "/Subtype /EmbeddedFile /Filter /FlateDecode >>"), Suspicious, PDFJavaScript},
+		"another key for it":    {packedScript(t, "/F /FlateDecode >>"), Unsupported, UnsupportedMethod},
+		"signs at references":   {"1 0 obj << /S /JavaScri#7zt x /JS +6 0 R >> endobj", Suspicious, PDFJavaScript},
+		"rows of two kinds":     {packedScript(t, "/Filter [/FlateDecode] /DecodeParms << /Predictor 12 /Columns 4 >> >>"), Unsupported, UnsupportedMethod},
+		"rows of TIFF":          {packedScript(t, "/Filter /FlateDecode /DecodeParms << /Predictor 2 /Columns 9000 >> >>"), Unsupported, UnsupportedMethod},
+		"rows between filters":  {packedScript(t, "/Filter [/FlateDecode /RunLengthDecode] /DecodeParms [<< /Predictor 12 >> null] >>"), Unsupported, UnsupportedMethod},
+		"a bracket for a value": {packedScript(t, "/A << /B ) /Filter /FlateDecode /E >> >>"), Unsupported, UnsupportedMethod},
+		"an image's keyword":    {packedScript(t, "/Filter /FlateDecode /X ID( >> \n%)\n>>"), Unsupported, UnsupportedMethod},
+		"digits that are none":  {"99 0 obj << /Type /ObjStm /N 1 /First 4 /Filter /AHx >> stream\n" + hex.EncodeToString([]byte("7 0 << ")) + "zz" + hex.EncodeToString([]byte("/S /JavaScript /JS (x) >>")) + ">\nendstream endobj", Error, MalformedDocument},
+		"no header":             {"99 0 obj << /Type /ObjStm /N 1 /First 4 >> stream\nabcdefghijk\nendstream endobj", Error, MalformedDocument},
 		"a form with a script":  {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<event><script contentType='application/x-javascript'>x</script>")) + "\nendstream endobj", Suspicious, PDFJavaScript},
 		"a form without":        {"1 0 obj << /XFA 5 0 R >> endobj 5 0 obj << /Filter /FlateDecode >> stream\n" + deflatedStream(t, []byte("<field/>")) + "\nendstream endobj", Clean, ""},
 		"a form, a string":      {"1 0 obj << /AcroForm << /XFA(<x><\\163cript>x</script></x>) >> >> endobj", Suspicious, PDFJavaScript},
@@ -465,6 +475,15 @@ func TestWhatActsInPDFsIsNamed(t *testing.T) {
 			t.Errorf("%s is %s %v, want %s %s", name, a.Verdict, allReasons(a), c.verdict, c.reason)
 		}
 	}
+}
+
+// Some readers open what is called a PDF whatever it begins with.
+func TestAPDFWithoutItsHeaderIsLookedThrough(t *testing.T) {
+	script := []byte("1 0 obj << /S /JavaScript /JS (x) >> endobj trailer << /Root 1 0 R >>")
+	for _, begins := range []string{"", "a,b\n", "%!PS-Adobe-3.0\n", "Subject: a\n\n", "<?xml version=\"1.0\"?><a/>\n"} {
+		want(t, scanFile(t, "a.pdf", append([]byte(begins), script...)), Suspicious, PDFJavaScript)
+	}
+	want(t, scanFile(t, "a.txt", script), Clean)
 }
 
 func TestWhatActsInRichTextIsNamed(t *testing.T) {

@@ -24,8 +24,8 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 		}
 		f.sealed = true
 	}
-	embedded, harmless := 0, 0
-	streams := pdfStreams{b: f.content, all: names.form, begun: map[int]pdfBegun{}}
+	embedded, harmless, garbled := 0, 0, false
+	streams := pdfStreams{b: f.content, all: names.form, locked: lock != nil, begun: map[int]pdfBegun{}}
 	for {
 		s, ok := streams.next()
 		if !ok {
@@ -47,8 +47,16 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 		switch {
 		case err != nil && (s.objects || s.file):
 			a.add(readReason("", err))
+			continue
 		case err != nil: // a picture or a font
-		case s.file:
+			continue
+		case s.objects:
+			names.add(pdfNames(content))
+			garbled = !names.packed(content, s.first) || garbled
+		case !s.file:
+			names.script = names.script || scriptInForm(content)
+		}
+		if s.file {
 			embedded++
 			if err := w.list(a, f, "", content); err != nil {
 				return err
@@ -56,11 +64,6 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 			if last := a.Children[len(a.Children)-1]; last.Verdict == Clean && !carries(last.DetectedType) {
 				harmless++
 			}
-		case s.objects:
-			names.add(pdfNames(content))
-			names.packed(content, s.first)
-		default:
-			names.script = names.script || scriptInForm(content)
 		}
 	}
 	if streams.overlap() {
@@ -68,6 +71,9 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 	}
 	names.remote = names.remote || names.goesToAddress(f.content, names.address)
 	names.tell(a)
+	if garbled && !names.script && !names.launch && !names.remote {
+		a.add(MalformedDocument)
+	}
 	// An invoice that carries its own data as XML (PDF/A-3) is no cause for
 	// alarm; a file that acts, or that we could not take out, is.
 	if names.files && embedded == 0 || harmless < embedded || names.attached > embedded {
@@ -209,6 +215,9 @@ func pdfName(b []byte) (string, int) {
 			if v, err := strconv.ParseUint(string(b[i+1:i+3]), 16, 8); err == nil {
 				c = byte(v)
 				i += 2
+			} else if v, err := strconv.ParseUint(string(b[i+1:i+2]), 16, 8); err == nil { // as poppler reads it
+				c = byte(v) << 4
+				i += 2
 			}
 		}
 		name[n] = c
@@ -239,6 +248,6 @@ func pdfValueFollows(b []byte) bool {
 	case '(', '<', '[', '/', '>', '%', ']':
 		return true
 	default:
-		return c >= '0' && c <= '9' && len(trimmed) < len(b)
+		return (c >= '0' && c <= '9' || c == '+') && len(trimmed) < len(b)
 	}
 }

@@ -36,21 +36,23 @@ func (o *pdfOpening) note(b []byte, left *int) (goes bool) {
 	return does.goes || len(o.then) > pdfActionsMost
 }
 
-// packed notes what the objects in a stream do (§7.5.7). Where its header is not understood, anything may be in it.
-func (o *pdfOpening) packed(content []byte, first int) {
+// packed notes what the objects in a stream do (§7.5.7). understood is false where its header is none: then anything
+// may be in it, or it is not what the stream holds.
+func (o *pdfOpening) packed(content []byte, first int) (understood bool) {
 	if first <= 0 || first > len(content) {
 		o.lost = true
-		return
+		return false
 	}
 	header, objects, left := pdfLexer{b: content[:first]}, content[first:], pdfWork(content)
 	for {
 		number, offset := header.next(), header.next()
 		if number.kind == pdfEndToken {
-			return
+			return true
 		}
-		if number.kind != pdfIntegerToken || offset.kind != pdfIntegerToken || left <= 0 || o.kept > pdfActionsMost || o.work > pdfWorkMost {
+		understood = number.kind == pdfIntegerToken && offset.kind == pdfIntegerToken
+		if !understood || left <= 0 || o.kept > pdfActionsMost || o.work > pdfWorkMost {
 			o.lost = true
-			return
+			return understood
 		}
 		before := left
 		does := pdfStepAt(objects[min(offset.number, len(objects)):], &left)

@@ -27,11 +27,16 @@ func (p *pdfStreams) headings(until int) {
 		l := pdfLexer{b: p.b, at: p.read}
 		s, is, whole := describePDFStream(&l)
 		p.work += l.at - at
+		if is && l.stream > 0 { // within a dictionary that goes on, and perhaps not for everybody
+			p.begun[l.stream] = pdfBegun{unclear: true}
+		}
 		if whole && bytes.HasPrefix(p.b[l.at:], []byte("stream")) {
-			s.object, s.generation = pdfHeading(p.b[:at])
+			numbered := false
+			s.object, s.generation, numbered = pdfHeading(p.b[max(0, at-pdfHeadingBytes):at])
+			s.hidden = s.hidden || !numbered && p.locked
 			line := p.b[bytes.LastIndexAny(p.b[max(0, at-pdfHeadingBytes):at], "\r\n")+max(0, at-pdfHeadingBytes)+1 : at]
 			_, again := p.begun[l.at]
-			p.begun[l.at] = pdfBegun{s, again || at < p.within || bytes.IndexByte(line, '%') >= 0}
+			p.begun[l.at] = pdfBegun{s, again || l.odd || at < p.within || bytes.IndexByte(line, '%') >= 0}
 		}
 		if is {
 			p.within = max(p.within, l.at)
@@ -51,6 +56,13 @@ func (p *pdfStreams) describe(keyword int) (s pdfStream, ok bool) {
 		return s, false
 	}
 	return pdfStream{objects: true, hidden: true, length: -1}, true
+}
+
+// pdfHeading reads the two numbers before the keyword of an object.
+func pdfHeading(before []byte) (object, generation int, known bool) {
+	object, known = pdfObjectNumber(before)
+	digits := bytes.TrimRight(before, pdfSpace)
+	return object, pdfInt(digits[len(bytes.TrimRight(digits, "0123456789")):]), known
 }
 
 // mayEndDictionary tells whether a dictionary may end a text, with nothing but white space and remarks behind it.
@@ -95,13 +107,14 @@ func describePDFStream(l *pdfLexer) (s pdfStream, is, whole bool) {
 			return s, true, false
 		case pdfCloseDictionary:
 			s.objects = s.objects || told["N"] && told["First"] // whatever its type is written as
+			s.odd = s.odd || told["F"] || told["DP"] && told["DecodeParms"] || rows.predictor > 1 && !rows.plain(&s)
 			rows.settle(&s)
 			l.pass()
 			return s, true, true
 		case pdfNameToken:
 			key, before := t.text, l.at
 			if t = l.next(); t.kind == pdfCloseDictionary {
-				l.at = before // a value that is missing
+				l.at, l.odd = before, true // a value that is missing
 				continue
 			}
 			s.entry(key, t, l, &rows, told[key])
@@ -127,15 +140,17 @@ func (s *pdfStream) entry(key string, t pdfToken, l *pdfLexer, rows *pdfRows, ag
 	}
 	switch key {
 	case "Filter":
-		s.hidden = s.hidden || again
+		s.hidden, rows.ofList = s.hidden || again, rows.ofList != (t.kind == pdfOpenList)
 		s.each(t, l, func(t pdfToken) {
-			if s.filters = append(s.filters, t.text); t.kind != pdfNameToken {
+			if t.kind == pdfNameToken {
+				s.filters = append(s.filters, t.text)
+			} else if t.text != "null" {
 				s.hidden = true
 			}
 		})
 		return
 	case "DecodeParms", "DP":
-		s.hidden = s.hidden || again
+		s.hidden, rows.ofList = s.hidden || again, rows.ofList != (t.kind == pdfOpenList)
 		s.each(t, l, func(t pdfToken) {
 			if t.kind == pdfOpenDictionary {
 				s.hidden = !rows.read(l) || s.hidden
@@ -183,7 +198,22 @@ func (s *pdfStream) each(t pdfToken, l *pdfLexer, visit func(t pdfToken)) {
 }
 
 // pdfRows are how the rows of a stream are made that a predictor was at (§7.4.4.4).
-type pdfRows struct{ predictor, columns, colors, bits int }
+type pdfRows struct {
+	predictor, columns, colors, bits int
+	ofList                           bool // of filters and parameters one is a list, and one is none
+}
+
+// plain tells whether all readers undo a predictor alike: one of PNG, of whole bytes, behind one filter.
+func (r *pdfRows) plain(s *pdfStream) bool {
+	if len(s.filters) != 1 || r.ofList || r.predictor < 10 || r.bits != 8 {
+		return false
+	}
+	switch s.filters[0] {
+	case "FlateDecode", "Fl", "LZWDecode", "LZW":
+		return true
+	}
+	return false
+}
 
 // read reads them behind the beginning of a dictionary; false where one stands elsewhere or nobody knows it.
 func (r *pdfRows) read(l *pdfLexer) (ok bool) {
@@ -207,7 +237,7 @@ func (r *pdfRows) read(l *pdfLexer) (ok bool) {
 			case "BitsPerComponent":
 				into = &r.bits
 			case "EarlyChange":
-				ok = ok && t.number != 0 && !elsewhere
+				ok = ok && t.number == 1 && !elsewhere
 			}
 			if into != nil {
 				ok = ok && t.kind == pdfIntegerToken && !elsewhere

@@ -1,6 +1,9 @@
 package attachment
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // A pdfTokenKind is what a token is.
 type pdfTokenKind int
@@ -30,6 +33,8 @@ type pdfLexer struct {
 	at     int
 	ended  bool // the end was met
 	inText bool // within a string or a remark
+	odd    bool // something was met that stands in no dictionary
+	stream int  // where the first keyword of a stream is within; 0: nowhere
 }
 
 // next reads one token. Remarks and white space before it are passed over.
@@ -62,6 +67,7 @@ func (l *pdfLexer) next() pdfToken {
 		t.text = name
 		return t
 	case !pdfRegular(c): // a bracket of another kind, or one too many
+		l.odd = true
 		return l.take(1, pdfKeywordToken)
 	}
 	word := rest[:pdfWordEnd(rest)]
@@ -79,6 +85,15 @@ func (l *pdfLexer) next() pdfToken {
 	if len(word) <= len("stream") {
 		t.text = string(word)
 	}
+	switch t.text {
+	case "R", "true", "false", "null":
+		return t
+	case "stream":
+		if l.stream == 0 {
+			l.stream = l.at - len(word)
+		}
+	}
+	l.odd = l.odd || len(bytes.Trim(word, "+-.0123456789")) > 0
 	return t
 }
 
@@ -94,18 +109,31 @@ func (l *pdfLexer) reference(t pdfToken) (number int, ok bool) {
 	return 0, false
 }
 
+// pdfNesting is how deep values stand in one another at most.
+const pdfNesting = 64
+
 // skip passes over the rest of a value that begins with a token.
 func (l *pdfLexer) skip(t pdfToken) {
-	for depth := 0; ; t = l.next() {
+	var closing []pdfTokenKind
+	for ; ; t = l.next() {
 		switch t.kind {
-		case pdfOpenDictionary, pdfOpenList:
-			depth++
+		case pdfOpenDictionary:
+			closing = append(closing, pdfCloseDictionary)
+		case pdfOpenList:
+			closing = append(closing, pdfCloseList)
 		case pdfCloseDictionary, pdfCloseList:
-			depth--
+			if n := len(closing) - 1; n < 0 || closing[n] != t.kind {
+				l.odd = true
+			}
+			closing = closing[:max(len(closing)-1, 0)]
 		case pdfEndToken:
 			return
 		}
-		if depth <= 0 {
+		if len(closing) > pdfNesting {
+			l.odd = true
+			return
+		}
+		if len(closing) == 0 {
 			return
 		}
 	}
@@ -132,6 +160,8 @@ func (l *pdfLexer) pass() {
 		l.at += end
 	}
 }
+
+func isPDFSpace(c byte) bool { return strings.IndexByte(pdfSpace, c) >= 0 }
 
 // pdfWordEnd is how long a word is.
 func pdfWordEnd(b []byte) int {

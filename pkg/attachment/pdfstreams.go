@@ -18,6 +18,7 @@ type pdfStream struct {
 	bits          int // of a sample of a picture
 	filters       []string
 	hidden        bool // filters or their parameters stand elsewhere
+	odd           bool // it is written as no writer does it, and readers may read it in several ways
 	length        int  // as the dictionary says, -1 where it does not
 	first         int  // where the first object in it begins, 0 where that is not said here
 	predictor     int
@@ -32,6 +33,7 @@ type pdfStream struct {
 type pdfStreams struct {
 	b       []byte
 	all     bool             // every stream matters
+	locked  bool             // streams are encrypted by the numbers of their objects
 	at      int              // behind the last keyword
 	begun   map[int]pdfBegun // those ahead, by their keywords
 	read    int              // how far objects are known
@@ -69,24 +71,14 @@ func (p *pdfStreams) next() (s pdfStream, ok bool) {
 	}
 }
 
-// pdfHeading reads the two numbers before "obj".
-func pdfHeading(before []byte) (object, generation int) {
-	fields := bytes.Fields(before[max(0, len(before)-32):])
-	if len(fields) < 2 {
-		return 0, 0
-	}
-	number := fields[len(fields)-2]
-	for len(number) > 0 && (number[0] < '0' || number[0] > '9') {
-		number = number[1:]
-	}
-	return pdfNumber(number), pdfNumber(fields[len(fields)-1])
-}
-
 // data is what follows the keyword. Packed streams end by themselves, and whoever
 // wrote "endstream" into one, or lies about its length, is not believed; others
 // end where their length says, or else at the word.
 func (p *pdfStreams) data(s pdfStream) []byte {
 	begin := p.at
+	for begin < len(p.b) && p.b[begin] == ' ' { // which some write
+		begin++
+	}
 	if begin < len(p.b) && p.b[begin] == '\r' {
 		begin++
 	}
@@ -120,6 +112,9 @@ func (w *walker) pdfStream(f file, s pdfStream, lock *pdfLock) ([]byte, error) {
 	if reason != "" {
 		return nil, errStop
 	}
+	if err != nil && s.objects {
+		return nil, MalformedDocument // readers go on in their own ways
+	}
 	if err != nil && len(content) == 0 && s.data.Size() > 8 {
 		return nil, MalformedDocument
 	}
@@ -144,7 +139,7 @@ func (w *walker) pdfStream(f file, s pdfStream, lock *pdfLock) ([]byte, error) {
 
 // pdfReader opens the filters of a stream.
 func pdfReader(s pdfStream, lock *pdfLock) (io.Reader, error) {
-	if s.hidden {
+	if s.hidden || s.odd && (s.objects || s.file) {
 		return nil, UnsupportedMethod
 	}
 	var r io.Reader = s.data
@@ -160,7 +155,7 @@ func pdfReader(s pdfStream, lock *pdfLock) (io.Reader, error) {
 			}
 			r = flate.NewReader(r)
 		case "ASCIIHexDecode", "AHx":
-			r = hex.NewDecoder(&filtered{r: r, keep: func(c byte) bool { return pdfRegular(c) }, end: '>'})
+			r = hex.NewDecoder(&filtered{r: r, keep: func(c byte) bool { return !isPDFSpace(c) }, end: '>'})
 		case "ASCII85Decode", "A85":
 			r = ascii85.NewDecoder(&filtered{r: r, keep: func(c byte) bool { return c > ' ' }, end: '~'})
 		case "LZWDecode", "LZW":

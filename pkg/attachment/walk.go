@@ -1,6 +1,7 @@
 package attachment
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -120,6 +121,9 @@ func (w *walker) open(a *Attachment, f file) {
 	}
 	if familyOf(a.DetectedType) == text && carriesFiles(f) {
 		w.run(a, f, w.openTextFile)
+	}
+	if a.DetectedType != "application/pdf" && (extension == "pdf" || f.declared == "application/pdf") && bytes.Contains(f.content, []byte("obj")) && bytes.Contains(f.content, []byte("/Root")) {
+		w.run(a, f, w.openPDF) // some readers need no more to know one by
 	}
 	if decode := w.decoder(a.DetectedType); decode != nil {
 		w.run(a, f, decode)
