@@ -25,7 +25,7 @@ func (w *walker) openPDF(a *Attachment, f file) error {
 		f.sealed = true
 	}
 	embedded, harmless, garbled := 0, 0, false
-	streams := pdfStreams{b: f.content, all: names.form, locked: lock != nil, begun: map[int]pdfBegun{}}
+	streams := pdfStreams{b: f.content, all: names.form, begun: map[int]pdfBegun{}}
 	for {
 		s, ok := streams.next()
 		if !ok {

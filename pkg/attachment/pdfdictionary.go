@@ -8,7 +8,7 @@ const pdfRemarkBytes = 1024
 // A pdfBegun is a stream that begins at a keyword, by the dictionary that ends before it.
 type pdfBegun struct {
 	pdfStream
-	unclear bool // there is another, or it may stand in a text or a remark
+	unclear bool // there is another, it may stand in a text or a remark, or no writer writes it so
 }
 
 // headings reads the dictionaries of all objects that begin before a place. Each is read once.
@@ -31,12 +31,10 @@ func (p *pdfStreams) headings(until int) {
 			p.begun[l.stream] = pdfBegun{unclear: true}
 		}
 		if whole && bytes.HasPrefix(p.b[l.at:], []byte("stream")) {
-			numbered := false
-			s.object, s.generation, numbered = pdfHeading(p.b[max(0, at-pdfHeadingBytes):at])
-			s.hidden = s.hidden || !numbered && p.locked
-			line := p.b[bytes.LastIndexAny(p.b[max(0, at-pdfHeadingBytes):at], "\r\n")+max(0, at-pdfHeadingBytes)+1 : at]
+			var known bool
+			s.object, s.generation, known = pdfHeading(p.b[max(0, at-pdfHeadingBytes):at])
 			_, again := p.begun[l.at]
-			p.begun[l.at] = pdfBegun{s, again || l.odd || at < p.within || bytes.IndexByte(line, '%') >= 0}
+			p.begun[l.at] = pdfBegun{s, again || l.odd || !known || at < p.within}
 		}
 		if is {
 			p.within = max(p.within, l.at)
@@ -58,7 +56,7 @@ func (p *pdfStreams) describe(keyword int) (s pdfStream, ok bool) {
 	return pdfStream{objects: true, hidden: true, length: -1}, true
 }
 
-// pdfHeading reads the two numbers before the keyword of an object.
+// pdfHeading reads the two numbers before the keyword of an object. known is as of pdfObjectNumber.
 func pdfHeading(before []byte) (object, generation int, known bool) {
 	object, known = pdfObjectNumber(before)
 	digits := bytes.TrimRight(before, pdfSpace)

@@ -33,7 +33,6 @@ type pdfStream struct {
 type pdfStreams struct {
 	b       []byte
 	all     bool             // every stream matters
-	locked  bool             // streams are encrypted by the numbers of their objects
 	at      int              // behind the last keyword
 	begun   map[int]pdfBegun // those ahead, by their keywords
 	read    int              // how far objects are known
