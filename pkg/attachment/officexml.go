@@ -115,11 +115,11 @@ func eachFormula(body []byte, visit func(formula string)) {
 
 // localName is the name of the element whose tag begins before b, without its prefix.
 func localName(b []byte) []byte {
-	n := bytes.IndexAny(b[:min(len(b), 128)], " \t\r\n/>")
+	n := bytes.IndexAny(b, xmlSpace+"/><") // the last of which no name holds: nothing is read twice
 	if n < 0 {
 		return nil
 	}
-	return b[bytes.IndexByte(b[:n], ':')+1 : n]
+	return b[bytes.LastIndexByte(b[:n], ':')+1 : n]
 }
 
 const xmlSpace = " \t\r\n"
@@ -127,7 +127,7 @@ const xmlSpace = " \t\r\n"
 // An xmlTag is one that begins an element.
 type xmlTag struct {
 	name string // without its prefix
-	rest []byte // behind it
+	text []byte // up to its end
 }
 
 // eachTag calls visit for the tags that begin elements. It gives false where not all are seen: one does not end, or
@@ -161,11 +161,7 @@ func eachTag(body []byte, visit func(tag xmlTag)) (whole bool) {
 			return false
 		}
 		if end > 0 && body[0] != '/' && body[0] != '!' {
-			name, rest := body[:end], []byte(nil)
-			if n := bytes.IndexAny(name, xmlSpace+"/"); n >= 0 {
-				name, rest = name[:n], name[n:]
-			}
-			visit(xmlTag{string(name[bytes.LastIndexByte(name, ':')+1:]), rest})
+			visit(xmlTag{string(localName(body)), body[:end]})
 		}
 		body = body[end+1:]
 	}
@@ -173,7 +169,7 @@ func eachTag(body []byte, visit func(tag xmlTag)) (whole bool) {
 
 // attributes calls visit for each attribute, by its name without prefix.
 func (t xmlTag) attributes(visit func(name, value string)) {
-	for rest := t.rest; ; {
+	for rest := t.text; ; {
 		name, after, found := bytes.Cut(rest, []byte("="))
 		after = bytes.TrimLeft(after, xmlSpace)
 		if !found || len(after) == 0 || after[0] != '"' && after[0] != '\'' {

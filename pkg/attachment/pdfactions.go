@@ -113,7 +113,7 @@ func pdfObjects(b []byte, wanted func(number int, known bool) bool, left *int) (
 		}
 		before := b[max(0, at+i-pdfHeadingBytes) : at+i]
 		at += i + len("obj")
-		if bytes.HasSuffix(before, []byte("end")) || !wanted(pdfObjectNumber(before)) {
+		if number, _, known := pdfHeading(before); bytes.HasSuffix(before, []byte("end")) || !wanted(number, known) {
 			continue
 		}
 		does := pdfStepAt(b[at:], left)
@@ -127,21 +127,21 @@ func pdfObjects(b []byte, wanted func(number int, known bool) bool, left *int) (
 // pdfHeadingBytes is how far before the keyword the number of an object is looked for.
 const pdfHeadingBytes = 64
 
-// pdfObjectNumber reads the number of an object, and its generation, at the end of what is before its keyword. It is
-// not known where it is far from that, or on a line with a remark.
-func pdfObjectNumber(before []byte) (number int, known bool) {
+// pdfHeading reads the number of an object, and its generation, at the end of what is before its keyword. They are
+// not known where they are far from that, or on a line with a remark.
+func pdfHeading(before []byte) (number, generation int, known bool) {
 	cut := len(before) == pdfHeadingBytes
 	rest := before
 	for range 2 {
 		digits := bytes.TrimRight(rest, pdfSpace)
 		rest = bytes.TrimRight(digits, "0123456789")
 		if len(rest) == len(digits) || len(rest) == 0 && cut {
-			return 0, false
+			return 0, 0, false
 		}
-		number = pdfInt(digits[len(rest):])
+		number, generation = pdfInt(digits[len(rest):]), number
 	}
 	line := before[bytes.LastIndexAny(rest, "\r\n")+1:]
-	return number, bytes.IndexByte(line, '%') < 0 && !bytes.HasSuffix(rest, []byte("."))
+	return number, generation, bytes.IndexByte(line, '%') < 0 && !bytes.HasSuffix(rest, []byte("."))
 }
 
 // pdfInt is the value of digits, or more than any number of an object.

@@ -56,13 +56,6 @@ func (p *pdfStreams) describe(keyword int) (s pdfStream, ok bool) {
 	return pdfStream{objects: true, hidden: true, length: -1}, true
 }
 
-// pdfHeading reads the two numbers before the keyword of an object. known is as of pdfObjectNumber.
-func pdfHeading(before []byte) (object, generation int, known bool) {
-	object, known = pdfObjectNumber(before)
-	digits := bytes.TrimRight(before, pdfSpace)
-	return object, pdfInt(digits[len(bytes.TrimRight(digits, "0123456789")):]), known
-}
-
 // mayEndDictionary tells whether a dictionary may end a text, with nothing but white space and remarks behind it.
 func mayEndDictionary(before []byte) bool {
 	for range 8 {
@@ -105,7 +98,7 @@ func describePDFStream(l *pdfLexer) (s pdfStream, is, whole bool) {
 			return s, true, false
 		case pdfCloseDictionary:
 			s.objects = s.objects || told["N"] && told["First"] // whatever its type is written as
-			s.odd = s.odd || told["F"] || told["DP"] && told["DecodeParms"] || rows.predictor > 1 && !rows.plain(&s)
+			s.odd = told["F"] || told["DP"] && told["DecodeParms"] || rows.predictor > 1 && !rows.plain(&s)
 			rows.settle(&s)
 			l.pass()
 			return s, true, true
@@ -139,7 +132,7 @@ func (s *pdfStream) entry(key string, t pdfToken, l *pdfLexer, rows *pdfRows, ag
 	switch key {
 	case "Filter":
 		s.hidden, rows.ofList = s.hidden || again, rows.ofList != (t.kind == pdfOpenList)
-		s.each(t, l, func(t pdfToken) {
+		l.each(t, func(t pdfToken) {
 			if t.kind == pdfNameToken {
 				s.filters = append(s.filters, t.text)
 			} else if t.text != "null" {
@@ -149,7 +142,7 @@ func (s *pdfStream) entry(key string, t pdfToken, l *pdfLexer, rows *pdfRows, ag
 		return
 	case "DecodeParms", "DP":
 		s.hidden, rows.ofList = s.hidden || again, rows.ofList != (t.kind == pdfOpenList)
-		s.each(t, l, func(t pdfToken) {
+		l.each(t, func(t pdfToken) {
 			if t.kind == pdfOpenDictionary {
 				s.hidden = !rows.read(l) || s.hidden
 			} else if t.text != "null" {
@@ -179,20 +172,6 @@ func (s *pdfStream) entry(key string, t pdfToken, l *pdfLexer, rows *pdfRows, ag
 		}
 	}
 	l.skip(t)
-}
-
-// each calls visit for a value, or for each of those in a list of them.
-func (s *pdfStream) each(t pdfToken, l *pdfLexer, visit func(t pdfToken)) {
-	if t.kind != pdfOpenList {
-		visit(t)
-		return
-	}
-	for {
-		if t = l.next(); t.kind == pdfCloseList || t.kind == pdfEndToken {
-			return
-		}
-		visit(t)
-	}
 }
 
 // pdfRows are how the rows of a stream are made that a predictor was at (§7.4.4.4).

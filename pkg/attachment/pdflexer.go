@@ -139,6 +139,20 @@ func (l *pdfLexer) skip(t pdfToken) {
 	}
 }
 
+// each calls visit for the value that begins with a token, or for each of those in a list of them.
+func (l *pdfLexer) each(t pdfToken, visit func(t pdfToken)) {
+	if t.kind != pdfOpenList {
+		visit(t)
+		return
+	}
+	for {
+		if t = l.next(); t.kind == pdfCloseList || t.kind == pdfEndToken {
+			return
+		}
+		visit(t)
+	}
+}
+
 func (l *pdfLexer) take(n int, kind pdfTokenKind) pdfToken {
 	l.at += n
 	return pdfToken{kind: kind}
