@@ -53,6 +53,7 @@ func TestWhatActsInOfficePackagesIsNamed(t *testing.T) {
 		"DDE in a sheet":     {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<sheetData><c><f>cmd|' /C calc'!A0</f></c></sheetData>`)}, DDE},
 		"any program":        {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<x:c><x:f t="a>b">1+cscript&#124;&apos; /x&apos;!A0</x:f></x:c>`)}, DDE},
 		"a program, broken":  {member{name: "xl/worksheets/sheet1.xml", content: []byte(`<c><f>cscript<!-- -->|<![CDATA[' /x'!]]>A0</f></c>`)}, DDE},
+		"DDE, a long prefix": {member{name: "xl/worksheets/sheet1.xml", content: []byte("<" + strings.Repeat("p", 500) + ":f>cmd|' /C calc'!A0</f>")}, DDE},
 		"DDE in a name":      {member{name: "xl/workbook.xml", content: []byte(`<definedName name="a">wscript|'x'!A0</definedName>`)}, DDE},
 		"DDE elsewhere":      {member{name: "foo/d.dat", content: []byte(`<w:p xmlns:w="x"><w:fldSimple w:instr=" DDEAUTO cmd.exe calc "/></w:p>`)}, DDE},
 		"DDE in Latin-1":     {member{name: "word/footer1.xml", content: []byte("<?xml version=\"1.0\" encoding=\"iso-8859-1\"?><w:p>\xe9<w:fldSimple w:instr=\"DDEAUTO a b\"/></w:p>")}, DDE},
